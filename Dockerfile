@@ -1,0 +1,27 @@
+# One image for every process of the line: `foldline api`, `foldline consumer`. The servers are other containers.
+
+FROM python:3.11-slim AS build
+RUN python3 -m venv /opt/foldline
+WORKDIR /src
+# Dependencies first: they change less often than the code, and are then taken from the build cache.
+COPY pyproject.toml constraints.txt ./
+RUN python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
+      > requirements.txt \
+ && /opt/foldline/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt -r requirements.txt
+COPY . .
+RUN /opt/foldline/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps . \
+ && /opt/foldline/bin/pip check
+
+FROM python:3.11-slim
+RUN useradd --system --uid 10001 --home-dir /srv/foldline --create-home --shell /usr/sbin/nologin foldline
+COPY --from=build /opt/foldline /opt/foldline
+COPY deploy/healthcheck /usr/local/bin/healthcheck
+ENV PATH=/opt/foldline/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    FOLDLINE_HOST=0.0.0.0
+USER foldline
+WORKDIR /srv/foldline
+EXPOSE 9090
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["healthcheck"]
+ENTRYPOINT ["foldline"]
+CMD ["--help"]

@@ -1,0 +1,1 @@
+"""The query API: routers that read. It has no SQL of its own and writes nothing."""

@@ -1,0 +1,94 @@
+"""Being operable: alive, ready, and in numbers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from fastapi import APIRouter, Response
+from nats.aio.client import Client
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic_core import to_json
+
+from api.reader import Reader
+from projections.held import held_partitions
+from runtime import line
+from runtime.http import SessionProblem
+from schemas.streams import STREAMS
+
+_BOUND_S: Final = 2.0
+
+Check = Callable[[], Awaitable[str | None]]
+"""Asks one dependency; None is well, anything else says what is not."""
+
+
+def health_router(checks: Mapping[str, Check]) -> APIRouter:
+    """`/health`, `/ready` and `/metrics`. `checks` are by the name they are reported under."""
+    router = APIRouter(tags=["operations"])
+    alive = to_json({"status": "healthy", "service": "foldline", "version": _version()})
+
+    @router.get("/health")
+    async def health() -> Response:
+        """This process answers; nothing else is asked."""
+        return Response(alive, media_type="application/json")
+
+    @router.get("/ready")
+    async def ready() -> Response:
+        """Every dependency really asked: 200 if all are well, else 503."""
+        found = await asyncio.gather(*(_ask(check) for check in checks.values()))
+        well = not any(found)
+        body = {
+            "status": "ready" if well else "not ready",
+            "checks": {name: problem or "ok" for name, problem in zip(checks, found, strict=True)},
+        }
+        return Response(to_json(body), 200 if well else 503, media_type="application/json")
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        """What this process counts, for Prometheus."""
+        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return router
+
+
+def line_check(nc: Client) -> Check:
+    """JetStream answers and has every stream."""
+
+    async def check() -> str | None:
+        if not nc.is_connected:
+            return "not connected to NATS"
+        for stream in STREAMS:
+            answer = await line.api(nc, f"STREAM.INFO.{stream.name}", timeout=_BOUND_S / 2)
+            if error := answer.get("error"):
+                return f"stream {stream.name}: {error.get('description', error)}"
+        return None
+
+    return check
+
+
+def projection_check(reader: Reader, projection: str) -> Check:
+    """PostgreSQL answers, and every partition of the projection has a live owner."""
+
+    async def check() -> str | None:
+        partitions = reader.settings.partitions
+        held = await reader.read(lambda conn: held_partitions(conn, projection))
+        return None if held >= partitions else f"{held} of {partitions} partitions have a consumer"
+
+    return check
+
+
+async def _ask(check: Check) -> str | None:
+    try:
+        async with asyncio.timeout(_BOUND_S):
+            return await check()
+    except TimeoutError:
+        return f"no answer within {_BOUND_S:g} s"
+    except SessionProblem as problem:
+        return problem.details
+
+
+def _version() -> str:
+    try:
+        return version("foldline")
+    except PackageNotFoundError:  # run from a checkout that nobody installed
+        return "unknown"

@@ -1,0 +1,86 @@
+"""Query parameters: read into a model, refused with the parameter's name and what is allowed."""
+
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Request
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from projections.sessions.condition import StateCondition
+from runtime.http import SessionProblem
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("the NUL character cannot be part of a value")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Texts = tuple[Text, ...]
+Limit = Annotated[int, Field(ge=1, le=1000)]
+
+
+class Query(BaseModel):
+    """What a route accepts; a parameter it does not know is an error and not a silent no."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def read_query(model: type[Model], request: Request) -> Model:
+    """The query of a request. Raises SessionProblem (400) that names the parameter."""
+    values: dict[str, Any] = {}
+    for name, value in request.query_params.multi_items():
+        if _repeats(model, name):
+            values.setdefault(name, []).append(value)
+        elif name in values:
+            raise bad_parameter(name, "given more than once")
+        else:
+            values[name] = value
+    try:
+        return model.model_validate(values)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "query"
+        if first["type"] == "extra_forbidden":
+            raise bad_parameter(name, f"unknown; known are {', '.join(model.model_fields)}") from None
+        raise bad_parameter(name, first["msg"].removeprefix("Value error, ")) from None
+
+
+def bad_parameter(name: str, why: str) -> SessionProblem:
+    """The documented error for a parameter nobody can answer."""
+    return SessionProblem(400, "Invalid parameter", f"{name[:100]}: {why}")
+
+
+def conditions(name: str, texts: Texts, *, scalar: bool = False) -> tuple[StateCondition, ...]:
+    """`dotted.path=value` parameters; `scalar`: no objects. Raises SessionProblem (400)."""
+    try:
+        read = tuple(StateCondition.parse(text) for text in texts)
+    except ValueError as exc:
+        raise bad_parameter(name, str(exc)) from None
+    if scalar and any(isinstance(condition.parameter().get("value"), dict) for condition in read):
+        raise bad_parameter(name, "an object has no history of its own: name one of its keys")
+    return read
+
+
+def documented(model: type[BaseModel]) -> dict[str, Any]:
+    """The same parameters for the OpenAPI description, as a route's `openapi_extra`."""
+    properties = model.model_json_schema()["properties"]
+    return {
+        "parameters": [
+            {
+                "name": name,
+                "in": "query",
+                "required": field.is_required(),
+                "description": field.description or "",
+                "schema": properties[name],
+            }
+            for name, field in model.model_fields.items()
+        ]
+    }
+
+
+def _repeats(model: type[BaseModel], name: str) -> bool:
+    field = model.model_fields.get(name)
+    return field is not None and getattr(field.annotation, "__origin__", None) is tuple

@@ -1,0 +1,117 @@
+"""How every route reads: after the position asked for, on a borrowed connection, in bounded time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Final, TypeVar
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+
+from api.positions import wanted_positions, wanted_wait
+from runtime.http import unavailable
+from runtime.postgres import Connection, connect
+from runtime.progress import Progress
+from runtime.settings import Settings
+
+T = TypeVar("T")
+
+_EXPORTS: Final = 4
+_EXPORT_QUEUE_S: Final = 5.0
+_NOT_INSTALLED: Final = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.InvalidSchemaName,
+)
+
+
+class Reader:
+    """Reads of one process; what an absent database means to a client is decided here."""
+
+    def __init__(self, settings: Settings, pool: AsyncConnectionPool[Connection], progress: Progress) -> None:
+        self.settings = settings
+        self._pool = pool
+        self._progress = progress
+        self._exports = asyncio.Semaphore(_EXPORTS)
+
+    async def settle(self, projection: str, headers: Mapping[str, str]) -> None:
+        """Wait until the projection passed what the request wrote. Raises SessionProblem (400, 503)."""
+        positions = wanted_positions(headers, self.settings.partitions)
+        if not positions:
+            return
+        seconds = wanted_wait(headers, self.settings)
+        if not await self._progress.wait(projection, positions, seconds):
+            raise unavailable(f"the read model did not pass the position in {seconds:g} s")
+
+    async def read(self, query: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run one query. Raises SessionProblem (503) when PostgreSQL is away or not set up."""
+        async with AsyncExitStack() as stack:
+
+            async def enter(conn: Connection, _: AsyncExitStack) -> T:
+                return await query(conn)
+
+            return await self._pooled(stack, enter)
+
+    async def hold(
+        self,
+        stack: AsyncExitStack,
+        manager: Callable[[Connection], AbstractAsyncContextManager[T]],
+        *,
+        long: bool,
+    ) -> T:
+        """Enter a context that keeps its connection until `stack` is closed. Raises SessionProblem (503).
+
+        `long` ones, which last as long as a client cares to read, get connections beside the pool.
+        """
+
+        async def enter(conn: Connection, attempt: AsyncExitStack) -> T:
+            return await attempt.enter_async_context(manager(conn))
+
+        if not long:
+            return await self._pooled(stack, enter)
+        with _as_problem():
+            conn = await stack.enter_async_context(self._own_connection())
+            return await enter(conn, stack)
+
+    async def _pooled(
+        self, stack: AsyncExitStack, enter: Callable[[Connection, AsyncExitStack], Awaitable[T]]
+    ) -> T:
+        with _as_problem():
+            # After a restart of PostgreSQL every pooled connection is dead, and shows it only when used.
+            for _ in range(self.settings.pool_size):
+                async with AsyncExitStack() as attempt:
+                    conn = await attempt.enter_async_context(self._pool.connection())
+                    try:
+                        result = await enter(conn, attempt)
+                    except psycopg.OperationalError:
+                        if conn.closed:
+                            continue
+                        raise
+                    stack.push_async_exit(attempt.pop_all())
+                    return result
+            raise psycopg.OperationalError("every connection was lost")
+
+    @asynccontextmanager
+    async def _own_connection(self) -> AsyncIterator[Connection]:
+        try:
+            await asyncio.wait_for(self._exports.acquire(), _EXPORT_QUEUE_S)
+        except TimeoutError:
+            raise unavailable(f"{_EXPORTS} exports are running, as many as may") from None
+        try:
+            async with await connect(self.settings, name="foldline-export") as conn:
+                yield conn
+        finally:
+            self._exports.release()
+
+
+@contextmanager
+def _as_problem() -> Iterator[None]:
+    try:
+        yield
+    except _NOT_INSTALLED:
+        raise unavailable("the read model is not set up yet: no consumer has run") from None
+    except psycopg.errors.QueryCanceled:
+        raise unavailable("the query took too long: ask for less at once") from None
+    except (psycopg.OperationalError, psycopg.InterfaceError):
+        raise unavailable("PostgreSQL does not answer") from None

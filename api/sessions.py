@@ -1,0 +1,144 @@
+"""GET of one session: the document, and its events, metrics and history by pages."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+from pydantic_core import to_json
+
+from api import cursor
+from api.answers import json_response, with_position
+from api.params import Limit, Query, Text, bad_parameter, documented, read_query
+from api.reader import Reader
+from projections.sessions.views import PROJECTION, Page, Reading, SessionViews
+from projections.sessions.window import Way, Window
+from runtime.http import SessionProblem, session_not_found
+from schemas.subjects import is_token
+from schemas.times import Timestamp
+
+_CURSORS = {"asc": "along", "desc": "against"}
+
+
+class SessionQuery(Query):
+    """Which session is meant, when an id exists at several sites."""
+
+    site: Text | None = Field(None, description="Only this site; default: the own one, else the only match.")
+
+
+class PageQuery(SessionQuery):
+    """A part of one session's list."""
+
+    since: Timestamp | None = Field(None, description="From this event time on (RFC 3339).")
+    until: Timestamp | None = Field(None, description="Before this event time (RFC 3339).")
+    order: Way = Field("asc", description="In the order of the line, or newest first.")
+    limit: Limit = Field(50, description="Most items, 1 to 1000.")
+    offset: Annotated[int, Field(ge=0, lt=1 << 40)] = Field(
+        0, description="Items to pass over; a cursor has passed over them already."
+    )
+    cursor: Text | None = Field(None, description="`next_cursor` of the page before.")
+
+    def window(self) -> Window:
+        """The same as the views take it. Raises SessionProblem (400) for a cursor of another list."""
+        after = None
+        if self.cursor is not None:
+            try:
+                (after,) = cursor.decode(self.cursor, _CURSORS[self.order], int)
+            except cursor.InvalidCursor:
+                raise bad_parameter("cursor", "not a cursor of this list and order") from None
+        return Window(
+            since=self.since,
+            until=self.until,
+            after=after,
+            offset=0 if self.cursor else self.offset,
+            limit=self.limit,
+            way=self.order,
+        )
+
+
+class MetricsQuery(PageQuery):
+    """A part of a session's metrics."""
+
+    name: Text | None = Field(None, description="Only metrics of this name.")
+
+
+class EventsQuery(MetricsQuery):
+    """A part of a session's events."""
+
+    name: Text | None = Field(None, description="Only events of this name.")
+    level: Literal["debug", "info", "warning", "error", "critical"] | None = Field(
+        None, description="Only events of this level."
+    )
+
+
+def sessions_router(reader: Reader, views: SessionViews) -> APIRouter:
+    """Routes below `/api/sessions/{id}`."""
+    router = APIRouter(prefix="/api/sessions/{session_id}", tags=["sessions"])
+
+    async def prepare(session_id: str, request: Request) -> None:
+        if not is_token(session_id):
+            raise session_not_found(session_id)  # nobody could have published it
+        await reader.settle(PROJECTION, request.headers)
+
+    @router.get("", openapi_extra=documented(SessionQuery))
+    async def session(session_id: str, request: Request) -> Response:
+        """One session with its state, events, metrics and state history."""
+        query = read_query(SessionQuery, request)
+        await prepare(session_id, request)
+        found = await reader.read(lambda conn: views.session(conn, session_id, query.site))
+        _check(session_id, found)
+        return json_response(found.body or b"", found.position)
+
+    @router.get("/events", openapi_extra=documented(EventsQuery))
+    async def events(session_id: str, request: Request) -> Response:
+        """A session's events, a page at a time."""
+        query = read_query(EventsQuery, request)
+        window = query.window()
+        await prepare(session_id, request)
+        page = await reader.read(
+            lambda conn: views.timeline(
+                conn, "event", session_id, query.site, window, name=query.name, level=query.level
+            )
+        )
+        return _page(session_id, page, query.order)
+
+    @router.get("/metrics", openapi_extra=documented(MetricsQuery))
+    async def metrics(session_id: str, request: Request) -> Response:
+        """A session's metrics, a page at a time."""
+        query = read_query(MetricsQuery, request)
+        window = query.window()
+        await prepare(session_id, request)
+        page = await reader.read(
+            lambda conn: views.timeline(conn, "metric", session_id, query.site, window, name=query.name)
+        )
+        return _page(session_id, page, query.order)
+
+    @router.get("/history", openapi_extra=documented(PageQuery))
+    async def history(session_id: str, request: Request) -> Response:
+        """A session's state after each change, a page at a time."""
+        query = read_query(PageQuery, request)
+        window = query.window()
+        await prepare(session_id, request)
+        page = await reader.read(lambda conn: views.history(conn, session_id, query.site, window))
+        return _page(session_id, page, query.order)
+
+    return router
+
+
+def _page(session_id: str, page: Page, order: Way) -> Response:
+    _check(session_id, page)
+    following = None if page.after is None else cursor.encode(_CURSORS[order], page.after)
+    body = b'{"items":%b,"total":%d,"next_cursor":%b}' % (page.items, page.total, to_json(following))
+    return json_response(body, page.position)
+
+
+def _check(session_id: str, found: Reading) -> None:
+    """Exactly one site has it. Several others: 409, for guessing would show a stranger's session."""
+    if not found.sites:
+        raise session_not_found(session_id)
+    if len(found.sites) > 1:
+        raise SessionProblem(
+            409,
+            "Ambiguous session ID",
+            f"{session_id} exists at the sites {', '.join(found.sites)}: add ?site=",
+            headers=with_position(found.position),
+        )

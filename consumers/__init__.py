@@ -1,0 +1,1 @@
+"""Everything that follows the line: catch-up, leases, projector, reactors."""

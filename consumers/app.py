@@ -1,0 +1,119 @@
+"""The consumer process, wired in one place: followers, reactors, and FastStream around them.
+
+`foldline consumer` runs it, and so does `faststream run consumers.app:app`. Any number may run: they share
+the partitions.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import uvloop
+from faststream import FastStream
+from faststream.nats import NatsBroker
+from faststream.nats.opentelemetry import NatsTelemetryMiddleware
+from faststream.nats.prometheus import NatsPrometheusMiddleware
+from faststream.security import SASLPlaintext
+from prometheus_client import REGISTRY, start_http_server
+
+from consumers.follower import Follower, Handler
+from consumers.projector import Projector
+from consumers.reactors.expiry import Expiry, subscribe_expiry
+from consumers.reactors.liveness import Liveness
+from producers.publisher import Publisher
+from projections.catalogue import PROJECTIONS
+from projections.install import add_leases, install
+from runtime import postgres
+from runtime.bus import connect_bus
+from runtime.line import prepare_line
+from runtime.logs import set_up_logging
+from runtime.progress import Progress
+from runtime.schema import install_engine
+from runtime.settings import Settings, settings
+from runtime.telemetry import tracer_provider
+
+logger = logging.getLogger("foldline.consumer")
+_quiet = logging.getLogger("foldline.faststream")  # its line per message belongs into debugging
+_quiet.setLevel(logging.WARNING)
+
+
+def create_app(config: Settings) -> FastStream:
+    """Followers of all projections, the liveness reactor, and task reactors as FastStream subscribers."""
+    broker = NatsBroker(
+        [url.strip() for url in config.nats_url.split(",")],
+        security=SASLPlaintext(config.nats_user, config.nats_password or "") if config.nats_user else None,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=1,
+        logger=_quiet,
+        middlewares=(
+            NatsPrometheusMiddleware(registry=REGISTRY),
+            NatsTelemetryMiddleware(tracer_provider=tracer_provider(config, "foldline-consumer")),
+        ),
+    )
+    parts: dict[str, Expiry] = {}
+    subscribe_expiry(broker, lambda: parts["expiry"])
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            parts["expiry"] = await _start(config, stack)
+            yield
+
+    return FastStream(broker, lifespan=lifespan, logger=_quiet)
+
+
+async def _start(config: Settings, stack: AsyncExitStack) -> Expiry:
+    """Connect, prepare line and schemas, and start following. Everything stops with `stack`."""
+    reading = await connect_bus(config, name="foldline-consumer")
+    stack.push_async_callback(reading.close)
+    publishing = await connect_bus(config, name="foldline-consumer-publisher", publisher=True)
+    stack.push_async_callback(publishing.close)
+    await prepare_line(reading, config)
+    async with await postgres.connect_with_retry(config, name="foldline-install") as conn:
+        await install_engine(conn)
+        for projection in PROJECTIONS:
+            await install(conn, projection, config.partitions)
+        await add_leases(conn, Liveness.name, config.partitions)
+    pool = await stack.enter_async_context(postgres.pool(config, name="foldline-consumer"))
+    progress = Progress(reading, pool)
+    await progress.start()
+    publisher = Publisher(publishing, partitions=config.partitions, timeout=config.publish_timeout)
+    stack.push_async_callback(publisher.aclose)
+    liveness = Liveness(
+        reading, publisher, progress, partitions=config.partitions, timeout=config.heartbeat_timeout
+    )
+    owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    handlers: list[Handler] = [*(Projector(projection) for projection in PROJECTIONS), liveness]
+    followers = [Follower(handler, reading, config, owner) for handler in handlers]
+    running = [asyncio.create_task(follower.run()) for follower in followers]
+    stack.push_async_callback(_stop, followers, running)
+    if config.metrics_port:
+        server, thread = start_http_server(config.metrics_port, addr=config.host)
+        stack.callback(thread.join)
+        stack.callback(server.shutdown)
+    logger.info("consumer %s follows the line", owner)
+    return Expiry(reading, progress, partitions=config.partitions)
+
+
+async def _stop(followers: list[Follower], running: list[asyncio.Task[None]]) -> None:
+    for follower in followers:
+        follower.stop()
+    await asyncio.gather(*running)
+
+
+def run(config: Settings) -> None:
+    """Follow until SIGTERM or Ctrl-C, then finish the batch in hand and give up the leases."""
+    set_up_logging(config)
+    uvloop.run(create_app(config).run())
+
+
+def __getattr__(name: str) -> FastStream:
+    # For `faststream run consumers.app:app`; importing this module alone must not read the environment.
+    if name != "app":
+        raise AttributeError(name)
+    globals()["app"] = created = create_app(settings())
+    return created

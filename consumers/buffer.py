@@ -1,0 +1,56 @@
+"""What has arrived and is not yet folded: one buffer for all partitions a follower holds."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from projections.recorded import RawEvent
+
+
+class Buffer:
+    """Events in order of arrival, hence in order within each partition.
+
+    It never refuses: the bound is kept by asking the line for more only while there is room.
+    """
+
+    def __init__(self, max_events: int, max_bytes: int) -> None:
+        self.max_events = max_events
+        self.max_bytes = max_bytes
+        self._events: deque[RawEvent] = deque()
+        self._bytes = 0
+        self._arrived = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def put(self, event: RawEvent) -> None:
+        """Add one event; wakes whoever takes."""
+        self._events.append(event)
+        self._bytes += event.size()
+        self._arrived.set()
+
+    def room(self) -> int:
+        """How many more events may be asked for."""
+        if self._bytes >= self.max_bytes:
+            return 0
+        return max(0, self.max_events - len(self._events))
+
+    async def wait(self) -> None:
+        """Until there is at least one event."""
+        await self._arrived.wait()
+
+    def take(self, most: int) -> list[RawEvent]:
+        """Whatever has arrived, at most `most` events; may be empty."""
+        batch = [self._events.popleft() for _ in range(min(most, len(self._events)))]
+        self._bytes -= sum(event.size() for event in batch)
+        if not self._events:
+            self._arrived.clear()
+        return batch
+
+    def drop(self, which: Callable[[RawEvent], bool]) -> None:
+        """Forget events, of a partition that moved or before reading again from the checkpoint."""
+        kept = [event for event in self._events if not which(event)]
+        self._events = deque(kept)
+        self._bytes = sum(event.size() for event in kept)
+        if not kept:
+            self._arrived.clear()

@@ -1,0 +1,157 @@
+"""Catch-up subscription: one partition of one stream, from a checkpoint to the head and on from there.
+
+A pull consumer without acks that lives in the server's memory: the checkpoint in PostgreSQL is the only
+truth about progress. Back-pressure is by credit: the server sends what was asked for and no more. The
+client's own ordered consumer is not used: it can replay from the start or lose messages silently.
+"""
+
+import asyncio
+import json
+import logging
+from typing import Final
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription as NatsSubscription
+from nats.errors import Error
+
+from consumers.buffer import Buffer
+from consumers.delivery import parse_delivery, parse_status
+from projections.recorded import RawEvent
+from runtime.line import api
+from schemas.streams import MAX_PAYLOAD
+from schemas.subjects import PREFIX
+
+logger = logging.getLogger("foldline.catchup")
+
+_SECOND: Final = 1_000_000_000
+_HEARTBEAT: Final = 2.0
+_EXPIRES: Final = 30.0
+_SILENCE: Final = 2.5 * _HEARTBEAT
+_MAX_ASK: Final = 2_000
+
+
+class CatchUp:
+    """Fills `buffer` with the events of one partition after `checkpoint`, in order, without gaps.
+
+    Whenever anything looks wrong (`broken` says what) it has to be closed and opened anew at the checkpoint.
+    """
+
+    def __init__(
+        self, nc: Client, buffer: Buffer, *, stream: str, partition: int, checkpoint: int, sharing: int
+    ) -> None:
+        self.stream = stream
+        self.partition = partition
+        self.broken: str | None = None
+        self._nc = nc
+        self._last = checkpoint
+        self._buffer = buffer
+        self._sharing = max(1, sharing)
+        self._consumer = ""
+        self._consumer_sequence = 0
+        self._credit = 0
+        self._heard = 0.0
+        self._inbox: NatsSubscription | None = None
+        self._inbox_name = ""
+
+    async def open(self) -> None:
+        """Create the consumer and ask for the first events. Problems end up in `broken`."""
+        self._inbox_name = self._nc.new_inbox()
+        try:
+            self._inbox = await self._nc.subscribe(self._inbox_name, cb=self._on_message)
+        except Error as exc:
+            self.broken = f"cannot subscribe: {exc}"
+            return
+        answer = await api(
+            self._nc,
+            f"CONSUMER.CREATE.{self.stream}",
+            {
+                "stream_name": self.stream,
+                "config": {
+                    "ack_policy": "none",
+                    "deliver_policy": "by_start_sequence",
+                    "opt_start_seq": self._last + 1,
+                    "filter_subject": f"{PREFIX}.{self.partition}.>",
+                    "mem_storage": True,
+                    "num_replicas": 1,
+                    "inactive_threshold": 60 * _SECOND,
+                    "max_deliver": 1,
+                },
+            },
+        )
+        if "error" in answer:
+            self.broken = str(answer["error"].get("description", answer["error"]))
+            return
+        self._consumer = answer["name"]
+        self._heard = asyncio.get_running_loop().time()
+        await self.ask()
+
+    async def close(self) -> None:
+        """Stop reading; the consumer itself goes away at once, or by its own time-out."""
+        self.broken = "closed"
+        try:
+            if self._inbox is not None:
+                await self._inbox.unsubscribe()
+            if self._consumer:
+                await self._nc.publish(f"$JS.API.CONSUMER.DELETE.{self.stream}.{self._consumer}", b"")
+        except Error as exc:
+            logger.debug("%s/%d: closing: %s", self.stream, self.partition, exc)
+
+    def check(self) -> None:
+        """Notice a server that has gone silent: no event and no heartbeat."""
+        if not self.broken and asyncio.get_running_loop().time() - self._heard > _SILENCE:
+            self.broken = "the server is silent"
+
+    async def ask(self) -> None:
+        """Ask for more when less than half of the last request is outstanding and the buffer has room."""
+        share = min(_MAX_ASK, self._buffer.room() // self._sharing)
+        if self.broken or self._credit > share // 2 or share == 0:
+            return
+        request = {
+            "batch": share - self._credit,
+            # A message larger than this could never be delivered, so the largest possible one must fit.
+            "max_bytes": max(MAX_PAYLOAD + (64 << 10), self._buffer.max_bytes // self._sharing),
+            "expires": int(_EXPIRES * _SECOND),
+            "idle_heartbeat": int(_HEARTBEAT * _SECOND),
+        }
+        self._credit = share
+        try:
+            await self._nc.publish(
+                f"$JS.API.CONSUMER.MSG.NEXT.{self.stream}.{self._consumer}",
+                json.dumps(request).encode(),
+                reply=self._inbox_name,
+            )
+        except Error as exc:
+            self.broken = f"cannot ask: {exc}"
+
+    async def _on_message(self, message: Msg) -> None:
+        if self.broken:
+            return
+        self._heard = asyncio.get_running_loop().time()
+        if (status := parse_status(message)) is not None:
+            if status.ends_request:
+                self._credit = max(0, self._credit - status.unused)
+                await self.ask()
+            elif not status.is_heartbeat:
+                self.broken = f"{status.code} {status.description}"
+            return
+        delivery = parse_delivery(message.reply)
+        self._consumer_sequence += 1
+        if delivery.consumer_sequence != self._consumer_sequence:
+            self.broken = f"gap: consumer sequence {delivery.consumer_sequence}"
+            return
+        self._credit -= 1
+        if delivery.sequence > self._last:
+            self._last = delivery.sequence
+            self._buffer.put(
+                RawEvent(
+                    stream=self.stream,
+                    partition=self.partition,
+                    sequence=delivery.sequence,
+                    stored_at=delivery.stored_at,
+                    subject=message.subject,
+                    headers=message.headers or {},
+                    body=message.data,
+                )
+            )
+        await self.ask()

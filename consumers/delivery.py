@@ -1,0 +1,57 @@
+"""JetStream's delivery metadata: positions in reply subjects, words in status messages."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+from nats.aio.msg import Msg
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_V1_TOKENS: Final = 9
+
+
+class Delivery(NamedTuple):
+    """Where a delivered message stands on its stream and in its consumer."""
+
+    sequence: int
+    consumer_sequence: int
+    stored_at: datetime
+
+
+def parse_delivery(reply: str) -> Delivery:
+    """Read `$JS.ACK.…`, of which there is a short and a long form (with domain and account)."""
+    tokens = reply.split(".")
+    first = 5 if len(tokens) == _V1_TOKENS else 7
+    nanoseconds = int(tokens[first + 2])
+    return Delivery(
+        int(tokens[first]),
+        int(tokens[first + 1]),
+        _EPOCH + timedelta(microseconds=nanoseconds // 1000),
+    )
+
+
+class Status(NamedTuple):
+    """A message about the subscription itself, not from the stream."""
+
+    code: str
+    description: str
+    unused: int  # of the request it ends: messages asked for and not delivered
+
+    @property
+    def is_heartbeat(self) -> bool:
+        return self.code == "100"
+
+    @property
+    def ends_request(self) -> bool:
+        """The request is over but the consumer lives: expired, or its bytes are used up."""
+        return self.code in ("404", "408") or (
+            self.code == "409" and self.description.startswith(("Message Size", "Batch Completed"))
+        )
+
+
+def parse_status(message: Msg) -> Status | None:
+    """The status a message carries; None for one from the stream."""
+    headers = message.headers
+    if message.reply.startswith("$JS.ACK.") or not headers or "Status" not in headers:
+        return None
+    unused = headers.get("Nats-Pending-Messages", "0")
+    return Status(headers["Status"], headers.get("Description", ""), int(unused))

@@ -1,0 +1,75 @@
+-- name: announce-replica
+-- This replica is alive; returns all replicas that are, by name.
+with me as (
+    insert into foldline.replica (follower, owner, until)
+    values (%(follower)s, %(owner)s, clock_timestamp() + %(ttl)s)
+    on conflict (follower, owner) do update set until = excluded.until
+    returning owner
+), gone as (
+    delete from foldline.replica
+    where follower = %(follower)s and owner <> %(owner)s
+      and until not between clock_timestamp() and clock_timestamp() + 2 * %(ttl)s
+)
+select owner from me
+union
+select owner from foldline.replica
+where follower = %(follower)s and until between clock_timestamp() and clock_timestamp() + 2 * %(ttl)s
+order by owner
+
+-- name: renew-leases
+-- Keep what is held; rows that do not come back were taken by somebody else.
+update foldline.lease l
+set until = clock_timestamp() + %(ttl)s, backend_pid = %(pid)s, backend_start = %(started)s
+from unnest(%(parts)s::smallint[], %(epochs)s::bigint[]) held (part, epoch)
+where l.follower = %(follower)s and l.part = held.part and l.epoch = held.epoch and l.owner = %(owner)s
+returning l.part
+
+-- name: take-leases
+-- Take free or expired partitions, and own ones that were forgotten after a failure. One that ends further ahead than any owner would set it was written
+-- before the clock went back: as good as expired. Rows locked by a hung owner's transaction are passed over.
+with free as (
+    select part from foldline.lease
+    where follower = %(follower)s
+      and part <> all(%(holding)s::smallint[])
+      and (owner is null or owner = %(owner)s
+           or until not between clock_timestamp() and clock_timestamp() + 2 * %(ttl)s)
+    order by part
+    limit %(most)s
+    for update skip locked
+)
+update foldline.lease l
+set owner = %(owner)s, epoch = l.epoch + 1, until = clock_timestamp() + %(ttl)s,
+    backend_pid = %(pid)s, backend_start = %(started)s
+from free
+where l.follower = %(follower)s and l.part = free.part
+returning l.part, l.epoch, l.seqs
+
+-- name: end-hung-owners
+-- A stopped process may sit inside an open transaction, even inside COPY, where no time-out reaches it.
+select pg_terminate_backend(l.backend_pid)
+from foldline.lease l
+join pg_stat_activity a on a.pid = l.backend_pid and a.backend_start = l.backend_start
+where l.follower = %(follower)s and l.part <> all(%(holding)s::smallint[]) and l.backend_pid <> %(pid)s
+  and (l.owner = %(owner)s or l.until not between clock_timestamp() and clock_timestamp() + 2 * %(ttl)s)
+
+-- name: release-leases
+-- Give partitions back, so that a successor takes them at once.
+update foldline.lease l
+set owner = null, until = '-infinity'
+from unnest(%(parts)s::smallint[], %(epochs)s::bigint[]) held (part, epoch)
+where l.follower = %(follower)s and l.part = held.part and l.epoch = held.epoch and l.owner = %(owner)s
+
+-- name: leave
+-- This replica is gone.
+delete from foldline.replica where follower = %(follower)s and owner = %(owner)s
+
+-- name: backend
+-- The writing connection as PostgreSQL knows it.
+select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()
+
+-- name: fence
+-- Last statement of every batch: write the checkpoints where the epoch still is ours.
+update foldline.lease l
+set seqs = l.seqs || reached.seqs, until = greatest(l.until, clock_timestamp() + %(ttl)s), stored_at = %(stored_at)s
+from unnest(%(parts)s::smallint[], %(epochs)s::bigint[], %(seqs)s::jsonb[]) reached (part, epoch, seqs)
+where l.follower = %(follower)s and l.part = reached.part and l.epoch = reached.epoch

@@ -1,0 +1,72 @@
+"""Expiry: an expired session's facts are purged from the line, after every projection has passed the fact.
+
+A task reactor: a FastStream subscriber on a durable consumer, acknowledged after the purge. Order does not
+matter and purging twice is purging once.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from faststream import AckPolicy
+from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
+from nats.aio.client import Client
+from nats.js.api import ConsumerConfig
+
+from consumers.delivery import parse_delivery
+from consumers.reactors.retrying import Retry, retrying
+from runtime.line import api
+from runtime.progress import Progress
+from schemas.positions import Position
+from schemas.streams import HEARTBEATS, SESSIONS
+from schemas.subjects import PREFIX, Subject, entity_filter, partition_of, published_form
+
+logger = logging.getLogger("foldline.expiry")
+
+SUBJECT: Final = f"{PREFIX}.*.*.session.*.expired"
+_PATIENCE: Final = 5.0
+
+
+class Expiry:
+    """Purges sessions that expired from SESSIONS (up to the `expired` fact) and HEARTBEATS."""
+
+    def __init__(self, nc: Client, progress: Progress, *, partitions: int) -> None:
+        self._nc = nc
+        self._progress = progress
+        self._partitions = partitions
+
+    async def purge(self, subject: Subject, sequence: int) -> None:
+        """Drop what is stored for the session up to `sequence`. Raises Retry while a reader needs it."""
+        part = partition_of(subject.id, self._partitions)
+        position = Position(SESSIONS.name, part, sequence)
+        for follower in ("sessions", "liveness"):
+            if not await self._progress.wait(follower, [position], _PATIENCE):
+                raise Retry(f"{follower} has not passed {position}")
+        everything = entity_filter(subject.site, "session", subject.id, self._partitions)
+        await self._purge(SESSIONS.name, {"filter": everything, "seq": sequence + 1})
+        await self._purge(HEARTBEATS.name, {"filter": everything})
+        logger.info("%s purged", subject)
+
+    async def _purge(self, stream: str, request: dict[str, str | int]) -> None:
+        answer = await api(self._nc, f"STREAM.PURGE.{stream}", dict(request))
+        if not answer.get("success"):
+            raise Retry(f"cannot purge {stream}: {answer.get('error', answer)}")
+
+
+def subscribe_expiry(broker: NatsBroker, expiry: Callable[[], Expiry]) -> None:
+    """Register the reactor; `expiry` is asked for when a message comes, after the process is wired."""
+
+    @broker.subscriber(
+        SUBJECT,
+        stream=JStream(SESSIONS.name, declare=False),
+        durable="expiry",
+        pull_sub=PullSub(batch_size=10, timeout=5.0),
+        ack_policy=AckPolicy.MANUAL,
+        config=ConsumerConfig(ack_wait=30, max_deliver=-1),
+        title="session.expired",
+        description="Purges an expired session from the line once every read model has passed it.",
+    )
+    async def purge_expired(message: NatsMessage) -> None:
+        raw = message.raw_message
+        subject = Subject.parse(published_form(raw.subject))
+        await retrying(message, lambda: expiry().purge(subject, parse_delivery(raw.reply).sequence))

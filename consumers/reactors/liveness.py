@@ -1,0 +1,165 @@
+"""Liveness: recoveries from a hang, and crashes that show when a machine returns.
+
+A following reactor. It sees each session in order and judges by store times only. It keeps nothing but its
+checkpoint: what it must know is in the sessions read model, for which it waits where that matters. What it
+publishes carries an id derived from the cause and expects the session's last sequence, so that the same
+conclusion drawn again, by another replica or tomorrow, changes nothing.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final, cast
+
+from nats.aio.client import Client
+
+from consumers.follower import NotYet
+from consumers.leases import Leases, reached_by
+from consumers.reactors.newest import newest_heartbeat, newest_of_partitions
+from producers.publisher import Conflict, Publisher, PublishError
+from projections.projection import Key
+from projections.recorded import RawEvent, Recorded, decode
+from projections.sessions.liveness import OpenSession, hung_sessions, sessions_of_machine
+from runtime.postgres import Connection
+from runtime.progress import Progress
+from schemas.facts import Fact
+from schemas.positions import Position
+from schemas.recovery import machine_returned, recovered
+from schemas.session_facts import HUNG, SessionCreated, SessionEvent
+from schemas.streams import HEARTBEATS, SESSIONS
+from schemas.subjects import partition_of
+from schemas.validation import InvalidFact
+
+logger = logging.getLogger("foldline.liveness")
+
+_PATIENCE: Final = 10.0  # seconds the read model may be behind before the batch is tried again
+_TRIES: Final = 20  # facts of the session itself may overtake a conclusion that often
+_SESSIONS: Final = "sessions"
+
+
+class Liveness:
+    """Publishes `application_recovered` and machine-return crashes. `timeout`: silence that suspends."""
+
+    name = "liveness"
+    streams = (SESSIONS, HEARTBEATS)
+
+    def __init__(
+        self, nc: Client, publisher: Publisher, progress: Progress, *, partitions: int, timeout: float
+    ) -> None:
+        self._nc = nc
+        self._publisher = publisher
+        self._progress = progress
+        self._partitions = partitions
+        self._timeout = timedelta(seconds=timeout)
+
+    def forget(self) -> None:
+        """Nothing is remembered between batches."""
+
+    async def apply(self, writer: Connection, events: Sequence[RawEvent], leases: Leases) -> None:
+        """Draw the conclusions of a batch, then commit its checkpoints. Raises NotYet, Fenced."""
+        epochs = leases.epochs({event.partition for event in events})
+        valid = list(_decoded(events))
+        await self._recover(writer, valid)
+        await self._judge_machines(writer, valid)
+        reached = reached_by(events, epochs)
+        async with writer.transaction():
+            await leases.fence(writer, reached)
+        leases.advance(reached)
+
+    async def _recover(self, conn: Connection, events: list[Recorded]) -> None:
+        """A heartbeat stored after a hang ends it, in whichever order the two streams show them."""
+        beats: dict[Key, datetime] = {}
+        hangs = [event for event in events if _is_hang(event)]
+        await self._passed([Position(e.stream, e.partition, e.sequence) for e in hangs])
+        for event in hangs:
+            # The heartbeat may have come by in an earlier batch: the line has the newest.
+            if beat := await newest_heartbeat(self._nc, event.key, self._partitions):
+                beats[event.key] = beat
+        for event in events:
+            if event.stream == HEARTBEATS.name:
+                beats[event.key] = max(beats.get(event.key, event.stored_at), event.stored_at)
+        if not beats:
+            return
+        for hung in await hung_sessions(conn, beats):
+            await self._recover_one(conn, hung.key, beats[hung.key])
+
+    async def _recover_one(self, conn: Connection, key: Key, beat: datetime) -> None:
+        passed = 0
+        for _ in range(_TRIES):
+            hung = next(iter(await hung_sessions(conn, [key])), None)
+            if hung is None or beat <= hung.hung_stored_at:
+                return
+            fact = recovered(*key, hung.hung_seq, datetime.now(UTC))
+            passed = await self._overtaken(fact, max(hung.last_seq, passed))
+            if not passed:
+                return
+        raise NotYet(f"session {key}: its own facts keep overtaking the recovery")
+
+    async def _judge_machines(self, conn: Connection, events: list[Recorded]) -> None:
+        """Sessions silent for longer than the timeout when their machine began a new one have crashed."""
+        returns = [event for event in events if event.subject.fact == "created" and _machine(event)]
+        if not returns:
+            return
+        await self._passed(await newest_of_partitions(self._nc, self._partitions))
+        for created in returns:
+            for session in await _others(conn, created):
+                await self._judge(conn, session, created)
+
+    async def _judge(self, conn: Connection, session: OpenSession, created: Recorded) -> None:
+        passed = 0
+        for _ in range(_TRIES):
+            beat = await newest_heartbeat(self._nc, session.key, self._partitions)
+            if beat is None or beat >= created.stored_at - self._timeout:
+                return  # alive then, or since: of older heartbeats nothing is kept
+            fact = machine_returned(*session.key, _machine(created), created.sequence, datetime.now(UTC))
+            passed = await self._overtaken(fact, max(session.last_seq, passed))
+            if not passed:
+                return
+            again = [other for other in await _others(conn, created) if other.key == session.key]
+            if not again:
+                return
+            session = again[0]
+        raise NotYet(f"session {session.key}: its own facts keep overtaking the judgement")
+
+    async def _overtaken(self, fact: Fact, expected_last: int) -> int:
+        """Publish a conclusion; 0 when it is on the line.
+
+        Otherwise the sequence of a fact that came before it, once the read model has passed that. It is
+        expected next time even where the row does not show it: a rejected fact counts on the line as well.
+        """
+        try:
+            await self._publisher.publish(fact, expected_last=expected_last)
+        except Conflict as conflict:
+            part = partition_of(fact.subject.id, self._partitions)
+            await self._passed([Position(SESSIONS.name, part, conflict.last)])
+            return conflict.last
+        except PublishError as exc:
+            raise NotYet(f"cannot publish a conclusion: {exc}") from exc
+        logger.info("%s: %s", fact.subject, fact.message_id)
+        return 0
+
+    async def _passed(self, positions: Sequence[Position]) -> None:
+        if positions and not await self._progress.wait(_SESSIONS, positions, _PATIENCE):
+            raise NotYet("the sessions read model is behind")
+
+
+def _decoded(events: Iterable[RawEvent]) -> Iterable[Recorded]:
+    for raw in events:
+        try:
+            yield decode(raw)
+        except InvalidFact:
+            continue  # the projector records it
+
+
+async def _others(conn: Connection, created: Recorded) -> list[OpenSession]:
+    return await sessions_of_machine(
+        conn, _machine(created), created=created.key, created_seq=created.sequence
+    )
+
+
+def _is_hang(event: Recorded) -> bool:
+    return event.subject.fact == "event" and cast(SessionEvent, event.body).name == HUNG
+
+
+def _machine(event: Recorded) -> str:
+    return cast(SessionCreated, event.body).machine_id or ""

@@ -1,0 +1,52 @@
+"""The newest stored message of a subject: what a judgement asks the line itself."""
+
+import asyncio
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from nats.aio.client import Client
+
+from consumers.follower import NotYet
+from projections.projection import Key
+from runtime.line import api
+from schemas.positions import Position
+from schemas.streams import HEARTBEATS, SESSIONS
+from schemas.subjects import PREFIX, entity_filter
+from schemas.times import parse_time
+
+_NO_MESSAGE: Final = 10037
+
+
+class Newest(NamedTuple):
+    """Where the newest message of a subject stands, and when it was stored."""
+
+    sequence: int
+    stored_at: datetime
+
+
+async def newest_heartbeat(nc: Client, key: Key, partitions: int) -> datetime | None:
+    """Store time of a session's newest heartbeat; None if it never sent one. Raises NotYet."""
+    site, session_id = key
+    found = await _newest(nc, HEARTBEATS.name, entity_filter(site, "session", session_id, partitions))
+    return found and found.stored_at
+
+
+async def newest_of_partitions(nc: Client, partitions: int) -> list[Position]:
+    """The newest fact of each partition of SESSIONS that has one. Raises NotYet."""
+    found = await asyncio.gather(
+        *(_newest(nc, SESSIONS.name, f"{PREFIX}.{part}.>") for part in range(partitions))
+    )
+    return [
+        Position(SESSIONS.name, part, newest.sequence)
+        for part, newest in enumerate(found)
+        if newest is not None
+    ]
+
+
+async def _newest(nc: Client, stream: str, stored_filter: str) -> Newest | None:
+    answer = await api(nc, f"STREAM.MSG.GET.{stream}", {"last_by_subj": stored_filter})
+    if error := answer.get("error"):
+        if error.get("err_code") == _NO_MESSAGE:
+            return None
+        raise NotYet(f"cannot read {stream}: {error.get('description', error)}")
+    return Newest(answer["message"]["seq"], parse_time(answer["message"]["time"]))

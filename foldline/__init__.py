@@ -1,0 +1,1 @@
+"""The program: the command line, `foldline up` and its embedded servers, and the composition of the rest."""

@@ -1,0 +1,97 @@
+"""The `foldline` command. A command's module is imported when it is the one called."""
+
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+from typer.core import TyperGroup
+
+from foldline.errors import Problem
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+# Command -> module with a function of that name (`-` as `_`), in the order --help lists them.
+COMMANDS = {
+    "up": "foldline.cli.up",
+    "api": "foldline.cli.run",
+    "consumer": "foldline.cli.run",
+    "publish": "foldline.cli.publish",
+    "tail": "foldline.cli.tail",
+    "demo": "foldline.cli.demo",
+    "status": "foldline.cli.status",
+    "rejected": "foldline.cli.rejected",
+    "asyncapi": "foldline.cli.asyncapi",
+}
+
+
+class _Lazy(TyperGroup):
+    """Looks commands up in COMMANDS, so that `foldline tail` does not pay for what `foldline up` imports."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        return list(COMMANDS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str):  # type: ignore[no-untyped-def,override]
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name])
+        single = typer.Typer(add_completion=False)
+        single.command(cmd_name)(getattr(module, cmd_name.replace("-", "_")))
+        return typer.main.get_command(single)
+
+
+app = typer.Typer(cls=_Lazy, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def _foldline() -> None:
+    """One durable line of events; every read model is a fold over it."""
+
+
+def main() -> None:
+    """Run a command. What an operator can mend is one line on stderr and exit code 1, or 2 for settings."""
+    try:
+        app()
+    except Problem as problem:
+        _tell(str(problem), problem.details)
+        sys.exit(1)
+    except ValueError as exc:
+        from pydantic import ValidationError  # noqa: PLC0415 - only a failure needs it
+
+        if not isinstance(exc, ValidationError) or exc.title != "Settings":
+            raise
+        _tell(_settings_line(exc))
+        sys.exit(2)
+    except RuntimeError as exc:
+        if isinstance(exc.__cause__, KeyboardInterrupt):  # Ctrl-C while a class was being made by an import
+            sys.exit(130)
+        if not _is_known(exc):
+            raise
+        _tell(str(exc))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _is_known(exc: RuntimeError) -> bool:
+    """What `runtime` raises about the world outside; imported here because only a failure needs it."""
+    from runtime.bus import BusUnreachable  # noqa: PLC0415
+    from runtime.line import LineProblem  # noqa: PLC0415
+    from runtime.postgres import DatabaseUnreachable  # noqa: PLC0415
+
+    return isinstance(exc, BusUnreachable | LineProblem | DatabaseUnreachable)
+
+
+def _tell(line: str, details: tuple[str, ...] = ()) -> None:
+    typer.echo(f"foldline: {line}", err=True)
+    for detail in details:
+        typer.echo(f"  {detail}", err=True)
+
+
+def _settings_line(exc: "ValidationError") -> str:
+    wrong = (
+        f"FOLDLINE_{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}, not {error['input']!r}"
+        for error in exc.errors()
+    )
+    return "; ".join(wrong)

@@ -1,0 +1,45 @@
+"""`foldline publish SUBJECT JSON`: one fact onto the line."""
+
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from foldline.cli.session import bus, command_settings, run, show_json
+from foldline.errors import Problem
+from producers.publisher import Publisher, PublishError, checked_fact
+from schemas.facts import TIME
+from schemas.subjects import Subject
+from schemas.validation import InvalidFact
+
+
+def publish(
+    subject: Annotated[str, typer.Argument(help="ev.<site>.<entity>.<id>.<fact>", show_default=False)],
+    body: Annotated[str, typer.Argument(help="The fact's JSON; - reads it from standard input.")] = "",
+    key: Annotated[str | None, typer.Option(help="Idempotency key: used again, no effect.")] = None,
+    time: Annotated[str | None, typer.Option(help="When it happened, RFC 3339; else now.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+) -> None:
+    """Publish one fact; prints its position once it is stored and synced."""
+    raw = sys.stdin.buffer.read() if body == "-" else body.encode(errors="surrogateescape")
+    run(_publish(subject, raw, key=key, time=time, as_json=as_json))
+
+
+async def _publish(subject: str, body: bytes, *, key: str | None, time: str | None, as_json: bool) -> None:
+    config = command_settings()
+    headers = {TIME: time} if time else {}
+    try:
+        fact = checked_fact(Subject.parse(subject), body, key=key, headers=headers, now=datetime.now(UTC))
+        async with bus(config, publisher=True) as nc:
+            publisher = Publisher(nc, partitions=config.partitions, timeout=config.publish_timeout)
+            ack = await publisher.publish(fact)
+            await publisher.aclose()
+    except InvalidFact as exc:
+        raise Problem(f"{exc.error}: {exc.details}") from exc
+    except PublishError as exc:
+        raise Problem(f"not published: {exc}", "FOLDLINE_NATS_URL") from exc
+    if as_json:
+        show_json({"position": str(ack.position), "duplicate": ack.duplicate})
+    else:
+        typer.echo(f"{ack.position}{'  (already there)' if ack.duplicate else ''}")

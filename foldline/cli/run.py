@@ -1,0 +1,20 @@
+"""`foldline api` and `foldline consumer`: one process of the line, configured by FOLDLINE_*."""
+
+from foldline.embedded.stack import resolve
+from runtime.settings import settings
+
+
+def api() -> None:
+    """Serve the HTTP surfaces."""
+    resolved = resolve(settings())
+    from foldline.web import run_api  # noqa: PLC0415 - the other command does without
+
+    run_api(resolved)
+
+
+def consumer() -> None:
+    """Fold events into the read models; run as many as you like."""
+    resolved = resolve(settings())
+    from consumers.app import run  # noqa: PLC0415 - the other command does without
+
+    run(resolved)

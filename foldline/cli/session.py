@@ -1,0 +1,50 @@
+"""What commands share: the settings of the running stack, and connections that are closed again."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import typer
+from nats.aio.client import Client
+
+from foldline.embedded.stack import resolve
+from runtime.bus import connect_bus
+from runtime.postgres import Connection, connect_with_retry
+from runtime.settings import Settings, settings
+
+
+def command_settings(*, database: bool = False) -> Settings:
+    """The settings, pointed at the stack that runs in the data directory; commands do not wait for long."""
+    found = resolve(settings(), database=database)
+    if "connect_timeout" in found.model_fields_set:
+        return found
+    return found.model_copy(update={"connect_timeout": 3.0})
+
+
+def run(command: Coroutine[Any, Any, None]) -> None:
+    """Run a command's coroutine; Ctrl-C ends it quietly."""
+    asyncio.run(command)
+
+
+@asynccontextmanager
+async def bus(config: Settings, *, publisher: bool = False) -> AsyncIterator[Client]:
+    """A connection to NATS for the length of a command."""
+    nc = await connect_bus(config, name="foldline-cli", publisher=publisher)
+    try:
+        yield nc
+    finally:
+        await nc.close()
+
+
+@asynccontextmanager
+async def database(config: Settings) -> AsyncIterator[Connection]:
+    """A connection to PostgreSQL for the length of a command."""
+    async with await connect_with_retry(config, name="foldline-cli") as conn:
+        yield conn
+
+
+def show_json(value: Any) -> None:
+    """One line of JSON on standard output."""
+    typer.echo(json.dumps(value, default=str))

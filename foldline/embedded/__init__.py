@@ -1,0 +1,1 @@
+"""The real servers in one directory: what `foldline up` and the tests run."""

@@ -1,0 +1,67 @@
+"""What a killed PostgreSQL, or a killed supervisor, left behind in a data directory."""
+
+import signal
+from pathlib import Path
+
+import psutil
+
+from foldline.embedded.pidfile import end_process
+from foldline.embedded.socket_dir import SOCKET_PORT
+
+_FAST_SHUTDOWN = 20.0
+_QUIT = 2.0
+
+
+def clear_leftovers(data: Path, sockets: Path) -> None:
+    """End servers still at work in `data` and remove lock files that name a process of somebody else.
+
+    To be called by the only one allowed to run a server there: whatever is found can only be ours.
+    """
+    found = _servers_in(data)
+    pids = {process.pid for process in found}
+    for process in found:
+        if _parent(process) in pids:
+            continue  # a backend whose postmaster will see to it
+        # An orphaned backend ends itself soon after its postmaster; asked to quit it does so at once.
+        number, patience = (
+            (signal.SIGQUIT, _QUIT) if _is_backend(process) else (signal.SIGINT, _FAST_SHUTDOWN)
+        )
+        end_process(process, number, patience)
+    for process in _servers_in(data):
+        end_process(process, signal.SIGKILL, _QUIT)
+    for lock in (data / "postmaster.pid", sockets / f".s.PGSQL.{SOCKET_PORT}.lock"):
+        # After a crash PostgreSQL trusts the number alone. In a container numbers repeat.
+        if lock.exists() and _names_a_stranger(lock):
+            lock.unlink()
+
+
+def _servers_in(data: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.name() == "postgres" and Path(process.cwd()) == data:
+                found.append(process)
+        except (psutil.Error, OSError):  # ended meanwhile, or not ours to look at
+            continue
+    return found
+
+
+def _parent(process: psutil.Process) -> int | None:
+    try:
+        return int(process.ppid())
+    except psutil.Error:
+        return None
+
+
+def _is_backend(process: psutil.Process) -> bool:
+    try:
+        return " ".join(process.cmdline()).startswith("postgres: ")
+    except psutil.Error:
+        return True
+
+
+def _names_a_stranger(lock: Path) -> bool:
+    try:
+        return bool(psutil.pid_exists(abs(int(lock.read_text().split()[0]))))
+    except (OSError, ValueError, IndexError):
+        return False

@@ -1,0 +1,133 @@
+"""What `foldline up` consists of: programs, ports and addresses chosen, every part told about the others."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from foldline.embedded.binaries import find_nats_server, find_postgres_bin, nats_version, postgres_version
+from foldline.embedded.layout import Layout
+from foldline.embedded.nats import NatsServer
+from foldline.embedded.ports import claim_port
+from foldline.embedded.postgres import PostgresServer
+from foldline.embedded.service import Service
+from foldline.embedded.stack import Stack
+from foldline.embedded.worker import Worker
+from foldline.errors import Problem
+from runtime.settings import Settings
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commands:
+    """What is run as workers, as arguments of this Python; tests put stand-ins here."""
+
+    api: Sequence[str] = ("-m", "foldline", "api")
+    consumer: Sequence[str] = ("-m", "foldline", "consumer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The services of one `foldline up`, and the addresses they will have."""
+
+    stack: Stack
+    servers: list[Service]
+    consumers: list[Service]
+    api: Service
+
+
+def compose(
+    settings: Settings, layout: Layout, *, overrides: Mapping[str, str], say: Say, commands: Commands
+) -> Parts:
+    """Choose programs and ports and wire the parts; nothing is started. Raises Problem.
+
+    `overrides` are variables the workers get on top of our own environment.
+    """
+    taken: set[int] = set()
+    api_port = claim_port(
+        settings.host, settings.api_port, what="the API", setting="FOLDLINE_API_PORT", taken=taken
+    )
+    servers: list[Service] = []
+    nats_url, monitor_url = settings.nats_url, settings.nats_monitor_url
+    if not settings.external_nats:
+        nats = _nats(settings, layout, say, taken)
+        servers.append(nats)
+        nats_url, monitor_url = nats.url, nats.monitor_url
+    database_url = settings.database_url
+    if not settings.external_postgres:
+        postgres = _postgres(settings, layout, say)
+        servers.append(postgres)
+        database_url = postgres.dsn
+    if database_url is None:
+        raise Problem("external_postgres needs the address of the server to use", "FOLDLINE_DATABASE_URL")
+    stack = Stack.of(
+        nats_url=nats_url,
+        nats_monitor_url=monitor_url,
+        database_url=database_url,
+        host=settings.host,
+        api_port=api_port,
+    )
+    env = {**overrides, **stack.environment(), "FOLDLINE_DATA_DIR": str(layout.root)}
+    count = settings.consumers
+    say(f"starting {count} consumer{'s' * (count > 1)} and the API")
+    return Parts(
+        stack=stack,
+        servers=servers,
+        consumers=[
+            _worker(f"consumer-{n + 1}", commands.consumer, layout, env | _metrics(settings, n))
+            for n in range(count)
+        ],
+        api=_worker("api", commands.api, layout, env, ready_url=f"{stack.api_url}/ready"),
+    )
+
+
+def _nats(settings: Settings, layout: Layout, say: Say, taken: set[int]) -> NatsServer:
+    binary = find_nats_server(settings.nats_server)
+    version = nats_version(binary)
+    if "nats_url" in settings.model_fields_set:
+        say("FOLDLINE_NATS_URL is not used: FOLDLINE_EXTERNAL_NATS=true would")
+    ports = [
+        claim_port(settings.host, port, what=what, setting=setting, taken=taken)
+        for port, what, setting in (
+            (settings.nats_port, "NATS", "FOLDLINE_NATS_PORT"),
+            (settings.nats_monitor_port, "NATS monitoring", "FOLDLINE_NATS_MONITOR_PORT"),
+        )
+    ]
+    say(f"starting nats-server {version}")
+    return NatsServer(
+        layout.nats,
+        *ports,
+        host=settings.host,
+        server_name=f"foldline-{settings.site}",
+        user=settings.nats_user,
+        password=settings.nats_password,
+        binary=str(binary),
+        log=layout.log("nats"),
+        pid_file=layout.pid("nats"),
+    )
+
+
+def _postgres(settings: Settings, layout: Layout, say: Say) -> PostgresServer:
+    version = postgres_version(find_postgres_bin(settings.postgres_bin))
+    if "database_url" in settings.model_fields_set:
+        say("FOLDLINE_DATABASE_URL is not used: FOLDLINE_EXTERNAL_POSTGRES=true would")
+    say(f"starting PostgreSQL {version} in {layout.postgres}")
+    return PostgresServer(
+        layout.postgres,
+        bin_dir=settings.postgres_bin,
+        log=layout.log("postgres"),
+        pid_file=layout.pid("postgres"),
+    )
+
+
+def _worker(
+    name: str, arguments: Sequence[str], layout: Layout, env: Mapping[str, str], ready_url: str | None = None
+) -> Worker:
+    return Worker(
+        name, arguments, env=env, log=layout.log(name), pid_file=layout.pid(name), ready_url=ready_url
+    )
+
+
+def _metrics(settings: Settings, index: int) -> dict[str, str]:
+    """Each consumer its own port, counted up from the configured one."""
+    port = settings.metrics_port
+    return {"FOLDLINE_METRICS_PORT": str(port + index)} if port else {}

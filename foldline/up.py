@@ -1,0 +1,73 @@
+"""`foldline up`: the whole line in one directory."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from foldline.embedded.layout import CLOSED, Layout
+from foldline.embedded.lock import DirectoryLock
+from foldline.embedded.pidfile import end_leftovers
+from foldline.embedded.stack import Stack
+from foldline.embedded.stop_signals import StopSignals
+from foldline.embedded.supervisor import Supervisor
+from foldline.parts import Commands, Parts, Say, compose
+from runtime.settings import Settings
+
+Ready = Callable[[Stack, Path], None]
+
+
+def up(
+    settings: Settings,
+    *,
+    ephemeral: bool = False,
+    overrides: Mapping[str, str] | None = None,
+    say: Say,
+    ready: Ready,
+    commands: Commands | None = None,
+) -> None:
+    """Run until asked to stop; `ready` is called once, when every part answers. Raises Problem.
+
+    `overrides` are variables the workers get on top of our own environment. The directory of an `ephemeral`
+    run is a temporary one, removed at the end.
+    """
+    temporary = Path(tempfile.mkdtemp(prefix="foldline-")) if ephemeral else None
+    layout = Layout.of(temporary or settings.data_dir)
+    try:
+        if temporary:
+            temporary.chmod(CLOSED)
+        layout.create()
+        with DirectoryLock(layout.lock), StopSignals() as signals:
+            if ended := end_leftovers(layout.run):
+                say(f"ended what an earlier start left running: {', '.join(ended)}")
+            parts = compose(
+                settings, layout, overrides=overrides or {}, say=say, commands=commands or Commands()
+            )
+            parts.stack.save(layout.stack)
+            try:
+                _supervise(
+                    parts, signals, settings.connect_timeout, say, lambda: ready(parts.stack, layout.root)
+                )
+            finally:
+                layout.stack.unlink(missing_ok=True)
+    finally:
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _supervise(
+    parts: Parts, signals: StopSignals, timeout: float, say: Say, ready: Callable[[], None]
+) -> None:
+    supervisor = Supervisor(
+        [parts.servers, [*parts.consumers, parts.api]],
+        [[parts.api], parts.consumers, *([server] for server in parts.servers)],
+        signals=signals,
+        say=say,
+    )
+    try:
+        if supervisor.start(timeout):
+            ready()
+            supervisor.watch()
+        say("stopping (again to hurry)")
+    finally:
+        supervisor.stop()

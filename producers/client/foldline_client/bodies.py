@@ -1,0 +1,147 @@
+"""The bodies of session facts, as the sessions reference documents them. Absent values are left out."""
+
+import math
+import operator
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from foldline_client.jsontext import encode, indexed, safe_str
+
+METRIC_TYPES: Final = ("gauge", "counter", "histogram", "timer")
+LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+_LEVEL_ALIASES: Final = {"warn": "warning", "fatal": "critical", "exception": "error"}
+
+Tags = Iterable[str] | Mapping[str, Any]
+
+
+def required(name: str, value: object) -> str:
+    """A text the line cannot do without. Raises TypeError or ValueError that says which."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, not {type(value).__name__}")
+    if not value:
+        raise ValueError(f"{name} must not be empty")
+    return indexed(value)
+
+
+def level_of(level: str | None) -> str | None:
+    """The documented word for a log level, whatever its case. Raises ValueError for an unknown one."""
+    if level is None:
+        return None
+    word = level.lower()
+    word = _LEVEL_ALIASES.get(word, word)
+    if word not in LEVELS:
+        raise ValueError(f"level {level!r} is not one of {', '.join(LEVELS)}")
+    return word
+
+
+def mapping(name: str, value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """An optional JSON object. Raises TypeError for anything else."""
+    if value is not None and not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a dict, not {type(value).__name__}")
+    return value
+
+
+def integer(name: str, value: int | None) -> int | None:
+    """An optional whole number, NumPy's included. Raises TypeError for anything else."""
+    if value is None or type(value) is int:
+        return value
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, not {type(value).__name__}") from None
+
+
+def texts(values: Iterable[object] | None) -> list[str] | None:
+    """A list of strings; a single string is a list of one."""
+    if values is None:
+        return None
+    return [values] if isinstance(values, str) else [safe_str(value) for value in values]
+
+
+def state_body(patch: Mapping[str, Any]) -> bytes:
+    """A state patch. Raises TypeError for anything but a mapping."""
+    if not isinstance(patch, Mapping):
+        raise TypeError(f"a state must be a dict, not {type(patch).__name__}")
+    # Only {"state": {…}, "timestamp": …} could be taken for the documented wrapper: wrap it to be exact.
+    if isinstance(patch.get("state"), Mapping) and patch.keys() <= {"state", "timestamp"}:
+        return encode({"state": patch})
+    return encode(patch)
+
+
+def event_body(
+    name: str,
+    *,
+    time: str,
+    level: str | None = None,
+    category: str | None = None,
+    group: str | None = None,
+    labels: Iterable[str] | None = None,
+    message: str | None = None,
+    data: Mapping[str, Any] | None = None,
+    stacktrace: Iterable[str] | None = None,
+    exception_type: str | None = None,
+    exception_msg: str | None = None,
+    source_file: str | None = None,
+    source_line: int | None = None,
+    source_function: str | None = None,
+) -> bytes:
+    """An event. Raises TypeError or ValueError for a name, level or data of the wrong kind."""
+    fields = {
+        "timestamp": time,
+        "name": required("name", name),
+        "level": level_of(level),
+        "category": _indexed(category),
+        "group": _indexed(group),
+        "labels": texts(labels),
+        "message": _text(message),
+        "data": mapping("data", data),
+        "stacktrace": texts(stacktrace),
+        "exception_type": _indexed(exception_type),
+        "exception_msg": _text(exception_msg),
+        "source_file": _text(source_file),
+        "source_line": integer("source_line", source_line),
+        "source_function": _text(source_function),
+    }
+    return encode({key: value for key, value in fields.items() if value is not None})
+
+
+def metric_body(
+    name: str,
+    value: float,
+    *,
+    time: str,
+    metric_type: str = "gauge",
+    tags: Tags | None = None,
+    count: int | None = None,
+    unit: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> bytes | None:
+    """A metric, or None if its value is not a finite number. Raises TypeError or ValueError for the rest."""
+    if metric_type not in METRIC_TYPES:
+        raise ValueError(f"metric_type {metric_type!r} is not one of {', '.join(METRIC_TYPES)}")
+    name = required("name", name)
+    try:
+        number = float(value)  # takes NumPy's and Decimal's numbers too
+    except OverflowError:
+        return None
+    if not math.isfinite(number):
+        return None
+    fields = {
+        "timestamp": time,
+        "name": name,
+        "type": metric_type,
+        "value": value if isinstance(value, int) and not isinstance(value, bool) else number,
+        "tags": tags if isinstance(tags, Mapping) else texts(tags),
+        "count": integer("count", count),
+        "unit": _indexed(unit),
+        "metadata": mapping("metadata", metadata),
+    }
+    return encode({key: value for key, value in fields.items() if value is not None})
+
+
+def _indexed(value: object) -> str | None:
+    return None if value is None else indexed(safe_str(value))
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else safe_str(value)

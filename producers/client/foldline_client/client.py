@@ -1,0 +1,98 @@
+"""The connection of a program without an event loop: a buffer and a thread, shared by its sessions."""
+
+from types import TracebackType
+from typing import Any, Self
+
+from foldline_client.opening import api_of, make_pump, open_session
+from foldline_client.options import Options
+from foldline_client.pump import Stats
+from foldline_client.session import Session
+from foldline_client.worker import Worker
+
+
+class Client:
+    """For programs with many sessions; `create_session` is enough for one.
+
+    `options` are the fields of `Options`. Raises ValueError for a wrong address or option. Does not connect:
+    that happens in the background, as often as it takes.
+    """
+
+    def __init__(self, url: str, **options: Any) -> None:
+        self.url = url
+        self.options = Options(**options)
+        self.api_url = api_of(url, self.options)
+        self.worker = Worker(lambda: make_pump(url, self.options), self.options.exit_timeout)
+
+    def create_session(
+        self,
+        product: str,
+        version: str,
+        hostname: str | None = None,
+        machine_id: str | None = None,
+        session_id: str | None = None,
+    ) -> Session:
+        """Open a session; it shares this client's buffer and connection."""
+        return self._open(product, version, hostname, machine_id, session_id, owns_client=False)
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Wait until all recorded so far is acknowledged; False if `timeout` seconds were not enough."""
+        return self.worker.flush(timeout)
+
+    def close(self, timeout: float = 5.0) -> bool:
+        """Flush and disconnect. False: not done in time, it goes on until the process ends."""
+        return self.worker.close(timeout)
+
+    def get_stats(self) -> Stats:
+        """Counters: queued, delivered, dropped, rejected, retries."""
+        return self.worker.pump.stats()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(
+        self,
+        product: str,
+        version: str,
+        hostname: str | None,
+        machine_id: str | None,
+        session_id: str | None,
+        *,
+        owns_client: bool,
+    ) -> Session:
+        ref = open_session(
+            self.worker.pump,
+            self.url,
+            product=product,
+            version=version,
+            hostname=hostname,
+            machine_id=machine_id,
+            session_id=session_id,
+        )
+        return Session(self, ref, owns_client=owns_client)
+
+
+def create_session(
+    url: str,
+    product: str,
+    version: str,
+    hostname: str | None = None,
+    machine_id: str | None = None,
+    session_id: str | None = None,
+    **options: Any,
+) -> Session:
+    """Open a session over `nats://host:4222` or `http://host:9090` and return at once, server or no server.
+
+    `hostname` is this machine's name unless told (`""` leaves it out); `machine_id` lets the server see that
+    a machine came back without its old session. `options` are the fields of `Options`.
+    """
+    client = Client(url, **options)
+    try:
+        return client._open(product, version, hostname, machine_id, session_id, owns_client=True)
+    except BaseException:
+        client.close(0)
+        raise

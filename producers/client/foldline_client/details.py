@@ -1,0 +1,65 @@
+"""Reading a session back from the API, up to what this client has written."""
+
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from foldline_client.errors import DetailsUnavailable
+from foldline_client.http_transport import client_options
+from foldline_client.items import SessionRef
+from foldline_client.options import Options
+
+
+def require_api(api_url: str | None) -> str:
+    """The API's address. Raises DetailsUnavailable where there is none."""
+    if api_url is None:
+        raise DetailsUnavailable("over nats:// there is no API to read from: pass api_url='http://host:9090'")
+    return api_url
+
+
+def fetch(api_url: str, ref: SessionRef, options: Options, timeout: float) -> dict[str, Any]:
+    """GET the session. Raises DetailsUnavailable."""
+    try:
+        with httpx.Client(**_reading(api_url, options, timeout)) as client:
+            return _details(client.get(_path(ref), headers=_headers(ref)), ref)
+    except httpx.RequestError as exc:
+        raise _unreachable(exc, api_url) from exc
+
+
+async def fetch_async(api_url: str, ref: SessionRef, options: Options, timeout: float) -> dict[str, Any]:
+    """The same without blocking the loop."""
+    try:
+        async with httpx.AsyncClient(**_reading(api_url, options, timeout)) as client:
+            return _details(await client.get(_path(ref), headers=_headers(ref)), ref)
+    except httpx.RequestError as exc:
+        raise _unreachable(exc, api_url) from exc
+
+
+def _reading(api_url: str, options: Options, timeout: float) -> dict[str, Any]:
+    return {**client_options(api_url.rstrip("/"), options), "timeout": timeout}
+
+
+def _path(ref: SessionRef) -> str:
+    return f"/api/sessions/{quote(ref.id, safe='')}"
+
+
+def _headers(ref: SessionRef) -> dict[str, str]:
+    position = ref.position()
+    return {"Foldline-Min-Position": position} if position else {}
+
+
+def _details(response: httpx.Response, ref: SessionRef) -> dict[str, Any]:
+    if not response.is_success:
+        raise DetailsUnavailable(f"session {ref.id}: HTTP {response.status_code}: {response.text[:200]}")
+    try:
+        details = response.json()
+    except ValueError as exc:
+        raise DetailsUnavailable(f"session {ref.id}: the answer is not JSON") from exc
+    if not isinstance(details, dict):
+        raise DetailsUnavailable(f"session {ref.id}: the answer is not an object")
+    return details
+
+
+def _unreachable(exc: httpx.RequestError, api_url: str) -> DetailsUnavailable:
+    return DetailsUnavailable(f"{api_url} does not answer: {type(exc).__name__}: {exc}")

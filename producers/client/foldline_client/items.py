@@ -1,0 +1,62 @@
+"""What waits in the buffer: one fact of one session, complete before the first try to send it."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+CREATED: Final = "created"
+STATE: Final = "state"
+EVENT: Final = "event"
+METRIC: Final = "metric"
+HEARTBEAT: Final = "heartbeat"
+CRASHED: Final = "crashed"
+ENDED: Final = "ended"
+
+_OVERHEAD: Final = 256  # roughly what an item costs in memory beside its body
+
+
+@dataclass(slots=True)
+class SessionRef:
+    """One session as the sending side knows it."""
+
+    id: str
+    positions: dict[str, int] = field(default_factory=dict)
+    """Newest acknowledged sequence by `<stream>/<partition>`."""
+
+    def reached(self, place: str, sequence: int) -> None:
+        """Note that the line stores this session's facts up to `sequence` of `place`."""
+        if sequence > self.positions.get(place, 0):
+            self.positions[place] = sequence
+
+    def position(self) -> str:
+        """What to wait for (`Foldline-Min-Position`) so as to read everything acknowledged so far."""
+        return ",".join(f"{place}:{sequence}" for place, sequence in self.positions.items())
+
+
+@dataclass(slots=True)
+class Item:
+    """A fact with the key and time that every try repeats, so that a retry has no second effect."""
+
+    ref: SessionRef
+    fact: str
+    body: bytes
+    key: str
+    time: str | None = None
+    """When it happened, for facts whose body does not say (`Foldline-Time`)."""
+    tries: int = 0
+    """Answers that the server itself failed (HTTP 500)."""
+
+    @property
+    def size(self) -> int:
+        """Bytes counted against the buffer's bound."""
+        return len(self.body) + _OVERHEAD
+
+    def message_id(self, site: str) -> str:
+        """The id under which JetStream and the read models know it."""
+        return f"{site}:session:{self.ref.id}:{self.key}"
+
+
+def time_text(when: datetime | None = None) -> str:
+    """RFC 3339, UTC, microseconds, `Z`; now unless told."""
+    utc = datetime.now(UTC) if when is None else when.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")[:-6] + "Z"

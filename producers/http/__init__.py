@@ -1,0 +1,1 @@
+"""Write routes of the HTTP surfaces, one module a surface."""

@@ -1,0 +1,151 @@
+"""Write routes of the sessions surface: `POST /api/sessions…`."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+
+from producers.http.creating import create
+from producers.http.surface import WriteSurface
+from producers.http.wishes import Wishes
+from producers.publisher import BusUnavailable, Conflict, checked_fact
+from runtime.bodies import read_body
+from runtime.http import SessionProblem, session_not_found, unavailable
+from schemas.errors import SessionError
+from schemas.positions import Position
+from schemas.recovery import recovered
+from schemas.session_facts import SESSION_FACTS
+from schemas.subjects import Subject, is_token
+
+logger = logging.getLogger("foldline.http")
+
+Endpoint = Callable[[str, Request], Awaitable[Response]]
+
+_ROUTES: Final = {
+    "state": ("state", "Patch the state: objects merge, null deletes, the rest replaces"),
+    "events": ("event", "Log an event"),
+    "metrics": ("metric", "Record a metric"),
+    "end": ("ended", "End the session in order"),
+    "crash": ("crashed", "Report an abnormal end"),
+}
+_HUNG_TIMEOUT: Final = 1.0
+
+
+class Written(BaseModel):
+    """What every write answers, in the words of the document and of its existing clients."""
+
+    success: Literal[True] = True
+    status: Literal["ok"] = "ok"
+
+
+_WRITTEN: Final = Written().model_dump_json().encode()
+_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"model": SessionError} for status in (400, 404, 413, 503)
+}
+
+
+def sessions_router(surface: WriteSurface) -> APIRouter:
+    """The seven write routes. Bodies are validated and published as they came, byte for byte."""
+    router = APIRouter(prefix="/api/sessions", tags=["sessions: write"])
+
+    async def create_session(request: Request) -> Response:
+        wishes = Wishes.of(request.headers, surface.settings)
+        body = await read_body(request, surface.settings.max_body)
+        made = await create(surface, body, wishes)
+        return await surface.answer(made.body(), positions=[made.position], wait=wishes.wait, status=201)
+
+    router.add_api_route(
+        "",
+        create_session,
+        methods=["POST"],
+        status_code=201,
+        summary="Create a session",
+        openapi_extra=_body_of("created"),
+        responses={**_ERRORS, 409: {"model": SessionError}},
+    )
+    for path, (fact, summary) in _ROUTES.items():
+        _add(router, path, fact, _fact_route(surface, fact), summary)
+    _add(router, "heartbeat", "heartbeat", _heartbeat_route(surface), "Tell that the application is alive")
+    return router
+
+
+def _add(router: APIRouter, path: str, fact: str, endpoint: Endpoint, summary: str) -> None:
+    router.add_api_route(
+        f"/{{id}}/{path}",
+        endpoint,
+        methods=["POST"],
+        name=f"{fact}_session",
+        summary=summary,
+        openapi_extra=_body_of(fact),
+        response_model=Written,
+        responses=_ERRORS,
+    )
+
+
+def _body_of(fact: str) -> dict[str, Any]:
+    schema = SESSION_FACTS[fact].model_json_schema()
+    return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+
+
+def _fact_route(surface: WriteSurface, fact: str) -> Endpoint:
+    async def write(id: str, request: Request) -> Response:  # noqa: A002 - the document's name for it
+        position, wishes = await _write(surface, id, fact, request)
+        return await surface.answer(_WRITTEN, positions=[position], wait=wishes.wait)
+
+    return write
+
+
+def _heartbeat_route(surface: WriteSurface) -> Endpoint:
+    async def beat(id: str, request: Request) -> Response:  # noqa: A002 - the document's name for it
+        position, wishes = await _write(surface, id, "heartbeat", request)
+        recovery = await _recover(surface, id)
+        positions = [position, *([recovery] if recovery else [])]
+        return await surface.answer(_WRITTEN, positions=positions, wait=wishes.wait)
+
+    return beat
+
+
+async def _write(
+    surface: WriteSurface, session_id: str, fact: str, request: Request
+) -> tuple[Position, Wishes]:
+    settings = surface.settings
+    wishes = Wishes.of(request.headers, settings)
+    body = await read_body(request, settings.max_body)
+    if not is_token(session_id):
+        raise session_not_found(session_id)
+    valid = checked_fact(
+        Subject(settings.site, "session", session_id, fact),
+        body,
+        key=wishes.key,
+        headers=wishes.headers,
+        now=surface.now(),
+        max_bytes=settings.max_body,
+    )
+    try:
+        exists = await surface.existence.exists(settings.site, "session", session_id)
+    except BusUnavailable as exc:
+        raise unavailable(str(exc), exc.retry_after) from exc
+    if not exists:
+        raise session_not_found(session_id)
+    ack = await surface.publish(valid)
+    return ack.position, wishes
+
+
+async def _recover(surface: WriteSurface, session_id: str) -> Position | None:
+    """A heartbeat on a hung session ends the hang. Best effort: the liveness reactor sees the rest."""
+    site = surface.settings.site
+    try:
+        async with asyncio.timeout(_HUNG_TIMEOUT):
+            hang = await surface.hung(site, session_id)
+        if hang is None:
+            return None
+        fact = recovered(site, session_id, hang.hung_seq, surface.now())
+        return (await surface.publish(fact, expected_last=hang.last_seq)).position
+    except (Conflict, SessionProblem):
+        return None
+    except Exception:  # the heartbeat is stored: a read model that is away must not fail it
+        logger.warning("session %s: cannot tell whether it was hung", session_id, exc_info=True)
+        return None

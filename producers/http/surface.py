@@ -1,0 +1,64 @@
+"""What the write routes of a surface stand on; given by the process's own app, never global."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from fastapi import Response
+
+from producers.existence import Existence
+from producers.publisher import Ack, BusUnavailable, Fact, Publisher
+from runtime.http import unavailable
+from runtime.settings import Settings
+from schemas.positions import Position, format_positions
+from schemas.recovery import HungSession
+
+PROJECTION: Final = "sessions"
+HungReader = Callable[[str, str], Awaitable[HungSession | None]]
+"""(site, session id) → the hang the read model knows of, if the session still runs."""
+
+
+class Waiter(Protocol):
+    """Waits for a read model to pass positions: `runtime.progress.Progress`."""
+
+    async def wait(self, projection: str, positions: Sequence[Position], timeout: float) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteSurface:
+    """The dependencies of the sessions write routes."""
+
+    publisher: Publisher
+    existence: Existence
+    progress: Waiter
+    hung: HungReader
+    settings: Settings
+    now: Callable[[], datetime]
+
+    async def publish(self, fact: Fact, *, expected_last: int | None = None) -> Ack:
+        """Publish within the settings' bound. Raises Conflict, and SessionProblem 503 when that ran out."""
+        try:
+            ack = await self.publisher.publish(fact, expected_last=expected_last)
+        except BusUnavailable as exc:
+            raise unavailable(str(exc), exc.retry_after) from exc
+        self.existence.note(fact.subject.site, fact.subject.entity, fact.subject.id)
+        return ack
+
+    async def answer(
+        self,
+        body: bytes,
+        *,
+        positions: Sequence[Position],
+        wait: float,
+        status: int = 200,
+    ) -> Response:
+        """The success it is, when the read model has it or `wait` seconds have passed."""
+        headers: dict[str, str] = {"Foldline-Position": format_positions(positions)}
+        if wait > 0 and not await self.progress.wait(PROJECTION, positions, wait):
+            headers["Foldline-Projected"] = "false"
+        return json_response(body, status, headers)
+
+
+def json_response(body: bytes, status: int, headers: Mapping[str, str]) -> Response:
+    return Response(body, status, dict(headers), "application/json")

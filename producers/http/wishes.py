@@ -1,0 +1,46 @@
+"""What a request asks for in its headers, beside its body."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+from runtime.http import SessionProblem
+from runtime.settings import Settings
+from schemas.facts import TIME
+from schemas.times import parse_time
+
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}(-[0-9a-f]+){3,8}")
+_LONGEST_TRACEPARENT: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Idempotency, event time and trace of a write, and how long its answer may wait to be readable."""
+
+    key: str | None
+    headers: Mapping[str, str]  # travel with the fact
+    wait: float  # seconds
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str], settings: Settings) -> Self:
+        """Read the headers. Raises InvalidFact, SessionProblem; the key is checked with the fact."""
+        passed = {}
+        if (time := headers.get(TIME)) is not None:
+            parse_time(time, TIME)
+            passed[TIME] = time
+        trace = headers.get("traceparent", "")
+        # As the W3C says: one that is not understood is ignored, never an error.
+        if len(trace) <= _LONGEST_TRACEPARENT and _TRACEPARENT.fullmatch(trace):
+            passed["traceparent"] = trace
+        return cls(headers.get("Idempotency-Key"), passed, _wait(headers.get("Foldline-Wait"), settings))
+
+
+def _wait(asked: str | None, settings: Settings) -> float:
+    if asked is None:
+        return settings.default_wait_ms / 1000
+    if not re.fullmatch(r"[0-9]{1,9}", asked):
+        raise SessionProblem(
+            400, "Invalid header", f"Foldline-Wait: {asked[:20]!r} is not a number of milliseconds"
+        )
+    return min(int(asked), settings.max_wait_ms) / 1000

@@ -1,0 +1,89 @@
+"""Requests over NATS whose waits end with the connection, not only with their timeout."""
+
+import asyncio
+import logging
+from typing import Final
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error
+
+logger = logging.getLogger("foldline.publisher")
+
+_NO_RESPONDERS: Final = "503"
+
+
+class InDoubt(Exception):
+    """No answer: the request may have taken effect or not. Ask again under the same message id."""
+
+
+class Requests:
+    """One inbox for all replies. nats-py's own `request` sits out its timeout when the server dies."""
+
+    def __init__(self, nc: Client) -> None:
+        self.nc = nc
+        self._waiting: dict[str, asyncio.Future[Msg]] = {}
+        self._inbox: str | None = None
+        self._count = 0
+        self._opening = asyncio.Lock()
+
+    async def ask(self, subject: str, body: bytes, headers: dict[str, str] | None, timeout: float) -> Msg:
+        """Send one request and wait at most `timeout` seconds. Raises InDoubt."""
+        inbox = self._inbox or await self._open()
+        self._count += 1
+        token = str(self._count)
+        reply: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        self._waiting[token] = reply
+        try:
+            await self.send(subject, body, headers, reply=f"{inbox}.{token}")
+            async with asyncio.timeout(timeout):
+                message = await reply
+        except TimeoutError:
+            raise InDoubt(f"no answer within {timeout:.1f} s") from None
+        finally:
+            del self._waiting[token]
+        if not message.data and message.headers and message.headers.get("Status") == _NO_RESPONDERS:
+            raise InDoubt("nothing answers: no stream, or no leader now")
+        return message
+
+    async def send(
+        self, subject: str, body: bytes, headers: dict[str, str] | None, *, reply: str = ""
+    ) -> None:
+        """Publish without an answer. Raises InDoubt when the connection is away."""
+        try:
+            await self.nc.publish(subject, body, reply=reply, headers=headers)
+        except (Error, OSError) as exc:
+            raise InDoubt(f"not connected ({type(exc).__name__})") from exc
+
+    async def _open(self) -> str:
+        async with self._opening:
+            if self._inbox is None:
+                inbox = self.nc.new_inbox()
+                try:
+                    await self.nc.subscribe(f"{inbox}.*", cb=self._on_reply)
+                except (Error, OSError) as exc:
+                    raise InDoubt(f"not connected ({type(exc).__name__})") from exc
+                self._follow_disconnects()
+                self._inbox = inbox
+            return self._inbox
+
+    async def _on_reply(self, message: Msg) -> None:
+        reply = self._waiting.get(message.subject.rpartition(".")[2])
+        if reply is not None and not reply.done():
+            reply.set_result(message)
+
+    def _follow_disconnects(self) -> None:
+        # A client has one callback, given at connect time, and it belongs to whoever connected: chain ours.
+        following = self.nc._disconnected_cb
+
+        async def on_disconnect() -> None:
+            # What the client has not yet written would be sent on reconnecting, after callers gave up.
+            self.nc._pending.clear()
+            self.nc._pending_data_size = 0
+            for reply in self._waiting.values():
+                if not reply.done():
+                    reply.set_exception(InDoubt("the connection was lost"))
+            if following is not None:
+                await following()
+
+        self.nc._disconnected_cb = on_disconnect

@@ -1,0 +1,104 @@
+"""One try at storing facts: as a request, or many as one atomic batch. No waiting, no retrying."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pydantic_core import from_json
+
+from producers.backlog import Waiting
+from producers.outcomes import Ack, Conflict, Refused
+from producers.requests import InDoubt, Requests
+from producers.stored import StoredFacts
+from schemas.facts import MESSAGE_ID
+from schemas.positions import Position
+from schemas.subjects import entity_filter, partition_of
+
+EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
+EXPECTED_OF: Final = "Nats-Expected-Last-Subject-Sequence-Subject"
+
+_WRONG_LAST_SEQUENCE: Final = 10071
+_WRITE_UNDER_WAY: Final = 10164  # of a cluster: the same subject is just being written, ask again
+
+
+class BatchRefused(Exception):
+    """The server stored nothing of the batch; each fact may still be fine by itself."""
+
+
+class Wire:
+    """How one stream is written. Calls raise InDoubt when it is not known what became of the facts."""
+
+    def __init__(self, requests: Requests, stored: StoredFacts, *, stream: str, partitions: int) -> None:
+        self.stream = stream
+        self._requests = requests
+        self._stored = stored
+        self._partitions = partitions
+
+    async def one(self, item: Waiting, timeout: float) -> Ack:
+        """Store one fact. Raises InDoubt, Conflict, Refused."""
+        fact = item.fact
+        reply = await self._requests.ask(str(fact.subject), fact.body, self._headers(item), timeout)
+        answer = self._read(reply.data)
+        if "error" not in answer:
+            return self._ack(item, answer["seq"], duplicate=bool(answer.get("duplicate")))
+        error = answer["error"]
+        if error["err_code"] == _WRONG_LAST_SEQUENCE and item.expected_last is not None:
+            return await self._earlier(item, error["description"], timeout)
+        if error["code"] >= 500 or error["err_code"] == _WRITE_UNDER_WAY:
+            raise InDoubt(error["description"])
+        raise Refused(error["description"])
+
+    async def batch(self, items: Sequence[Waiting], timeout: float) -> list[Ack]:
+        """Store all or none, with consecutive sequences. Raises InDoubt, BatchRefused."""
+        batch = secrets.token_urlsafe(9)
+        *leading, last = items
+        for number, item in enumerate(leading, 1):
+            headers = self._headers(item)
+            headers["Nats-Batch-Id"] = batch
+            headers["Nats-Batch-Sequence"] = str(number)
+            await self._requests.send(str(item.fact.subject), item.fact.body, headers)
+        headers = self._headers(last)
+        headers["Nats-Batch-Id"] = batch
+        headers["Nats-Batch-Sequence"] = str(len(items))
+        headers["Nats-Batch-Commit"] = "1"
+        reply = await self._requests.ask(str(last.fact.subject), last.fact.body, headers, timeout)
+        answer = self._read(reply.data)
+        if "error" in answer or answer.get("count") != len(items):
+            # A count that does not match answers for nobody: single publishes ask again for each.
+            raise BatchRefused
+        first = answer["seq"] - len(items) + 1
+        return [self._ack(item, first + offset) for offset, item in enumerate(items)]
+
+    def _headers(self, item: Waiting) -> dict[str, str]:
+        fact = item.fact
+        headers = {**fact.headers, MESSAGE_ID: fact.message_id}
+        if item.expected_last is not None:
+            headers[EXPECTED] = str(item.expected_last)
+            headers[EXPECTED_OF] = self._entity(item)
+        return headers
+
+    def _read(self, data: bytes) -> dict[str, Any]:
+        answer: dict[str, Any] = from_json(data)
+        if answer.get("stream", self.stream) != self.stream:
+            # Another stream bound the subject; whose acknowledgement that is, nobody can tell.
+            raise Refused(f"stored by stream {answer['stream']} instead of {self.stream}")
+        return answer
+
+    def _ack(self, item: Waiting, sequence: int, *, duplicate: bool = False) -> Ack:
+        partition = partition_of(item.fact.subject.id, self._partitions)
+        return Ack(Position(self.stream, partition, sequence), duplicate)
+
+    async def _earlier(self, item: Waiting, description: str, timeout: float) -> Ack:
+        """Tell a conflict from our own earlier success: the server compares sequences before message ids.
+
+        Had this very fact been stored, it would be the first one of its entity after the expected sequence.
+        """
+        after = (item.expected_last or 0) + 1
+        found = await self._stored.next(self.stream, self._entity(item), after, timeout)
+        if found is not None and found.message_id == item.fact.message_id:
+            return self._ack(item, found.sequence, duplicate=True)
+        raise Conflict(int(description.rpartition(":")[2]))
+
+    def _entity(self, item: Waiting) -> str:
+        subject = item.fact.subject
+        return entity_filter(subject.site, subject.entity, subject.id, self._partitions)

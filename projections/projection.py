@@ -1,0 +1,63 @@
+"""The contract of a projection: what the engine asks of a read model.
+
+A projection is pure: its rows are a function of the events, in the order of each partition. It knows no
+clock, no randomness and nothing but its own rows. Everything durable, duplicated, rejected or concurrent is
+the engine's.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Generic, TypeVar
+
+from projections.recorded import Recorded
+from runtime.postgres import Connection
+from schemas.streams import Stream
+
+State = TypeVar("State")
+Changes = TypeVar("Changes")
+Key = tuple[str, str]
+"""(site, id) of an entity."""
+
+
+class Projection(ABC, Generic[State, Changes]):
+    """One read model.
+
+    The engine calls, within one transaction a batch and for partitions it holds:
+    `load` for the entities it does not remember, `fold` for each event in the order of the line, `write`
+    once. A state that `fold` was given is never changed in place: it may be remembered if the batch fails.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    """Raised with every change that makes the same line give other rows."""
+    streams: ClassVar[tuple[Stream, ...]]
+
+    def __init__(self, schema: str | None = None) -> None:
+        self.schema = schema or self.name
+
+    @abstractmethod
+    def schema_sql(self) -> str:
+        """The statements that create its tables in `self.schema`."""
+
+    @abstractmethod
+    def needs_state(self, event: Recorded) -> bool:
+        """Whether folding this event looks at its entity's state, so that it must be loaded."""
+
+    @abstractmethod
+    async def load(self, conn: Connection, keys: Iterable[Key]) -> dict[Key, State]:
+        """The states of those entities that exist."""
+
+    @abstractmethod
+    def changes(self) -> Changes:
+        """A new, empty set of changes, one per batch."""
+
+    @abstractmethod
+    def fold(self, states: dict[Key, State | None], event: Recorded, changes: Changes) -> None:
+        """Apply one event: put the entity's new state into `states`, rows into `changes`.
+
+        Raises InvalidFact to have the event rejected; then neither argument has been changed.
+        """
+
+    @abstractmethod
+    async def write(self, conn: Connection, states: Mapping[Key, State | None], changes: Changes) -> None:
+        """Write each changed row once. Runs inside the batch's transaction."""

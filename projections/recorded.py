@@ -1,0 +1,80 @@
+"""Events as they come off the line: raw, and decoded by the one validator."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import BaseModel
+
+from schemas.facts import AUTO, MESSAGE_ID, TIME, event_time, parse_fact
+from schemas.subjects import Subject
+from schemas.validation import InvalidFact
+
+
+@dataclass(frozen=True, slots=True)
+class RawEvent:
+    """One stored message: where it stands on the line, and its bytes."""
+
+    stream: str
+    partition: int
+    sequence: int
+    stored_at: datetime  # the server's store time, UTC
+    subject: str  # stored form
+    headers: Mapping[str, str]
+    body: bytes
+
+    def size(self) -> int:
+        """Bytes held in memory, roughly."""
+        return len(self.body) + len(self.subject) + 400
+
+    def explicit_id(self) -> str | None:
+        """The message id its producer chose; none for those the publisher made up."""
+        message_id = self.headers.get(MESSAGE_ID)
+        return None if message_id is None or message_id.startswith(AUTO) else message_id
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A valid event, ready to fold."""
+
+    stream: str
+    partition: int
+    sequence: int
+    stored_at: datetime
+    at: datetime  # event time: body, else header, else store time
+    subject: Subject
+    body: BaseModel
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(site, id) of the entity."""
+        return self.subject.site, self.subject.id
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """An event set aside: it has no effect, and the reason is kept."""
+
+    event: RawEvent
+    reason: str
+    details: str
+
+
+def decode(raw: RawEvent) -> Recorded:
+    """Validate one stored message. A pure function of the message; raises InvalidFact."""
+    subject = Subject.parse_stored(raw.subject)
+    body = parse_fact(subject.entity, subject.fact, raw.body)
+    return Recorded(
+        stream=raw.stream,
+        partition=raw.partition,
+        sequence=raw.sequence,
+        stored_at=raw.stored_at,
+        at=event_time(body, raw.headers.get(TIME), raw.stored_at),
+        subject=subject,
+        body=body,
+    )
+
+
+def reject(raw: RawEvent, problem: InvalidFact) -> Rejection:
+    """Keep why an event has no effect."""
+    return Rejection(raw, problem.reason, problem.details[:1000].replace("\x00", ""))

@@ -1,0 +1,1 @@
+"""Sessions: deep-merged state, condition, timelines of events, metrics and patches."""

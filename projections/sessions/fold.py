@@ -1,0 +1,136 @@
+"""The pure fold of session facts: decision table and merge rules of the sessions reference."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final, TypeVar, cast
+
+from pydantic import BaseModel
+
+from projections.projection import Key
+from projections.recorded import Recorded
+from projections.sessions.merge import deep_merge
+from projections.sessions.rows import SessionChanges, served_event
+from projections.sessions.state import Session
+from schemas.session_facts import (
+    CRASH_DETECTED,
+    HUNG,
+    MACHINE_RETURNED,
+    RECOVERED,
+    SessionCrashed,
+    SessionCreated,
+    SessionEvent,
+    SessionMetric,
+    SessionState,
+)
+from schemas.validation import InvalidFact
+
+States = dict[Key, Session | None]
+Body = TypeVar("Body", bound=BaseModel)
+
+
+def fold(states: States, event: Recorded, changes: SessionChanges) -> None:
+    """Apply one fact to its session. The first fact of any kind but a heartbeat opens one."""
+    fact = event.subject.fact
+    if fact == "heartbeat":
+        # Newest by store time, which only grows: what a rebuild finds is what counted live.
+        changes.heartbeats[event.key] = (event.partition, *event.key, event.stored_at, event.sequence)
+    elif fact == "expired":
+        states[event.key] = None
+        changes.forget(event)
+    else:
+        states[event.key] = _FOLDS[fact](_opened(states.get(event.key), event), event, changes)
+
+
+def _opened(session: Session | None, event: Recorded) -> Session:
+    if session is None:
+        session = Session(
+            part=event.partition,
+            first_seq=event.sequence,
+            last_seq=event.sequence,
+            created_at=event.at,
+            touched_at=event.at,
+            state={},
+        )
+    return replace(session, last_seq=event.sequence)
+
+
+def _touch(session: Session, event: Recorded) -> Session:
+    session.touched_at = max(session.touched_at, event.at)
+    return session
+
+
+def _created(session: Session, event: Recorded, changes: SessionChanges) -> Session:
+    body = _body(event, SessionCreated)
+    if session.created_seq is not None:
+        raise InvalidFact("already_created", f"the session was created by sequence {session.created_seq}")
+    first = {"product": body.product, "version": body.version}
+    session.created_seq = event.sequence
+    session.created_at = event.at
+    session.machine_id = body.machine_id or None
+    session.hostname = body.hostname or None
+    session.state = deep_merge(first, session.state)  # under what is there: facts may overtake it
+    changes.add_patch(event, first, under=True)
+    return _touch(session, event)
+
+
+def _state(session: Session, event: Recorded, changes: SessionChanges) -> Session:
+    patch = _body(event, SessionState).state
+    session.state = deep_merge(session.state, patch)
+    changes.add_patch(event, patch)
+    return _touch(session, event)
+
+
+def _event(session: Session, event: Recorded, changes: SessionChanges) -> Session:
+    body = _body(event, SessionEvent)
+    if body.name == HUNG:
+        session.hung_seq, session.hung_stored_at, session.ever_hung = event.sequence, event.stored_at, True
+    elif body.name == RECOVERED:
+        session.hung_seq, session.hung_stored_at, session.ever_recovered = None, None, True
+    changes.add_event(event, body.name, served_event(body))
+    session.events += 1
+    return _touch(session, event)
+
+
+def _metric(session: Session, event: Recorded, changes: SessionChanges) -> Session:
+    changes.add_metric(event, _body(event, SessionMetric))
+    session.metrics += 1
+    return _touch(session, event)
+
+
+def _ended(session: Session, event: Recorded, changes: SessionChanges) -> Session:
+    session.ended_at = session.ended_at or event.at
+    return _touch(session, event)
+
+
+def _crashed(session: Session, event: Recorded, changes: SessionChanges) -> Session:
+    body = _body(event, SessionCrashed)
+    data: dict[str, Any] = {"reason": body.reason}
+    if body.cause == "machine_returned":
+        if session.crashed or session.ended_at is not None:
+            return session  # it ended in order before the conclusion arrived
+        session.crashed = True
+        data = {"reason": MACHINE_RETURNED, "machine_id": body.machine_id}
+        category = ""
+    else:
+        session.crashed, session.hung_seq, session.hung_stored_at = True, None, None
+        session.ended_at = session.ended_at or event.at
+        category = "critical"
+        _touch(session, event)
+    served = {"name": CRASH_DETECTED, "level": "critical", "category": category, "data": data}
+    changes.add_event(event, CRASH_DETECTED, served)
+    session.events += 1
+    return session
+
+
+def _body(event: Recorded, model: type[Body]) -> Body:
+    return cast(Body, event.body)  # decode() chose the model by the fact
+
+
+_FOLDS: Final[dict[str, Callable[[Session, Recorded, SessionChanges], Session]]] = {
+    "created": _created,
+    "state": _state,
+    "event": _event,
+    "metric": _metric,
+    "ended": _ended,
+    "crashed": _crashed,
+}

@@ -1,0 +1,60 @@
+"""State history: stored as the patches that were published, served as the snapshots they led to."""
+
+import operator
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json, to_json
+
+from projections.sessions.merge import deep_merge
+from projections.sessions.window import Window
+from schemas.times import format_time
+
+
+class Patch(NamedTuple):
+    """One accepted change. `under` ones (a late `created`) fill in beneath what is already there."""
+
+    seq: int
+    at: str  # event time as served
+    under: bool
+    body: dict[str, Any]
+
+
+class Snapshot(NamedTuple):
+    """The whole state right after one patch."""
+
+    seq: int
+    at: str
+    state: dict[str, Any]
+
+
+def read_patches(text: str | None) -> list[Patch]:
+    """The patches of a session as the statement `patches` returns them; none for null."""
+    return [Patch(*row) for row in from_json(text)] if text else []
+
+
+def snapshots(patches: Iterable[Patch]) -> Iterator[Snapshot]:
+    """One snapshot a patch, in the same order, which must be the order of the line."""
+    state: dict[str, Any] = {}
+    for seq, at, under, body in patches:
+        state = deep_merge(body, state) if under else deep_merge(state, body)
+        yield Snapshot(seq, at, state)
+
+
+def serve(history: Iterable[Snapshot]) -> bytes:
+    """Snapshots as the API shows them: a JSON array of `{timestamp, state}`."""
+    return to_json([{"timestamp": at, "state": state} for _, at, state in history])
+
+
+def paged(history: Iterable[Snapshot], window: Window) -> tuple[list[Snapshot], int, int | None]:
+    """The page of a window, how many snapshots its time span has, and where to go on (None: nowhere)."""
+    since = format_time(window.since) if window.since else ""
+    until = format_time(window.until) if window.until else "~"  # sorts behind every digit
+    matching = [one for one in history if since <= one.at < until]
+    ordered = matching if window.way == "asc" else matching[::-1]
+    if (after := window.after) is not None:
+        beyond = operator.gt if window.way == "asc" else operator.lt
+        ordered = [one for one in ordered if beyond(one.seq, after)]
+    end = window.offset + window.limit
+    page = ordered[window.offset : end]
+    return page, len(matching), page[-1].seq if len(ordered) > end else None

@@ -1,0 +1,51 @@
+"""What the judges of liveness read: hung sessions, and the open sessions of a machine."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from projections.projection import Key
+from runtime.postgres import Connection
+from runtime.sql import load_queries
+
+_QUERIES: Final = load_queries("projections.sessions", "liveness.sql", schema="sessions")
+
+
+@dataclass(frozen=True, slots=True)
+class Hung:
+    """A session that is hung and neither crashed nor ended. Times are store times."""
+
+    key: Key
+    hung_seq: int
+    hung_stored_at: datetime
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session of a machine, neither crashed nor ended, with its newest fact."""
+
+    key: Key
+    last_seq: int
+
+
+async def hung_sessions(conn: Connection, keys: Iterable[Key]) -> list[Hung]:
+    """Those of `keys` that are hung."""
+    pairs = list(keys)
+    cursor = await conn.execute(
+        _QUERIES["hung-sessions"], {"sites": [site for site, _ in pairs], "ids": [id_ for _, id_ in pairs]}
+    )
+    return [Hung((site, id_), *rest) async for site, id_, *rest in cursor]
+
+
+async def sessions_of_machine(
+    conn: Connection, machine_id: str, *, created: Key, created_seq: int
+) -> list[OpenSession]:
+    """The machine's open sessions that have sent heartbeats and are older than the one `created` now."""
+    site, new_id = created
+    cursor = await conn.execute(
+        _QUERIES["sessions-of-machine"],
+        {"site": site, "new_id": new_id, "machine_id": machine_id, "before": created_seq},
+    )
+    return [OpenSession((site, id_), last_seq) async for id_, last_seq in cursor]

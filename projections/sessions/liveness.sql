@@ -1,0 +1,20 @@
+-- name: hung-sessions
+-- Which of these sessions are hung, since which store time, and their newest fact.
+select s.site, s.id, s.hung_seq, s.hung_stored_at, s.last_seq
+from {schema}.session s
+where (s.site, s.id) in (select * from unnest(%(sites)s::text[], %(ids)s::text[]))
+  and s.hung_seq is not null and not s.crashed and s.ended_at is null
+
+-- name: sessions-of-machine
+-- Open sessions with heartbeats of a machine that a new session began on: other ones, older than it.
+-- None when the new one's `created` fact was rejected.
+select s.id, s.last_seq
+from {schema}.session s
+join {schema}.heartbeat h on (h.site, h.id) = (s.site, s.id)
+where s.site = %(site)s and s.machine_id = %(machine_id)s and s.first_seq < %(before)s
+  and not s.crashed and s.ended_at is null and s.id <> %(new_id)s
+  and exists (
+      select from {schema}.session n
+      where n.site = %(site)s and n.id = %(new_id)s and n.created_seq = %(before)s
+  )
+order by s.first_seq

@@ -1,0 +1,105 @@
+"""The sessions projection: its streams, and how states and rows meet PostgreSQL."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any, Final
+
+from pydantic_core import from_json, to_json
+
+from projections.projection import Key, Projection
+from projections.recorded import Recorded
+from projections.sessions.fold import fold
+from projections.sessions.rows import Row, SessionChanges
+from projections.sessions.state import Session
+from runtime.postgres import Connection
+from runtime.sql import in_schema, load_queries, read_sql
+from schemas.streams import HEARTBEATS, SESSIONS
+
+_PACKAGE: Final = "projections.sessions"
+_NAMES: Final = [field.name for field in fields(Session)]
+
+# Type names of the COPY columns: binary COPY needs exact types. JSON travels as its text: as type json
+# psycopg would encode the string once more.
+_PLACE: Final = ["int2", "text", "text", "int8", "timestamptz"]
+_EVENT: Final = [*_PLACE, "text", "text"]
+_METRIC: Final = [*_PLACE, "text", "float8", "text"]
+_PATCH: Final = [*_PLACE, "bool", "text"]
+
+
+class SessionsProjection(Projection[Session, SessionChanges]):
+    """Sessions with their timelines, read from SESSIONS and HEARTBEATS."""
+
+    name = "sessions"
+    version = 1
+    streams = (SESSIONS, HEARTBEATS)
+
+    def __init__(self, schema: str | None = None) -> None:
+        super().__init__(schema)
+        self._queries = load_queries(_PACKAGE, "queries.sql", schema=self.schema)
+
+    def schema_sql(self) -> str:
+        return in_schema(read_sql(_PACKAGE, "schema.sql"), self.schema)
+
+    def needs_state(self, event: Recorded) -> bool:
+        return event.subject.fact not in ("heartbeat", "expired")
+
+    async def load(self, conn: Connection, keys: Iterable[Key]) -> dict[Key, Session]:
+        pairs = list(keys)
+        cursor = await conn.execute(
+            self._queries["load-sessions"],
+            {"sites": [site for site, _ in pairs], "ids": [id_ for _, id_ in pairs]},
+        )
+        loaded = {}
+        async for site, id_, *columns, state in cursor:
+            known: dict[str, Any] = dict(zip(_NAMES, columns, strict=False))
+            loaded[site, id_] = Session(**known, state=from_json(state))
+        return loaded
+
+    def changes(self) -> SessionChanges:
+        return SessionChanges()
+
+    def fold(self, states: dict[Key, Session | None], event: Recorded, changes: SessionChanges) -> None:
+        fold(states, event, changes)
+
+    async def write(
+        self, conn: Connection, states: Mapping[Key, Session | None], changes: SessionChanges
+    ) -> None:
+        if changes.expired:
+            await self._erase(conn, changes.expired)
+        if rows := [_session_row(key, state) for key, state in states.items() if state]:
+            await conn.execute(self._queries["write-sessions"], _columns(rows))
+        if changes.heartbeats:
+            await conn.execute(self._queries["write-heartbeats"], _columns(list(changes.heartbeats.values())))
+        await self._copy(conn, "copy-events", _EVENT, changes.events)
+        await self._copy(conn, "copy-metrics", _METRIC, changes.metrics)
+        await self._copy(conn, "copy-patches", _PATCH, changes.patches)
+
+    async def _copy(
+        self, conn: Connection, query: str, types: list[str], timelines: Mapping[Key, list[Row]]
+    ) -> None:
+        if not timelines:
+            return
+        async with conn.cursor() as cursor, cursor.copy(self._queries[query]) as copy:
+            copy.set_types(types)
+            for rows in timelines.values():
+                for row in rows:
+                    await copy.write_row(row)
+
+    async def _erase(self, conn: Connection, expired: Mapping[Key, Recorded]) -> None:
+        await conn.execute(
+            self._queries["erase-sessions"],
+            {
+                "sites": [site for site, _ in expired],
+                "ids": [id_ for _, id_ in expired],
+                "expired_at": [event.stored_at for event in expired.values()],
+            },
+        )
+
+
+def _session_row(key: Key, session: Session) -> Row:
+    values = [getattr(session, name) for name in _NAMES[1:-1]]
+    return (session.part, *key, *values, to_json(session.state).decode())
+
+
+def _columns(rows: list[Row]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]

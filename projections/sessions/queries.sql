@@ -1,0 +1,66 @@
+-- name: load-sessions
+-- The sessions among those asked for that exist.
+select site, id, part, first_seq, last_seq, created_seq, created_at, touched_at, ended_at, crashed, hung_seq, hung_stored_at, ever_hung, ever_recovered, machine_id, hostname, events, metrics, state::text
+from {schema}.session
+where (site, id) in (select * from unnest(%(sites)s::text[], %(ids)s::text[]))
+
+-- name: write-sessions
+-- Every session a batch changed, each row once.
+insert into {schema}.session (
+    part, site, id, first_seq, last_seq, created_seq, created_at, touched_at, ended_at,
+    crashed, hung_seq, hung_stored_at, ever_hung, ever_recovered, machine_id, hostname, events, metrics, state
+)
+select * from unnest(
+    %s::smallint[], %s::text[], %s::text[], %s::int8[], %s::int8[], %s::int8[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[],
+    %s::bool[], %s::int8[], %s::timestamptz[], %s::bool[], %s::bool[], %s::text[], %s::text[], %s::int8[], %s::int8[], %s::jsonb[]
+)
+on conflict (site, id) do update set
+    last_seq = excluded.last_seq,
+    created_seq = excluded.created_seq,
+    created_at = excluded.created_at,
+    touched_at = excluded.touched_at,
+    ended_at = excluded.ended_at,
+    crashed = excluded.crashed,
+    hung_seq = excluded.hung_seq,
+    hung_stored_at = excluded.hung_stored_at,
+    ever_hung = excluded.ever_hung,
+    ever_recovered = excluded.ever_recovered,
+    machine_id = excluded.machine_id,
+    hostname = excluded.hostname,
+    events = excluded.events,
+    metrics = excluded.metrics,
+    state = excluded.state
+
+-- name: write-heartbeats
+-- The newest heartbeat of each session; an older one never wins.
+insert into {schema}.heartbeat (part, site, id, at, seq)
+select * from unnest(%s::smallint[], %s::text[], %s::text[], %s::timestamptz[], %s::int8[])
+on conflict (site, id) do update set at = excluded.at, seq = excluded.seq
+where heartbeat.seq < excluded.seq
+
+-- name: copy-events
+-- Rows of the event timeline, in binary.
+copy {schema}.event (part, site, id, seq, at, name, body) from stdin (format binary)
+
+-- name: copy-metrics
+-- Rows of the metric timeline, in binary.
+copy {schema}.metric (part, site, id, seq, at, name, value, body) from stdin (format binary)
+
+-- name: copy-patches
+-- Rows of the state history, in binary.
+copy {schema}.patch (part, site, id, seq, at, under, body) from stdin (format binary)
+
+-- name: erase-sessions
+-- All rows of expired sessions; a heartbeat younger than the expiry stays, as it would in a rebuild.
+with gone as (
+    select * from unnest(%(sites)s::text[], %(ids)s::text[], %(expired_at)s::timestamptz[]) g (site, id, at)
+), events as (
+    delete from {schema}.event t using gone where (t.site, t.id) = (gone.site, gone.id)
+), metrics as (
+    delete from {schema}.metric t using gone where (t.site, t.id) = (gone.site, gone.id)
+), patches as (
+    delete from {schema}.patch t using gone where (t.site, t.id) = (gone.site, gone.id)
+), heartbeats as (
+    delete from {schema}.heartbeat t using gone where (t.site, t.id) = (gone.site, gone.id) and t.at <= gone.at
+)
+delete from {schema}.session t using gone where (t.site, t.id) = (gone.site, gone.id)

@@ -1,0 +1,280 @@
+-- name: seen
+-- Fragment: sessions `s`, their newest heartbeat `h` and their condition `c` as of `clock`.
+-- The decision table of the sessions reference: the first condition that applies is the status.
+{schema}.session s
+left join {schema}.heartbeat h on h.site = s.site and h.id = s.id
+cross join lateral (
+    select
+        case
+            when s.crashed then 'crashed'
+            when s.ended_at is not null then 'ended'
+            when h.at < (select clock.deadline from clock) then 'suspended'
+            else 'active'
+        end as status,
+        greatest(s.touched_at, h.at) as updated_at
+) c
+
+-- name: clock
+-- Fragment: one reading of the clock for a whole statement; a heartbeat before the deadline is too old.
+clock as materialized (select clock_timestamp() - %(timeout)s::interval as deadline)
+
+-- name: found
+-- Fragment: the sites that have the session asked for: the own one or the one asked for, else all others.
+found as materialized (
+    select case when cardinality(nearest) = 1 then nearest else array(
+        select s.site from {schema}.session s
+        where s.id = %(id)s and %(asked)s::text is null
+        order by s.site
+        limit 10
+    ) end as sites
+    from (
+        select array(
+            select s.site from {schema}.session s
+            where s.site = coalesce(%(asked)s, %(own)s) and s.id = %(id)s
+        ) as nearest
+    )
+)
+
+-- name: position
+-- Fragment: how far the read model is, as a Foldline-Position; `parts` null means all partitions.
+(
+    select string_agg(q.key || '/' || l.part || ':' || q.value, ',' order by q.key, l.part)
+    from foldline.lease l, jsonb_each_text(l.seqs) q
+    where l.follower = %(projection)s and (%(parts)s::smallint[] is null or l.part = any(%(parts)s))
+)
+
+-- name: document
+-- Fragment: the served JSON of a session, without its timelines and the closing brace. concat() skips nulls.
+concat(
+    '{"id":', to_json(s.id), ',"session_id":', to_json(s.id), ',"site":', to_json(s.site),
+    ',"created_at":"', foldline.rfc3339(s.created_at),
+    '","updated_at":"', foldline.rfc3339(c.updated_at),
+    '","ended_at":', coalesce('"' || foldline.rfc3339(s.ended_at) || '"', 'null'),
+    ',"last_heartbeat":"' || foldline.rfc3339(h.at) || '"',
+    ',"active":', (c.status = 'active')::text,
+    ',"suspended":', (c.status = 'suspended')::text,
+    ',"crashed":', s.crashed::text,
+    ',"hung":', (s.hung_seq is not null)::text,
+    ',"machine_id":', coalesce(to_json(s.machine_id)::text, 'null'),
+    ',"hostname":', coalesce(to_json(s.hostname)::text, 'null'),
+    ',"state":', s.state::text,
+    {timelines}
+)
+
+-- name: timelines
+-- Fragment: events and metrics as they are stored, in the order of the line.
+',"events":[',
+(select string_agg(e.body::text, ',' order by e.seq) from {schema}.event e where e.site = s.site and e.id = s.id),
+'],"metrics":[',
+(select string_agg(m.body::text, ',' order by m.seq) from {schema}.metric m where m.site = s.site and m.id = s.id),
+']'
+
+-- name: counts
+-- Fragment: instead of the timelines, how long they are.
+',"event_count":', s.events, ',"metric_count":', s.metrics
+
+-- name: patches
+-- Fragment: what a session's state history is folded from, in the order of the line.
+(
+    select json_agg(json_build_array(p.seq, foldline.rfc3339(p.at), p.under, p.body) order by p.seq)::text
+    from {schema}.patch p
+    where p.site = s.site and p.id = s.id
+)
+
+-- name: session
+-- One session with everything; the sites tell whether it exists, and whether the id is enough.
+with {clock}, {found}
+select found.sites, {position}, one.document, one.patches
+from found
+left join lateral (
+    select {document} as document, {patches} as patches
+    from {seen}
+    where cardinality(found.sites) = 1 and s.site = found.sites[1] and s.id = %(id)s
+) one on true
+
+-- name: history
+-- The patches of one session.
+with {found}
+select found.sites, {position}, {patches}
+from found
+left join {schema}.session s on cardinality(found.sites) = 1 and s.site = found.sites[1] and s.id = %(id)s
+
+-- name: timeline
+-- One page of a session's events or metrics, with the number of all that match and where the page ends.
+with {found}, matching as (
+    select t.seq
+    from found
+    join {schema}.{timeline} t on t.site = found.sites[1] and t.id = %(id)s
+    where cardinality(found.sites) = 1
+      and (%(name)s::text is null or t.name = %(name)s)
+      and (%(level)s::text is null or t.body->>'level' = %(level)s)
+      and (%(since)s::timestamptz is null or t.at >= %(since)s)
+      and (%(until)s::timestamptz is null or t.at < %(until)s)
+), page as (
+    select seq, row_number() over (order by seq {way}) as n
+    from matching
+    where %(after)s::bigint is null or seq {beyond} %(after)s
+    order by seq {way}
+    limit %(limit)s::bigint + 1 offset %(offset)s
+)
+select
+    found.sites,
+    {position},
+    (select count(*) from matching),
+    (
+        select string_agg(t.body::text, ',' order by page.n)
+        from page
+        join {schema}.{timeline} t on t.site = found.sites[1] and t.id = %(id)s and t.seq = page.seq
+        where page.n <= %(offset)s::bigint + %(limit)s
+    ),
+    (
+        select page.seq from page
+        where page.n = %(offset)s::bigint + %(limit)s and exists (select from page where n > %(offset)s::bigint + %(limit)s)
+    )
+from found
+
+-- name: state-now
+-- Fragment: every `path = value` asked for holds in the current state; as text, or as JSON where it is JSON.
+not exists (
+    select from jsonb_to_recordset(%(state)s::jsonb) w (path text[], plain text, value jsonb)
+    where (s.state #>> w.path = w.plain or s.state #> w.path = w.value) is not true
+)
+
+-- name: state-ever
+-- Fragment: every `path = value` asked for held in some snapshot, which is to say that some patch set it.
+-- A patch applied under an older value never showed its own.
+not exists (
+    select from jsonb_to_recordset(%(state_ever)s::jsonb) w (path text[], plain text, value jsonb)
+    where not exists (
+        select from {schema}.patch p
+        where p.site = s.site and p.id = s.id
+          and (p.body #>> w.path = w.plain or p.body::jsonb #> w.path = w.value)
+          and not (p.under and exists (
+              select from {schema}.patch q
+              where q.site = s.site and q.id = s.id and q.seq < p.seq and q.body #> w.path is not null
+          ))
+    )
+)
+
+-- name: state-array
+-- Fragment: every array asked for holds the value asked for.
+not exists (
+    select from jsonb_to_recordset(%(state_array)s::jsonb) w (path text[], plain text, value jsonb)
+    where not exists (
+        select from jsonb_array_elements(
+            case jsonb_typeof(s.state #> w.path) when 'array' then s.state #> w.path end
+        ) item
+        where item.value #>> '{}' = w.plain or item.value = w.value
+    )
+)
+
+-- name: bound-export
+-- A client that stops reading must not hold a snapshot, and keep dead rows alive, for ever.
+set local idle_in_transaction_session_timeout = '60s'
+
+-- name: export
+-- Sessions by filter, sorted, one row each; the first row carries the total, the position and where the
+-- page ends. Keys are sorted before documents are built, so that memory is bounded by the keys.
+with {clock}, matching as materialized (
+    select s.site, s.id, {key} as key
+    from {seen}
+    where (%(product)s::text is null or s.state->>'product' = %(product)s)
+      and (%(version)s::text is null or s.state->>'version' = %(version)s)
+      and (%(machine_id)s::text is null or s.machine_id = %(machine_id)s)
+      and (%(hostname)s::text is null or s.hostname = %(hostname)s)
+      and (%(site)s::text is null or s.site = %(site)s)
+      and (%(created_after)s::timestamptz is null or s.created_at >= %(created_after)s)
+      and (%(created_before)s::timestamptz is null or s.created_at < %(created_before)s)
+      and (%(status)s::text is null or case %(status)s
+          when 'hung' then s.hung_seq is not null
+          when 'ever_hung' then s.ever_hung
+          when 'hung_crashed' then s.ever_hung and s.crashed
+          when 'hung_ended' then s.ever_hung and c.status = 'ended'
+          when 'hung_recovered' then s.ever_hung and s.ever_recovered and s.hung_seq is null
+          else c.status = %(status)s
+      end)
+      and (%(has_event)s::text[] is null or not exists (
+          select from unnest(%(has_event)s::text[]) w (name)
+          where not exists (
+              select from {schema}.event e where e.name = w.name and e.site = s.site and e.id = s.id
+          )
+      ))
+      and (%(state)s::jsonb is null or {state-now})
+      and (%(state_ever)s::jsonb is null or {state-ever})
+), page as materialized (
+    select site, id, key, row_number() over (order by key {way}, site {way}, id {way}) as n
+    from matching
+    where %(after_site)s::text is null
+       or (key, site, id) {beyond} (%(after_key)s::{type}, %(after_site)s, %(after_id)s)
+    order by key {way}, site {way}, id {way}
+    limit %(limit)s::bigint + 1
+)
+select
+    case when coalesce(page.n, 1) = 1 then json_build_array(
+        (select count(*) from matching),
+        {position},
+        (
+            select json_build_array(page.key, page.site, page.id) from page
+            where page.n = %(limit)s and exists (select from page where n > %(limit)s)
+        )
+    )::text end,
+    (select {document} from {seen} where s.site = page.site and s.id = page.id),
+    (select {patches} from {schema}.session s where s.site = page.site and s.id = page.id and %(timelines)s)
+from (values (1)) one (row)
+left join page on %(limit)s::bigint is null or page.n <= %(limit)s
+order by page.n
+
+-- name: series-all
+-- Fragment: every value of the metric is a point.
+select site, id, seq, at, value from measured
+
+-- name: series-peak
+-- Fragment: one point a session, its highest value.
+select distinct on (site, id) site, id, seq, at, value from measured order by site, id, value desc, seq
+
+-- name: series-min
+-- Fragment: one point a session, its lowest value.
+select distinct on (site, id) site, id, seq, at, value from measured order by site, id, value, seq
+
+-- name: series-average
+-- Fragment: one point a session, its mean, at the time of its last value.
+select site, id, max(seq) as seq, max(at) as at, avg(value / unit) * max(unit) as value
+from measured, scale
+group by site, id
+
+-- name: timeseries
+-- A metric over many sessions: statistics of all points, and the newest of them in the order of time.
+-- Sums of very large values would overflow a double: they are taken in units of a power of two, which is exact.
+with measured as materialized (
+    select m.site, m.id, m.seq, m.at, m.value
+    from {schema}.metric m
+    join {schema}.session s on s.site = m.site and s.id = m.id
+    where m.name = %(metric)s
+      and (%(since)s::timestamptz is null or m.at >= %(since)s)
+      and (%(until)s::timestamptz is null or m.at < %(until)s)
+      and (%(state)s::jsonb is null or {state-now})
+      and (%(state_ever)s::jsonb is null or {state-ever})
+      and (%(state_array)s::jsonb is null or {state-array})
+), scale as materialized (
+    select case when max(abs(value)) > 1e140 then power(2::float8, 540) else 1 end as unit from measured
+), series as materialized (
+    {series}
+), newest as (
+    select * from series order by at desc, seq desc limit %(limit)s
+)
+select
+    {position},
+    count(*),
+    count(distinct (site, id)),
+    max(value),
+    avg(value / unit) * max(unit),
+    min(value),
+    percentile_cont(0.5) within group (order by value / unit) * max(unit),
+    stddev_pop(value / unit) * max(unit),
+    (
+        select json_agg(json_build_object(
+            'Timestamp', foldline.rfc3339(at), 'Value', value, 'SessionID', id, 'Site', site
+        ) order by at, seq)::text
+        from newest
+    )
+from series, scale

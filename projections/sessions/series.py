@@ -1,0 +1,90 @@
+"""One metric over many sessions."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, get_args
+
+from projections.sessions.condition import StateCondition, conditions_parameter
+from projections.sessions.statements import Statements, only_row
+from projections.sessions.views import PROJECTION
+from runtime.postgres import Connection
+
+Aggregation = Literal["all", "peak", "average", "min"]
+StateFilter = Literal["current_state", "state_history", "state_array_contains"]
+
+# Which of the statement's parameters a filter is.
+_PARAMETERS: Final[dict[StateFilter, str]] = {
+    "current_state": "state",
+    "state_history": "state_ever",
+    "state_array_contains": "state_array",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesQuery:
+    """Which values: `since` included, `until` not; at most `limit` points, the newest, are returned."""
+
+    metric: str
+    aggregation: Aggregation = "all"
+    state_filter: StateFilter | None = None
+    condition: StateCondition | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Statistics over all points (None without any), and `points`, a JSON array in the order of time."""
+
+    position: str | None
+    count: int
+    sessions: int
+    peak: float | None
+    average: float | None
+    low: float | None
+    median: float | None
+    deviation: float | None  # of the population
+    points: bytes
+
+
+class SessionSeries:
+    """Time series, each from one statement."""
+
+    def __init__(self, *, schema: str = PROJECTION) -> None:
+        statements = Statements(schema)
+        self._timeseries = {
+            aggregation: statements.compose("timeseries", series=f"{{series-{aggregation}}}")
+            for aggregation in get_args(Aggregation)
+        }
+
+    async def read(self, conn: Connection, query: SeriesQuery) -> Series:
+        """The series of one metric."""
+        conditions = [query.condition] if query.condition else []
+        values = {
+            "projection": PROJECTION,
+            "parts": None,
+            "metric": query.metric,
+            "since": query.since,
+            "until": query.until,
+            "limit": query.limit,
+            **{
+                name: conditions_parameter(conditions if mode == query.state_filter else [])
+                for mode, name in _PARAMETERS.items()
+            },
+        }
+        statement = self._timeseries[query.aggregation]
+        position, count, sessions, peak, average, low, median, deviation, points = await only_row(
+            conn, statement, values
+        )
+        return Series(
+            position=position,
+            count=count,
+            sessions=sessions,
+            peak=peak,
+            average=average,
+            low=low,
+            median=median,
+            deviation=deviation,
+            points=(points or "[]").encode(),
+        )

@@ -1,0 +1,30 @@
+"""The read statements of one sessions schema, put together from the fragments of `read.sql`."""
+
+import re
+from typing import Any, Final
+
+from runtime.postgres import Connection
+from runtime.sql import load_queries
+
+_MARK: Final = re.compile(rb"\{([a-z-]+)\}")
+
+
+class Statements:
+    """Statements by name; `{fragment}` in one stands for another query of the file, or for a part given."""
+
+    def __init__(self, schema: str) -> None:
+        self._queries = load_queries("projections.sessions", "read.sql", schema=schema)
+
+    def compose(self, name: str, **parts: str) -> bytes:
+        """One statement. `parts` are SQL of our own and never come from a request."""
+
+        def fill(mark: re.Match[bytes]) -> bytes:
+            key = mark[1].decode()
+            return _MARK.sub(fill, parts[key].encode() if key in parts else self._queries[key])
+
+        return _MARK.sub(fill, self._queries[name])
+
+
+async def only_row(conn: Connection, statement: bytes, values: dict[str, Any]) -> Any:
+    """The row of a statement that always has one."""
+    return await (await conn.execute(statement, values)).fetchone()

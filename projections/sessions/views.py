@@ -1,0 +1,122 @@
+"""One session as the API shows it: the document, its timelines by pages, its history."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+from projections.sessions.history import paged, read_patches, serve, snapshots
+from projections.sessions.statements import Statements, only_row
+from projections.sessions.window import WAYS, Way, Window
+from runtime.postgres import Connection
+from schemas.subjects import partition_of
+
+PROJECTION: Final = "sessions"
+
+Timeline = Literal["event", "metric"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What every answer about one session tells besides its content."""
+
+    sites: Sequence[str]  # where the id exists: none is unknown, several (never the own site) is ambiguous
+    position: str | None  # what it reflects, as a Foldline-Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionDocument(Reading):
+    """A whole session; `body` is its JSON, None unless exactly one site has it."""
+
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Reading):
+    """Part of a list; `items` is a JSON array, `after` is where the next one begins, None on the last."""
+
+    items: bytes
+    total: int
+    after: int | None
+
+
+class SessionViews:
+    """Reads about one session; each is one statement, so that all of an answer is of one moment.
+
+    `own` is the site an id without a site is looked for first, `timeout` the silence that suspends.
+    """
+
+    def __init__(self, *, own: str, timeout: timedelta, partitions: int, schema: str = PROJECTION) -> None:
+        self._own = own
+        self._timeout = timeout
+        self._partitions = partitions
+        statements = Statements(schema)
+        self._session = statements.compose("session")
+        self._history = statements.compose("history")
+        self._timeline: dict[tuple[Timeline, Way], bytes] = {
+            (timeline, way): statements.compose("timeline", timeline=timeline, **sql)
+            for timeline in ("event", "metric")
+            for way, sql in WAYS.items()
+        }
+
+    async def session(self, conn: Connection, session_id: str, site: str | None) -> SessionDocument:
+        """The whole session, with all timelines and every snapshot of its state."""
+        sites, position, document, patches = await only_row(
+            conn, self._session, self._which(session_id, site) | {"timeout": self._timeout}
+        )
+        if document is None:
+            return SessionDocument(sites=sites, position=position, body=None)
+        return SessionDocument(sites=sites, position=position, body=with_history(document, patches))
+
+    async def timeline(
+        self,
+        conn: Connection,
+        timeline: Timeline,
+        session_id: str,
+        site: str | None,
+        window: Window,
+        *,
+        name: str | None = None,
+        level: str | None = None,
+    ) -> Page:
+        """One page of events or metrics in the order of the line, or against it."""
+        values = {
+            "name": name,
+            "level": level,
+            "since": window.since,
+            "until": window.until,
+            "after": window.after,
+            "offset": window.offset,
+            "limit": window.limit,
+        }
+        sites, position, total, items, after = await only_row(
+            conn, self._timeline[timeline, window.way], self._which(session_id, site) | values
+        )
+        return Page(
+            sites=sites,
+            position=position,
+            items=f"[{items or ''}]".encode(),
+            total=total,
+            after=after,
+        )
+
+    async def history(self, conn: Connection, session_id: str, site: str | None, window: Window) -> Page:
+        """One page of snapshots. Each is a fold of all patches before it, so all of them are read."""
+        sites, position, patches = await only_row(conn, self._history, self._which(session_id, site))
+        page, total, after = paged(snapshots(read_patches(patches)), window)
+        return Page(sites=sites, position=position, items=serve(page), total=total, after=after)
+
+    def _which(self, session_id: str, site: str | None) -> dict[str, Any]:
+        return {
+            "projection": PROJECTION,
+            "parts": [partition_of(session_id, self._partitions)],
+            "id": session_id,
+            "own": self._own,
+            "asked": site,
+        }
+
+
+def with_history(document: str, patches: str | None) -> bytes:
+    """Close a session's JSON with its `state_history`."""
+    history = serve(snapshots(read_patches(patches)))
+    return b'%b,"state_history":%b}' % (document.encode(), history)

@@ -1,0 +1,58 @@
+"""Request bodies, read within bounds and unpacked: a few kilobytes of gzip never become gigabytes."""
+
+import zlib
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+
+from runtime.http import SessionProblem
+from schemas.validation import InvalidFact
+
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """The body, unpacked if it came with `Content-Encoding: gzip`; at most `max_bytes`, packed or not.
+
+    Raises InvalidFact when it is larger, SessionProblem for bad gzip and for encodings we do not read.
+    """
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity", "gzip", "x-gzip"):
+        raise SessionProblem(415, "Unsupported content encoding", f"{encoding[:50]!r} is not gzip")
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > max_bytes:
+        raise _too_large(max_bytes)
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > max_bytes:
+                raise _too_large(max_bytes)
+    except ClientDisconnect:
+        raise SessionProblem(400, "Invalid request", "The body ended early") from None
+    return gunzip(bytes(body), max_bytes) if body and encoding in ("gzip", "x-gzip") else bytes(body)
+
+
+def gunzip(packed: bytes, max_bytes: int) -> bytes:
+    """Unpack one or more gzip members; stops at `max_bytes`. Raises InvalidFact, SessionProblem."""
+    unpacked = bytearray()
+    while packed:
+        member = zlib.decompressobj(_GZIP)
+        try:
+            unpacked += member.decompress(packed, max_bytes - len(unpacked) + 1)
+        except zlib.error:
+            raise _bad_gzip() from None
+        if len(unpacked) > max_bytes:
+            raise _too_large(max_bytes)
+        if not member.eof:
+            raise _bad_gzip()
+        packed = member.unused_data
+    return bytes(unpacked)
+
+
+def _bad_gzip() -> SessionProblem:
+    return SessionProblem(400, "Invalid request", "Failed to decompress request")
+
+
+def _too_large(max_bytes: int) -> InvalidFact:
+    return InvalidFact("too_large", f"the body has more than the {max_bytes} bytes that are allowed")

@@ -1,0 +1,67 @@
+"""The connection to NATS that every process makes, with settings measured to survive restarts."""
+
+import asyncio
+import logging
+import time
+
+from nats.aio.client import Client
+from nats.errors import Error, NoServersError
+
+from runtime.problems import Problem
+from runtime.settings import Settings
+
+logger = logging.getLogger("foldline.bus")
+
+
+class BusUnreachable(Problem):
+    """NATS did not answer within the connect timeout; the message names the setting to look at."""
+
+
+async def connect_bus(settings: Settings, *, name: str, publisher: bool = False) -> Client:
+    """Connect, retrying for `connect_timeout` seconds; afterwards the client reconnects for ever.
+
+    With `publisher`, nothing is buffered while disconnected: a publish fails at once instead of being
+    sent later behind its caller's back. Raises BusUnreachable.
+    """
+    deadline = time.monotonic() + settings.connect_timeout
+    while True:
+        try:
+            return await _connect(settings, name, publisher)
+        except (OSError, NoServersError, Error) as exc:
+            if time.monotonic() >= deadline:
+                raise BusUnreachable(
+                    f"NATS at {settings.nats_url} does not answer ({str(exc) or type(exc).__name__}); "
+                    "see FOLDLINE_NATS_URL"
+                ) from exc
+            await asyncio.sleep(0.2)
+
+
+async def _connect(settings: Settings, name: str, publisher: bool) -> Client:
+    client = Client()
+
+    async def on_error(exc: Exception) -> None:
+        logger.warning("nats: %s", str(exc) or type(exc).__name__)
+
+    async def on_disconnect() -> None:
+        if not client.is_closed:
+            logger.warning("nats: disconnected")
+
+    async def on_reconnect() -> None:
+        logger.info("nats: connected again")
+
+    await client.connect(
+        [url.strip() for url in settings.nats_url.split(",")],
+        name=name,
+        user=settings.nats_user,
+        password=settings.nats_password,
+        connect_timeout=2,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.25,  # type: ignore[arg-type]  # fractions work
+        ping_interval=5,
+        max_outstanding_pings=2,
+        pending_size=0 if publisher else 2 << 20,
+        error_cb=on_error,
+        disconnected_cb=on_disconnect,
+        reconnected_cb=on_reconnect,
+    )
+    return client

@@ -1,0 +1,42 @@
+"""Every metric this project exposes, declared once. Durations in seconds, sizes in bytes."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_BATCH: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
+_LATENCY: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+
+PUBLISHED: Final = Counter("foldline_published_total", "Facts by what became of them.", ["stream", "outcome"])
+PUBLISH_BATCH: Final = Histogram(
+    "foldline_publish_batch_events", "Facts committed in one atomic batch.", ["stream"], buckets=_BATCH
+)
+PUBLISH_SECONDS: Final = Histogram(
+    "foldline_publish_seconds",
+    "From handing over a fact to its acknowledgement.",
+    ["stream"],
+    buckets=_LATENCY,
+)
+
+FOLDED: Final = Counter("foldline_folded_total", "Events that took effect.", ["follower"])
+DUPLICATES: Final = Counter(
+    "foldline_duplicates_total", "Events whose message id was seen before.", ["follower"]
+)
+REJECTED: Final = Counter("foldline_rejected_total", "Events set aside, by reason.", ["follower", "reason"])
+BATCH_EVENTS: Final = Histogram(
+    "foldline_batch_events", "Events in one transaction.", ["follower"], buckets=_BATCH
+)
+BATCH_SECONDS: Final = Histogram(
+    "foldline_batch_seconds", "From taking a batch to its commit.", ["follower"], buckets=_LATENCY
+)
+FAILURES: Final = Counter(
+    "foldline_batch_failures_total", "Batches that had to be tried again.", ["follower"]
+)
+FENCED: Final = Counter(
+    "foldline_fenced_total", "Batches refused because a lease had moved on.", ["follower"]
+)
+PARTITIONS_HELD: Final = Gauge("foldline_partitions_held", "Partitions this process holds.", ["follower"])
+BUFFERED: Final = Gauge("foldline_buffered_events", "Events received and not yet folded.", ["follower"])
+LAG_SECONDS: Final = Gauge(
+    "foldline_lag_seconds", "Age of the last event folded when its batch was committed.", ["follower"]
+)

@@ -1,0 +1,69 @@
+"""Connections to PostgreSQL: the first one is retried, every one is in UTC and autocommit."""
+
+import asyncio
+import time
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from runtime.problems import Problem
+from runtime.settings import Settings
+
+Connection = psycopg.AsyncConnection[TupleRow]
+
+_OPTIONS = "-c timezone=UTC -c client_min_messages=warning"
+
+
+class DatabaseUnreachable(Problem):
+    """PostgreSQL did not answer within the connect timeout; the message names the setting to look at."""
+
+
+def _arguments(settings: Settings, name: str) -> dict[str, Any]:
+    return {
+        "conninfo": settings.database_url or "",
+        "application_name": name,
+        "options": _OPTIONS,
+        "connect_timeout": 5,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+    }
+
+
+async def connect(settings: Settings, *, name: str) -> Connection:
+    """One connection of one's own; fails at once when the server is away."""
+    # prepare_threshold=None: a rebuild may change column types under a prepared statement for ever.
+    return await psycopg.AsyncConnection.connect(
+        **_arguments(settings, name), autocommit=True, prepare_threshold=None
+    )
+
+
+async def connect_with_retry(settings: Settings, *, name: str) -> Connection:
+    """The same at process start: retried for `connect_timeout` seconds. Raises DatabaseUnreachable."""
+    deadline = time.monotonic() + settings.connect_timeout
+    while True:
+        try:
+            return await connect(settings, name=name)
+        except psycopg.OperationalError as exc:
+            if time.monotonic() >= deadline:
+                reason = str(exc).strip().splitlines()[-1]
+                raise DatabaseUnreachable(f"PostgreSQL: {reason}; see FOLDLINE_DATABASE_URL") from exc
+            await asyncio.sleep(0.2)
+
+
+def pool(settings: Settings, *, name: str) -> AsyncConnectionPool[Connection]:
+    """A pool for readers; open it with `async with`."""
+    arguments = _arguments(settings, name)
+    return AsyncConnectionPool(
+        arguments.pop("conninfo"),
+        kwargs=arguments | {"autocommit": True, "prepare_threshold": None},
+        min_size=2,
+        max_size=settings.pool_size,
+        timeout=5,
+        open=False,
+        check=None,
+        name=name,
+        reconnect_timeout=5,
+    )

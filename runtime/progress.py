@@ -1,0 +1,97 @@
+"""How far projections got: announced on core NATS after each commit, awaited by whoever must read its write.
+
+The announcement is a hint that saves polling. Where it is missed (lost message, a young process), the lease
+rows in PostgreSQL answer, asked again with growing pauses.
+"""
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import psycopg
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from runtime.postgres import Connection
+from runtime.sql import load_queries
+from schemas.positions import Position
+
+_QUERIES: Final = load_queries("runtime", "progress.sql", schema="foldline")
+_FIRST_POLL: Final = 0.05
+_SLOWEST_POLL: Final = 0.5
+
+
+def subject(follower: str, partition: int | str) -> str:
+    """Where progress of one partition is announced."""
+    return f"progress.{follower}.{partition}"
+
+
+async def announce(nc: Client, follower: str, reached: Mapping[int, Mapping[str, int]]) -> None:
+    """Tell waiting readers, after a commit, how far each partition now is. Best effort."""
+    for partition, sequences in reached.items():
+        try:
+            await nc.publish(subject(follower, partition), json.dumps(sequences).encode())
+        except Error:
+            return
+
+
+class Progress:
+    """The newest known position of every partition, and a way to wait for one."""
+
+    def __init__(self, nc: Client, pool: AsyncConnectionPool[Connection]) -> None:
+        self._nc = nc
+        self._pool = pool
+        self._reached: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        self._changed: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    async def start(self) -> None:
+        """Subscribe to the announcements of all projections."""
+        await self._nc.subscribe(subject("*", "*"), cb=self._on_announcement)
+
+    async def wait(self, projection: str, positions: Sequence[Position], timeout: float) -> bool:
+        """Whether `projection` passed all `positions` within `timeout` seconds; a slow one is no error."""
+        deadline = asyncio.get_running_loop().time() + timeout
+        pause = _FIRST_POLL
+        while not self.passed(projection, positions):
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                return False
+            changed = self._changed[projection]
+            try:
+                await asyncio.wait_for(changed.wait(), min(pause, left))
+            except TimeoutError:
+                pause = min(pause * 2, _SLOWEST_POLL)
+                await self._ask(projection, {position.partition for position in positions})
+        return True
+
+    def passed(self, projection: str, positions: Iterable[Position]) -> bool:
+        """Whether every position is behind what is known."""
+        reached = self._reached[projection]
+        return all(reached.get(f"{p.stream}/{p.partition}", -1) >= p.sequence for p in positions)
+
+    async def _on_announcement(self, message: Msg) -> None:
+        _, projection, partition = message.subject.split(".")
+        sequences = json.loads(message.data)
+        self._note(projection, ((f"{stream}/{partition}", seq) for stream, seq in sequences.items()))
+
+    async def _ask(self, projection: str, partitions: set[int]) -> None:
+        try:
+            async with self._pool.connection(timeout=1) as conn:
+                cursor = await conn.execute(
+                    _QUERIES["reached"], {"follower": projection, "parts": sorted(partitions)}
+                )
+                self._note(projection, await cursor.fetchall())
+        except (psycopg.Error, PoolTimeout):
+            return  # the caller's bound decides how long an absent database is waited for
+
+    def _note(self, projection: str, reached: Iterable[tuple[str, int]]) -> None:
+        known = self._reached[projection]
+        for key, sequence in reached:
+            if sequence > known.get(key, -1):
+                known[key] = sequence
+        # Everyone waiting looks again; the next wait needs a fresh event.
+        self._changed.pop(projection, asyncio.Event()).set()

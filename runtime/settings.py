@@ -1,0 +1,78 @@
+"""Every setting of every process, declared once: `FOLDLINE_<NAME>` in the environment or in `.env`."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """Read once at process start and passed down; nothing reads the environment elsewhere.
+
+    A wrong value ends the process with pydantic's message, which names the variable.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="FOLDLINE_", env_file=".env", extra="ignore", frozen=True)
+
+    # Where this installation is
+    site: str = Field("local", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Site token in every subject.")
+    host: str = Field("127.0.0.1", description="Address the HTTP surfaces and embedded servers bind to.")
+    api_port: Port = Field(9090, description="Port of the sessions API and of operations.")
+    metrics_port: Port = Field(0, description="Port of a consumer's own /metrics and /health; 0 = none.")
+
+    # The line
+    nats_url: str = Field("nats://127.0.0.1:4222", description="NATS server(s), comma-separated.")
+    nats_user: str | None = Field(None, description="NATS user name, when the server asks for one.")
+    nats_password: str | None = Field(None, description="NATS password.", repr=False)
+    nats_monitor_url: str | None = Field(
+        "http://127.0.0.1:8222", description="NATS monitoring URL, read to see that acks are synced."
+    )
+    allow_unsynced: bool = Field(False, description="Accept a NATS server that acknowledges before fsync.")
+    partitions: int = Field(16, ge=1, le=256, description="Partitions of every stream; fixed for good.")
+    stream_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream in a NATS cluster.")
+    max_body: int = Field(
+        1 << 20, ge=1024, le=1 << 20, description="Largest HTTP body, bytes (a fact: 1 MiB)."
+    )
+
+    # Read models
+    database_url: str | None = Field(
+        None, description="PostgreSQL URL or DSN; unset: the one of `foldline up` in data_dir.", repr=False
+    )
+    pool_size: int = Field(8, ge=1, description="PostgreSQL connections of an API process.")
+    batch_events: int = Field(5_000, ge=1, le=50_000, description="Most events folded in one transaction.")
+    buffer_events: int = Field(20_000, ge=1, description="Most events a consumer holds in memory.")
+    buffer_bytes: int = Field(64 << 20, ge=1 << 20, description="Most bytes a consumer asks the line for.")
+    lease_ttl: Seconds = Field(5.0, description="Seconds until a silent consumer loses its partitions.")
+    connect_timeout: Seconds = Field(60.0, description="Seconds a process retries its first connections.")
+
+    # Judgements and waits
+    heartbeat_timeout: Seconds = Field(60.0, description="Seconds of silence that make a session suspended.")
+    publish_timeout: Seconds = Field(5.0, description="Longest wait for a durable acknowledgement, seconds.")
+    default_wait_ms: int = Field(1_000, ge=0, description="How long a write waits to be readable, ms.")
+    max_wait_ms: int = Field(30_000, ge=0, description="Longest wait a request may ask for, ms.")
+
+    # `foldline up`
+    data_dir: Path = Field(Path("foldline-data"), description="Where the embedded servers keep everything.")
+    consumers: int = Field(1, ge=1, le=64, description="Consumer processes `foldline up` starts.")
+    nats_server: str | None = Field(None, description="Path of a nats-server binary to use instead.")
+    postgres_bin: Path | None = Field(None, description="Folder of PostgreSQL binaries to use instead.")
+    nats_port: Port = Field(4222, description="Client port of the embedded NATS.")
+    nats_monitor_port: Port = Field(8222, description="Monitoring port of the embedded NATS.")
+    external_nats: bool = Field(False, description="`up` uses nats_url instead of starting a server.")
+    external_postgres: bool = Field(False, description="`up` uses database_url instead of a server.")
+
+    # Telemetry
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Log level.")
+    log_json: bool = Field(False, description="Log JSON lines instead of text.")
+    otlp_endpoint: str | None = Field(None, description="OTLP/HTTP endpoint for this process's own spans.")
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The process's settings; the first call reads the environment."""
+    return Settings()

@@ -1,0 +1,68 @@
+"""The page that lists every setting: `python -m runtime.settings_docs > docs/settings.md`."""
+
+import sys
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from runtime.settings import Settings
+
+_HEAD = """\
+# Settings
+
+Every process reads its settings once, at start, from environment variables, or from a file `.env` in the
+directory it is started in; a variable wins over the file. A wrong value ends the process with a message that
+names the variable.
+
+This page is written by `python -m runtime.settings_docs > docs/settings.md`; a test keeps it up to date.
+
+| variable | type | default | what it is for |
+|---|---|---|---|
+"""
+
+_NAMES = {str: "text", int: "integer", float: "number", bool: "true or false", Path: "path"}
+_BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+
+
+def page() -> str:
+    """The whole page, as Markdown."""
+    rows = (
+        f"| `FOLDLINE_{name.upper()}` | {_type(field)} | {_default(field.default)} | {field.description} |\n"
+        for name, field in Settings.model_fields.items()
+    )
+    return _HEAD + "".join(rows)
+
+
+def _type(field: FieldInfo) -> str:
+    """The type in a word, with what a value has to keep to."""
+    bounds = [
+        f"{sign} {getattr(limit, key)}"
+        for key, sign in _BOUNDS.items()
+        for limit in field.metadata
+        if hasattr(limit, key)
+    ]
+    patterns = [
+        # Within a table a bar would end the cell, even in code.
+        f"`{limit.pattern}`".replace("|", r"\|")
+        for limit in field.metadata
+        if getattr(limit, "pattern", None)
+    ]
+    return ", ".join([_word(field.annotation), *bounds, *patterns])
+
+
+def _word(annotation: Any) -> str:
+    if get_origin(annotation) is UnionType:
+        (annotation,) = (part for part in get_args(annotation) if part is not NoneType)
+    return _NAMES[annotation]
+
+
+def _default(value: object) -> str:
+    if value is None:
+        return "unset"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -1,0 +1,41 @@
+"""Named SQL: queries live in `.sql` files, each under `-- name: …` with a one-line description."""
+
+import re
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Final
+
+_NAME: Final = re.compile(r"^-- name: ([a-z0-9-]+)\n(-- .+\n)+", re.MULTILINE)
+
+
+class Queries:
+    """The queries of one file for one schema: `{schema}` in the text stands for its quoted name."""
+
+    def __init__(self, text: str, schema: str) -> None:
+        text = in_schema(text, schema)
+        marks = list(_NAME.finditer(text))
+        ends = [mark.start() for mark in marks[1:]] + [len(text)]
+        self.schema = schema
+        self.all = MappingProxyType(
+            {mark[1]: text[mark.end() : end].strip().encode() for mark, end in zip(marks, ends, strict=True)}
+        )
+
+    def __getitem__(self, name: str) -> bytes:
+        return self.all[name]
+
+
+def in_schema(text: str, schema: str) -> str:
+    """Fill in `{schema}`; only names that need no escaping are let through."""
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", schema):
+        raise ValueError(f"{schema!r} is no schema name of ours")
+    return text.replace("{schema}", f'"{schema}"')
+
+
+def load_queries(package: str, file: str, *, schema: str) -> Queries:
+    """Read `file` beside the modules of `package`."""
+    return Queries(read_sql(package, file), schema)
+
+
+def read_sql(package: str, file: str) -> str:
+    """The text of a `.sql` file beside the modules of `package`."""
+    return files(package).joinpath(file).read_text()

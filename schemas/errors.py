@@ -1,0 +1,10 @@
+"""Error envelopes of the documented surfaces."""
+
+from pydantic import BaseModel
+
+
+class SessionError(BaseModel):
+    """The sessions surface: a short title, and a sentence with the particulars."""
+
+    error: str
+    details: str

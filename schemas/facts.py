@@ -1,0 +1,81 @@
+"""Facts: a published subject, a body and optional headers, checked by the one validator."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from pydantic import BaseModel, ValidationError
+
+from schemas.session_facts import SESSION_FACTS, SessionState
+from schemas.subjects import Subject
+from schemas.times import MAX_FUTURE, format_time, parse_time
+from schemas.validation import MAX_FACT_BYTES, InvalidFact, check_body, from_validation_error
+
+MESSAGE_ID: Final = "Nats-Msg-Id"
+TIME: Final = "Foldline-Time"
+AUTO: Final = "auto:"
+"""Prefix of message ids the publisher made up: they guard a retry, and are not remembered afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something to put on the line: validated by whoever builds it with `checked`."""
+
+    subject: Subject
+    body: bytes
+    message_id: str
+    headers: Mapping[str, str]
+
+
+_PARSERS: Final[dict[tuple[str, str], Callable[[bytes], BaseModel]]] = {
+    ("session", fact): (SessionState.parse if model is SessionState else model.model_validate_json)
+    for fact, model in SESSION_FACTS.items()
+}
+
+FACTS: Final[dict[str, frozenset[str]]] = {
+    "session": frozenset(SESSION_FACTS),
+}
+"""Every entity and the facts it knows; the server refuses any other subject."""
+
+
+def parse_fact(entity: str, fact: str, body: bytes, *, max_bytes: int = MAX_FACT_BYTES) -> BaseModel:
+    """Validate one body; an empty one means `{}`. Raises InvalidFact, never anything else."""
+    parser = _PARSERS.get((entity, fact))
+    if parser is None:
+        raise InvalidFact("unknown_fact", _unknown(entity, fact))
+    check_body(body, max_bytes=max_bytes)
+    try:
+        return parser(body or b"{}")
+    except ValidationError as exc:
+        raise from_validation_error(exc, body) from None
+
+
+def event_time(model: BaseModel, header: str | None, stored_at: datetime) -> datetime:
+    """When it happened: the body's timestamp, else the header, else the store time.
+
+    Raises InvalidFact when that lies more than 600 s after `stored_at` (at the door: after now).
+    """
+    claimed: datetime | None = getattr(model, "timestamp", None)
+    if claimed is None and header is not None:
+        claimed = parse_time(header, TIME)
+    if claimed is None:
+        return stored_at
+    if claimed - stored_at > MAX_FUTURE:
+        raise InvalidFact(
+            "time_in_future",
+            f"{format_time(claimed)} is more than {MAX_FUTURE.seconds} s after {format_time(stored_at)}: "
+            "is the producer's clock right?",
+        )
+    return claimed
+
+
+def message_id(subject: Subject, key: str) -> str:
+    """The message id for an idempotency key: unique in the stream, across sites and entities."""
+    return f"{subject.site}:{subject.entity}:{subject.id}:{key}"
+
+
+def _unknown(entity: str, fact: str) -> str:
+    if entity not in FACTS:
+        return f"unknown entity {entity!r}: known are {', '.join(sorted(FACTS))}"
+    return f"unknown fact {fact!r} of a {entity}: known are {', '.join(sorted(FACTS[entity]))}"

@@ -1,0 +1,48 @@
+"""Positions on the line: `<stream>/<partition>:<sequence>`, several comma-separated (`Foldline-Position`)."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Self
+
+from schemas.validation import InvalidFact
+
+_FORM: Final = re.compile(r"([A-Z][A-Z0-9_]{0,63})/(\d{1,4}):(\d{1,18})")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """Up to and including `sequence` of `stream`, in one partition."""
+
+    stream: str
+    partition: int
+    sequence: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read one position; raises InvalidFact that shows the form."""
+        match = _FORM.fullmatch(text.strip())
+        if match is None:
+            raise InvalidFact(
+                "invalid_position",
+                f"{text[:100]!r} is not a position like SESSIONS/7:1234",
+            )
+        return cls(match[1], int(match[2]), int(match[3]))
+
+    def __str__(self) -> str:
+        return f"{self.stream}/{self.partition}:{self.sequence}"
+
+
+def parse_positions(text: str) -> list[Position]:
+    """Read a `Foldline-Position` or `Foldline-Min-Position` header; raises InvalidFact."""
+    return [Position.parse(part) for part in text.split(",") if part.strip()]
+
+
+def format_positions(positions: Iterable[Position]) -> str:
+    """The header's value; of several positions in one partition of a stream only the highest is kept."""
+    newest: dict[tuple[str, int], Position] = {}
+    for position in positions:
+        key = (position.stream, position.partition)
+        if key not in newest or newest[key].sequence < position.sequence:
+            newest[key] = position
+    return ",".join(str(position) for position in sorted(newest.values()))

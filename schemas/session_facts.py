@@ -1,0 +1,141 @@
+"""Payloads of the session facts, as the sessions reference documents them.
+
+Unknown fields are tolerated everywhere: they stay in the stored fact and mean nothing yet.
+A `timestamp` in a body says when it happened; without one the `Foldline-Time` header, then the store time.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from schemas.times import Timestamp
+from schemas.validation import MAX_INDEXED_BYTES, InvalidFact, parse_json
+
+HUNG: Final = "application_appears_hung"
+RECOVERED: Final = "application_recovered"
+CRASH_DETECTED: Final = "session_crashed_detected"
+MACHINE_RETURNED: Final = "machine_returned_session_not_resumed"
+
+Level = Literal["debug", "info", "warning", "error", "critical"]
+MetricType = Literal["gauge", "counter", "histogram", "timer"]
+
+
+def _indexable(value: str) -> str:
+    if len(value.encode()) > MAX_INDEXED_BYTES:
+        raise ValueError(f"at most {MAX_INDEXED_BYTES} bytes are allowed")
+    return value
+
+
+IndexedText = Annotated[str, AfterValidator(_indexable)]
+"""Text that queries filter by, so short enough for an index."""
+Name = Annotated[str, Field(min_length=1), AfterValidator(_indexable)]
+
+
+class FactBody(BaseModel):
+    """What all bodies share: strict types (a number is never a string) and an optional time."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    timestamp: Timestamp | None = None
+
+
+class SessionCreated(FactBody):
+    """A session began. Product and version become its first state."""
+
+    product: Name
+    version: Name
+    hostname: IndexedText | None = None
+    machine_id: IndexedText | None = None
+
+
+class SessionEvent(FactBody):
+    """Something happened: a user action, an error, a change of condition."""
+
+    name: Name
+    level: Level | None = None
+    category: IndexedText | None = None
+    group: IndexedText | None = None
+    labels: list[str] | None = None
+    message: str | None = None
+    data: dict[str, Any] | None = None
+    stacktrace: list[str] | str | None = None
+    exception_type: IndexedText | None = None
+    exception_msg: str | None = None
+    source_file: str | None = None
+    source_line: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None = None
+    source_function: str | None = None
+
+
+class SessionMetric(FactBody):
+    """One measured number. Tags are labels, or names with values."""
+
+    name: Name
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    type: MetricType = "gauge"
+    count: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    unit: IndexedText | None = None
+    tags: list[str] | dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class SessionHeartbeat(FactBody):
+    """The application is alive. Of several only the newest counts, by the time the line stored it."""
+
+
+class SessionEnded(FactBody):
+    """The application ended the session in order."""
+
+
+class SessionCrashed(FactBody):
+    """The session ended abnormally. `cause` tells a report from a conclusion (see the decision table)."""
+
+    reason: IndexedText = "abnormal_termination"
+    cause: Literal["explicit", "machine_returned"] = "explicit"
+    machine_id: IndexedText | None = None
+
+
+class SessionExpired(FactBody):
+    """Retention let go of the whole session; its other facts are purged from the line."""
+
+
+class SessionState(BaseModel):
+    """A patch, deep-merged into the session's state: objects merge, null deletes, the rest replaces.
+
+    Either the patch itself, or `{"state": {…}, "timestamp": …}` with no other key.
+    """
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    timestamp: Timestamp | None = None
+    state: dict[str, Any]
+
+    @classmethod
+    def parse(cls, body: bytes) -> "SessionState":
+        """Read either form; raises InvalidFact or pydantic's ValidationError."""
+        value = parse_json(body)
+        if not isinstance(value, dict):
+            raise InvalidFact("invalid_field", f"a state is a JSON object, not {_JSON_TYPES[type(value)]}")
+        if isinstance(value.get("state"), dict) and value.keys() <= {"state", "timestamp"}:
+            return cls.model_validate_json(body)
+        return cls.model_construct(timestamp=None, state=value)
+
+
+_JSON_TYPES: Final[dict[type, str]] = {
+    list: "an array",
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    bool: "a boolean",
+    type(None): "null",
+}
+
+SESSION_FACTS: Final[dict[str, type[FactBody] | type[SessionState]]] = {
+    "created": SessionCreated,
+    "state": SessionState,
+    "event": SessionEvent,
+    "metric": SessionMetric,
+    "heartbeat": SessionHeartbeat,
+    "crashed": SessionCrashed,
+    "ended": SessionEnded,
+    "expired": SessionExpired,
+}

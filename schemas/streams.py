@@ -1,0 +1,83 @@
+"""The streams of the line, declared once: what the server must have, compared field by field at start."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from schemas.session_facts import SESSION_FACTS
+from schemas.subjects import PREFIX
+
+MAX_PAYLOAD: Final = 8 << 20
+"""The server's `max_payload`: above a fact's limit, so that one too large can be seen and set aside."""
+
+DUPLICATE_WINDOW_S: Final = 120
+MIN_SERVER: Final = (2, 12, 0)
+"""The first nats-server with atomic batch publish."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One stream: which facts of one entity it binds and how long it keeps them."""
+
+    name: str
+    entity: str
+    facts: tuple[str, ...]
+    newest_only: bool = False  # keep one message a subject: levels, not events
+
+    def subjects(self) -> list[str]:
+        """Each fact by name: an unknown one is refused by the server and never vanishes."""
+        return [f"{PREFIX}.*.{self.entity}.*.{fact}" for fact in self.facts]
+
+    def config(self, *, partitions: int, replicas: int) -> dict[str, Any]:
+        """The stream's configuration as the JetStream API takes it (durations in nanoseconds)."""
+        return {
+            "name": self.name,
+            "subjects": self.subjects(),
+            "retention": "limits",
+            "storage": "file",
+            "discard": "old",
+            "num_replicas": replicas,
+            "max_msgs_per_subject": 1 if self.newest_only else -1,
+            "max_age": 0,
+            "max_msgs": -1,
+            "max_bytes": -1,
+            "max_msg_size": -1,
+            "duplicate_window": DUPLICATE_WINDOW_S * 1_000_000_000,
+            "allow_direct": True,
+            "allow_atomic": True,
+            "subject_transform": {
+                "src": f"{PREFIX}.*.{self.entity}.*.*",
+                "dest": f"{PREFIX}.{{{{partition({partitions},2)}}}}.{{{{wildcard(1)}}}}.{self.entity}"
+                ".{{wildcard(2)}}.{{wildcard(3)}}",
+            },
+        }
+
+
+SESSIONS: Final = Stream(
+    name="SESSIONS",
+    entity="session",
+    facts=tuple(fact for fact in SESSION_FACTS if fact != "heartbeat"),
+)
+HEARTBEATS: Final = Stream(name="HEARTBEATS", entity="session", facts=("heartbeat",), newest_only=True)
+
+STREAMS: Final = (SESSIONS, HEARTBEATS)
+
+_BY_FACT: Final = {(stream.entity, fact): stream for stream in STREAMS for fact in stream.facts}
+
+
+def stream_of(entity: str, fact: str) -> Stream:
+    """The stream that keeps this fact. Raises KeyError for one the schema does not know."""
+    return _BY_FACT[entity, fact]
+
+
+def drift(declared: dict[str, Any], actual: dict[str, Any]) -> list[str]:
+    """What differs between the declaration and the server, one line a field."""
+    lines = []
+    for field, want in declared.items():
+        have = actual.get(field)
+        if isinstance(want, list):
+            same = have is not None and sorted(want) == sorted(have)
+        else:
+            same = (have or None) == (want or None)
+        if not same:
+            lines.append(f"stream {declared['name']}: {field} is {have!r}, declared {want!r}")
+    return lines

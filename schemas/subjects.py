@@ -1,0 +1,106 @@
+"""Subjects: `ev.<site>.<entity>.<id>.<fact>` as published, `ev.<partition>.<site>.…` as stored.
+
+Users always write the published form. JetStream inserts the partition token on the way in
+(see `schemas.streams`); reading, getting and purging by subject need the stored form.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+
+from schemas.validation import InvalidFact
+
+TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+PREFIX: Final = "ev"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One fact's address. Every part is one token of `[A-Za-z0-9_-]`, at most 128 characters."""
+
+    site: str
+    entity: str
+    id: str
+    fact: str
+
+    @classmethod
+    def parse(cls, subject: str) -> Self:
+        """Read a published subject; raises InvalidFact that shows the right form."""
+        tokens = subject.split(".")
+        if len(tokens) != 5 or tokens[0] != PREFIX or not all(map(is_token, tokens[1:])):
+            raise InvalidFact(
+                "invalid_subject",
+                f"{subject[:200]!r} is not ev.<site>.<entity>.<id>.<fact> "
+                "with tokens of A-Z a-z 0-9 _ - up to 128 characters",
+            )
+        return cls(*tokens[1:])
+
+    @classmethod
+    def parse_stored(cls, subject: str) -> Self:
+        """Read a stored subject (with its partition token); raises InvalidFact."""
+        tokens = subject.split(".")
+        if len(tokens) != 6 or tokens[0] != PREFIX or not all(map(is_token, tokens[1:])):
+            raise InvalidFact(
+                "invalid_subject", f"{subject[:200]!r}: a token is too long or not A-Z a-z 0-9 _ -"
+            )
+        return cls(*tokens[2:])
+
+    def __str__(self) -> str:
+        return f"{PREFIX}.{self.site}.{self.entity}.{self.id}.{self.fact}"
+
+    def stored(self, partitions: int) -> str:
+        """The subject JetStream keeps this fact under."""
+        return stored_form(str(self), partitions)
+
+
+def is_token(text: str) -> bool:
+    """Whether `text` can be one token of a subject."""
+    return TOKEN.fullmatch(text) is not None
+
+
+def partition_of(entity_id: str, partitions: int) -> int:
+    """The partition of an entity: NATS's own `partition(n, <id token>)`, FNV-1a (32 bit) modulo n.
+
+    Computed here as the server computes it (tested against one), so that reads know where an entity is.
+    """
+    value = 0x811C9DC5
+    for byte in entity_id.encode():
+        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
+    return value % partitions
+
+
+def stored_form(subject: str, partitions: int) -> str:
+    """From a published subject or filter to the stored one; wildcards in the id give a wildcard partition.
+
+    `ev.local.session.S1.>` → `ev.7.local.session.S1.>`, `ev.*.session.*.state` → `ev.*.*.session.*.state`.
+    """
+    tokens = subject.split(".")
+    if tokens[0] != PREFIX:
+        raise InvalidFact("invalid_subject", f"{subject[:200]!r} does not begin with ev.")
+    entity_id = tokens[3] if len(tokens) > 3 else "*"
+    partition = "*" if entity_id in ("*", ">") else str(partition_of(entity_id, partitions))
+    if tokens == [PREFIX, ">"]:
+        return f"{PREFIX}.>"
+    return ".".join([PREFIX, partition, *tokens[1:]])
+
+
+def overlaps(one: str, other: str) -> bool:
+    """Whether a subject can match both filters (`*` is one token, `>` all that follow)."""
+    ones, others = one.split("."), other.split(".")
+    for left, right in zip(ones, others, strict=False):
+        if ">" in (left, right):
+            return True
+        if left != right and "*" not in (left, right):
+            return False
+    return len(ones) == len(others)
+
+
+def published_form(stored: str) -> str:
+    """From a stored subject back to the one that was published."""
+    prefix, _partition, rest = stored.split(".", 2)
+    return f"{prefix}.{rest}"
+
+
+def entity_filter(site: str, entity: str, entity_id: str, partitions: int) -> str:
+    """All stored subjects of one entity: what expected-last-sequence checks and purges name."""
+    return f"{PREFIX}.{partition_of(entity_id, partitions)}.{site}.{entity}.{entity_id}.*"

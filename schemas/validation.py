@@ -1,0 +1,117 @@
+"""The one validator of JSON bodies, at the door and in the projector alike.
+
+What passes here PostgreSQL can store: no NUL, no lone surrogates, finite numbers, bounded depth and size.
+The hot path is pydantic's JSON parser; the exact checks below run only for bodies that could fail them.
+"""
+
+import math
+import re
+from typing import Any, Final
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+MAX_DEPTH: Final = 64
+MAX_INDEXED_BYTES: Final = 512
+MAX_FACT_BYTES: Final = 1 << 20
+
+# Escaped NULs, NaN and numbers that may overflow a double: bodies without them need no walk over the values.
+_SUSPICIOUS = re.compile(rb"\\u0000|[eE]\+?[0-9]{3}|[0-9]{300}|NaN|Infinity")
+
+
+class InvalidFact(ValueError):
+    """A body or subject that has no place on the line.
+
+    `reason` is a stable word for counting and filtering, `details` a sentence for people.
+    """
+
+    def __init__(self, reason: str, details: str, *, error: str | None = None) -> None:
+        super().__init__(details)
+        self.reason = reason
+        self.details = details
+        self.error = error or TITLES.get(reason, "Invalid request")
+
+
+TITLES: Final = {
+    "missing_field": "Missing required field",
+    "too_large": "Request body too large",
+}
+
+
+def check_body(body: bytes, *, max_bytes: int = MAX_FACT_BYTES) -> None:
+    """Refuse what no model could make right: size, encoding, NULs, infinite numbers, depth.
+
+    Cheap for ordinary bodies: two byte counts and one scan. Syntax is left to the parser that follows.
+    Raises InvalidFact.
+    """
+    if len(body) > max_bytes:
+        raise InvalidFact("too_large", f"the body has {len(body)} bytes, at most {max_bytes} are allowed")
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+        _check_depth(body)
+    if _SUSPICIOUS.search(body):
+        _check_values(parse_json(body))
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse strict JSON (no NaN); raises InvalidFact with the parser's position."""
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError as exc:
+        raise invalid_json(body, str(exc)) from None
+
+
+def invalid_json(body: bytes, message: str) -> InvalidFact:
+    """Name what is wrong with a body the parser refused; `message` is the parser's own."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as exc:
+        return InvalidFact("invalid_json", f"Failed to parse JSON: not UTF-8 at byte {exc.start}")
+    if "recursion" in message:
+        return InvalidFact("too_deep", f"nested deeper than {MAX_DEPTH} levels")
+    if "surrogate" in message or "hex escape" in message:
+        return InvalidFact("invalid_text", "a \\u escape is not a character: a lone surrogate or cut short")
+    return InvalidFact("invalid_json", f"Failed to parse JSON: {message}")
+
+
+def from_validation_error(exc: ValidationError, body: bytes) -> InvalidFact:
+    """Turn pydantic's report into the one sentence that says what was wrong and where."""
+    first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return invalid_json(body, first["msg"].removeprefix("Invalid JSON: "))
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] in ("missing", "string_too_short"):
+        return InvalidFact("missing_field", f"{where} is required")
+    message = first["msg"].removeprefix("Value error, ")
+    return InvalidFact("invalid_field", f"{where}: {message}" if where else message)
+
+
+def _check_depth(body: bytes) -> None:
+    depth = 0
+    stripped = re.sub(rb'"(?:[^"\\]|\\.)*"', b"", body)
+    for char in re.findall(rb"[{}\[\]]", stripped):
+        depth += 1 if char in b"{[" else -1
+        if depth > MAX_DEPTH:
+            raise InvalidFact("too_deep", f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _check_values(value: Any) -> None:
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            stack.extend(item)
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+        elif isinstance(item, str):
+            if "\x00" in item:
+                raise InvalidFact("invalid_text", "a string holds the NUL character, which cannot be stored")
+        elif isinstance(item, int | float) and not _is_finite(item):
+            raise InvalidFact("invalid_number", "a number is too large for a double (or infinite)")
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False

@@ -1,0 +1,81 @@
+"""Folding a list of facts through the real projector into a real PostgreSQL, batch by batch."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from consumers.leases import Leases, identify
+from consumers.projector import Projector
+from projections.catalogue import PROJECTIONS
+from projections.projection import Projection
+from projections.recorded import RawEvent
+from projections.sessions.views import SessionViews
+from runtime.postgres import Connection
+from schemas.streams import stream_of
+from schemas.subjects import PREFIX, partition_of
+from tests.reference.published import Published
+
+PARTITIONS: Final = 16
+TABLES: Final = ("session", "heartbeat", "event", "metric", "patch", "rejected", "message_id")
+
+
+def raw_event(one: Published) -> RawEvent:
+    """As the line would deliver it."""
+    tokens = one.subject.split(".")
+    part = partition_of(tokens[3], PARTITIONS)
+    return RawEvent(
+        stream=stream_of("session", one.fact).name,
+        partition=part,
+        sequence=one.seq,
+        stored_at=one.stored_at,
+        subject=".".join([PREFIX, str(part), *tokens[1:]]),
+        headers=one.headers,
+        body=one.body,
+    )
+
+
+class Folding:
+    """A read model that one owner fills, as often from the start as a test likes."""
+
+    def __init__(self, conn: Connection, projection: Projection[Any, Any] = PROJECTIONS[0]) -> None:
+        self.conn = conn
+        self.leases = Leases(projection.name, "folding", PARTITIONS, ttl=3600)
+        self.projector = Projector(projection)
+        self._views = SessionViews(own="local", timeout=timedelta(seconds=60), partitions=PARTITIONS)
+
+    async def start_over(self) -> None:
+        """Empty tables and checkpoints, all leases ours."""
+        schema = self.projector.projection.schema
+        async with self.conn.transaction(), self.conn.pipeline():
+            for table in TABLES:  # few rows: quicker than truncating
+                await self.conn.execute(f"delete from {schema}.{table}".encode())
+            await self.conn.execute("update foldline.lease set seqs = '{}' where seqs <> '{}'")
+        self.projector.forget()
+        if not self.leases.held:
+            await self.leases.refresh(self.conn, await identify(self.conn))
+        for held in self.leases.held.values():
+            held.sequences.clear()
+
+    async def fold(self, batches: Iterable[Sequence[Published]]) -> None:
+        """One transaction a batch, in the order given."""
+        for batch in batches:
+            if batch:
+                await self.projector.apply(self.conn, [raw_event(one) for one in batch], self.leases)
+
+    async def rows(self) -> dict[str, list[str]]:
+        """Everything in the read model."""
+        schema = self.projector.projection.schema
+        found = {}
+        for table in TABLES:
+            cursor = await self.conn.execute(f"select t::text from {schema}.{table} t".encode())
+            found[table] = sorted(row for (row,) in await cursor.fetchall())
+        return found
+
+    async def rejected(self) -> set[tuple[str, int]]:
+        """Streams and sequences of what was set aside."""
+        cursor = await self.conn.execute("select stream, seq from sessions.rejected")
+        return {(stream, seq) for stream, seq in await cursor.fetchall()}
+
+    async def document(self, session_id: str, site: str = "local") -> bytes | None:
+        """The session as the API would serve it."""
+        return (await self._views.session(self.conn, session_id, site)).body

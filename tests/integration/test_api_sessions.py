@@ -1,0 +1,287 @@
+"""GET of one session, its pages, and the wait for a position."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from foldline.embedded.postgres import PostgresServer
+from schemas.subjects import partition_of
+from tests.integration.api_fixtures import (
+    PARTITIONS,
+    FoldedLine,
+    api_client,
+    folded_line,
+    postgres,
+    stamp,
+)
+
+__all__ = ["postgres"]
+
+
+@pytest.fixture
+async def line(postgres: PostgresServer) -> AsyncIterator[FoldedLine]:  # noqa: F811
+    async with folded_line(postgres) as folded:
+        yield folded
+
+
+@pytest.fixture
+async def client(postgres: PostgresServer, line: FoldedLine) -> AsyncIterator[httpx.AsyncClient]:  # noqa: F811
+    async with api_client(postgres) as opened:
+        yield opened
+
+
+def ago(seconds: float) -> datetime:
+    return datetime.now(UTC) - timedelta(seconds=seconds)
+
+
+def error(response: httpx.Response) -> dict[str, Any]:
+    body: dict[str, Any] = response.json()
+    assert body.keys() == {"error", "details"}
+    return body
+
+
+async def test_document(line: FoldedLine, client: httpx.AsyncClient) -> None:
+    await line.created("S1", hostname="h1", machine_id="00:11")
+    await line.put("state", "S1", {"a": {"b": 1, "c": [1, "ä"]}})
+    await line.put("event", "S1", {"name": "login", "data": {"user": "é\u2028"}})
+    await line.put("metric", "S1", {"name": "ms", "value": 1.5, "tags": ["x"]})
+    await line.put("state", "S1", {"a": {"b": None}})
+    await line.put("heartbeat", "S1")
+    response = await client.get("/api/sessions/S1")
+    part = partition_of("S1", PARTITIONS)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["foldline-position"] == f"HEARTBEATS/{part}:6,SESSIONS/{part}:5"
+    first = {"product": "App", "version": "1"}
+    assert response.json() == {
+        "id": "S1",
+        "session_id": "S1",
+        "site": "local",
+        "created_at": stamp(1),
+        "updated_at": stamp(6),
+        "ended_at": None,
+        "last_heartbeat": stamp(6),
+        "active": False,
+        "suspended": True,
+        "crashed": False,
+        "hung": False,
+        "machine_id": "00:11",
+        "hostname": "h1",
+        "state": first | {"a": {"c": [1, "ä"]}},
+        "events": [
+            {
+                "timestamp": stamp(3),
+                "name": "login",
+                "data": {"user": "é\u2028"},
+                "level": "info",
+                "category": "info",
+            }
+        ],
+        "metrics": [{"timestamp": stamp(4), "name": "ms", "value": 1.5, "type": "gauge", "tags": ["x"]}],
+        "state_history": [
+            {"timestamp": stamp(1), "state": first},
+            {"timestamp": stamp(2), "state": first | {"a": {"b": 1, "c": [1, "ä"]}}},
+            {"timestamp": stamp(5), "state": first | {"a": {"c": [1, "ä"]}}},
+        ],
+    }
+
+
+async def test_young_session(line: FoldedLine, client: httpx.AsyncClient) -> None:
+    await line.put("event", "S1", {"name": "first"})
+    body = (await client.get("/api/sessions/S1")).json()
+    assert "last_heartbeat" not in body
+    assert (body["active"], body["state"], body["state_history"]) == (True, {}, [])
+    assert (body["machine_id"], body["hostname"], body["updated_at"]) == (None, None, stamp(1))
+
+
+async def test_heartbeat_alone_opens_nothing(line: FoldedLine, client: httpx.AsyncClient) -> None:
+    await line.put("heartbeat", "S1")
+    assert (await client.get("/api/sessions/S1")).status_code == 404
+
+
+FLAGS = ("active", "suspended", "crashed", "hung")
+
+
+@pytest.mark.parametrize(
+    ("facts", "beat", "flags"),
+    [
+        ([], None, "active"),
+        ([], 59, "active"),
+        ([], 61, "suspended"),
+        (["hung"], None, "active hung"),
+        (["hung"], 61, "suspended hung"),
+        (["hung", "recovered"], 1, "active"),
+        (["ended"], 1, ""),
+        (["hung", "ended"], 61, "hung"),
+        (["hung", "crashed"], 1, "crashed"),
+        (["ended", "crashed"], 1, "crashed"),
+        (["hung", "returned"], 61, "crashed hung"),
+        (["crashed", "ended"], 61, "crashed"),
+    ],
+)
+async def test_decision_table(
+    line: FoldedLine, client: httpx.AsyncClient, facts: list[str], beat: float | None, flags: str
+) -> None:
+    await line.created("S1", machine_id="m")
+    bodies: dict[str, tuple[str, dict[str, Any]]] = {
+        "hung": ("event", {"name": "application_appears_hung"}),
+        "recovered": ("event", {"name": "application_recovered"}),
+        "returned": ("crashed", {"cause": "machine_returned", "machine_id": "m"}),
+    }
+    for fact in facts:
+        name, body = bodies.get(fact, (fact, {}))
+        await line.put(name, "S1", body)
+    if beat is not None:
+        await line.put("heartbeat", "S1", stored_at=ago(beat))
+    body = (await client.get("/api/sessions/S1")).json()
+    assert " ".join(flag for flag in FLAGS if body[flag]) == flags
+    listed = (await client.get("/api/data/sessions?timelines=false")).json()[0]
+    assert [listed[flag] for flag in FLAGS] == [body[flag] for flag in FLAGS]
+
+
+async def test_timeout_is_a_setting(postgres: PostgresServer, line: FoldedLine) -> None:  # noqa: F811
+    await line.created("S1")
+    await line.put("heartbeat", "S1", stored_at=ago(5))
+    async with api_client(postgres, heartbeat_timeout=2) as client:
+        assert (await client.get("/api/sessions/S1")).json()["suspended"] is True
+
+
+@pytest.mark.parametrize("session_id", ["S2", "a b", "x.y", "ü", "a%00b", "x" * 129, "%ff%fe", "*", ">"])
+async def test_unknown(line: FoldedLine, client: httpx.AsyncClient, session_id: str) -> None:
+    await line.created("S1")
+    for path in ("", "/events", "/metrics", "/history"):
+        response = await client.get(f"/api/sessions/{session_id}{path}")
+        assert response.status_code == 404
+        assert error(response)["error"] == "Session not found"
+    assert (await client.get("/api/sessions/S2")).json()["details"] == "No session with ID S2"
+
+
+async def test_sites(line: FoldedLine, client: httpx.AsyncClient) -> None:
+    for site in ("local", "b", "c"):
+        await line.created("everywhere", site=site)
+    for site in ("b", "c"):
+        await line.created("elsewhere", site=site)
+    await line.created("only", site="b")
+    assert (await client.get("/api/sessions/everywhere")).json()["site"] == "local"
+    assert (await client.get("/api/sessions/everywhere?site=c")).json()["site"] == "c"
+    assert (await client.get("/api/sessions/only")).json()["site"] == "b"
+    assert (await client.get("/api/sessions/only?site=c")).status_code == 404
+    ambiguous = await client.get("/api/sessions/elsewhere")
+    assert ambiguous.status_code == 409
+    assert "b, c" in error(ambiguous)["details"]
+    for path in ("events", "metrics", "history"):
+        assert (await client.get(f"/api/sessions/elsewhere/{path}")).status_code == 409
+        assert (await client.get(f"/api/sessions/elsewhere/{path}?site=b")).status_code == 200
+
+
+async def pages(client: httpx.AsyncClient, path: str) -> list[list[Any]]:
+    found, cursor = [], ""
+    while True:
+        page = (await client.get(f"{path}{cursor}")).json()
+        found.append(page["items"])
+        if page["next_cursor"] is None:
+            return found
+        cursor = f"&cursor={page['next_cursor']}"
+
+
+async def test_events(line: FoldedLine, client: httpx.AsyncClient) -> None:
+    await line.created("S1")
+    for n in range(7):
+        await line.put(
+            "event", "S1", {"name": f"e{n % 2}", "level": "error" if n > 4 else "info", "timestamp": stamp(n)}
+        )
+    path = "/api/sessions/S1/events"
+
+    def names(found: list[list[Any]]) -> list[list[str]]:
+        return [[item["timestamp"][17:19] for item in page] for page in found]
+
+    assert names(await pages(client, f"{path}?limit=3")) == [["00", "01", "02"], ["03", "04", "05"], ["06"]]
+    assert names(await pages(client, f"{path}?limit=7")) == [["00", "01", "02", "03", "04", "05", "06"]]
+    assert names(await pages(client, f"{path}?limit=5&order=desc")) == [
+        ["06", "05", "04", "03", "02"],
+        ["01", "00"],
+    ]
+    assert names(await pages(client, f"{path}?limit=2&offset=4")) == [["04", "05"], ["06"]]
+    assert names(await pages(client, f"{path}?name=e1")) == [["01", "03", "05"]]
+    assert names(await pages(client, f"{path}?level=error&name=e0")) == [["06"]]
+    assert names(await pages(client, f"{path}?since={stamp(2)}&until={stamp(4)}")) == [["02", "03"]]
+    assert names(await pages(client, f"{path}?offset=1000000000000")) == [[]]
+    page = (await client.get(f"{path}?limit=1&name=e1")).json()
+    assert (page["total"], len(page["items"])) == (3, 1)
+    assert (await client.get(path)).headers["foldline-position"]
+
+
+async def test_metrics(line: FoldedLine, client: httpx.AsyncClient) -> None:
+    await line.created("S1")
+    for n in range(3):
+        await line.put("metric", "S1", {"name": f"m{n % 2}", "value": n})
+    path = "/api/sessions/S1/metrics"
+    assert [[item["value"] for item in page] for page in await pages(client, f"{path}?limit=2")] == [[0, 1], [2]]
+    assert (await client.get(f"{path}?name=m0")).json()["total"] == 2
+
+
+async def test_history(line: FoldedLine, client: httpx.AsyncClient) -> None:
+    await line.put("state", "S1", {"product": "Early", "n": 0})
+    await line.created("S1")
+    for n in range(1, 4):
+        await line.put("state", "S1", {"n": n})
+    whole = (await client.get("/api/sessions/S1")).json()["state_history"]
+    assert [step["state"].get("n") for step in whole] == [0, 0, 1, 2, 3]
+    assert {step["state"]["product"] for step in whole} == {"Early"}
+    path = "/api/sessions/S1/history"
+    assert sum(await pages(client, f"{path}?limit=2"), []) == whole
+    assert sum(await pages(client, f"{path}?limit=2&order=desc"), []) == whole[::-1]
+    part = (await client.get(f"{path}?since={stamp(2)}&until={stamp(4)}&limit=1")).json()
+    assert (part["items"], part["total"]) == (whole[1:2], 2)
+
+
+async def test_waits_for_a_position(line: FoldedLine, client: httpx.AsyncClient) -> None:
+    await line.created("S1")
+    part = partition_of("S1", PARTITIONS)
+    ahead = {"Foldline-Min-Position": f"SESSIONS/{part}:2", "Foldline-Wait": "10000"}
+    waiting = asyncio.create_task(client.get("/api/sessions/S1", headers=ahead))
+    done, _ = await asyncio.wait([waiting], timeout=0.2)
+    assert not done
+    await line.put("event", "S1", {"name": "e"})
+    assert len((await waiting).json()["events"]) == 1
+
+
+@pytest.mark.parametrize(
+    "path", ["sessions/S1", "sessions/S1/events", "sessions/S1/history", "data/sessions", "timeseries?metric=m"]
+)
+async def test_position_not_reached(line: FoldedLine, client: httpx.AsyncClient, path: str) -> None:
+    await line.created("S1")
+    before = time.monotonic()
+    response = await client.get(
+        f"/api/{path}", headers={"Foldline-Min-Position": "SESSIONS/1:99", "Foldline-Wait": "100"}
+    )
+    assert time.monotonic() - before < 2
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "1"
+    assert "position" in error(response)["details"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Foldline-Min-Position", "SESSIONS/1"),
+        ("Foldline-Min-Position", "SESSIONS/16:1"),
+        ("Foldline-Min-Position", "NOTHING/1:1"),
+        ("Foldline-Min-Position", "SESSIONS/1:1,x"),
+        ("Foldline-Wait", "soon"),
+        ("Foldline-Wait", "-1"),
+        ("Foldline-Wait", "99999999999999999999"),
+    ],
+)
+async def test_bad_headers(line: FoldedLine, client: httpx.AsyncClient, name: str, value: str) -> None:
+    await line.created("S1")
+    headers = {"Foldline-Min-Position": "SESSIONS/1:1"} | {name: value}
+    for path in ("sessions/S1", "data/sessions", "timeseries?metric=m"):
+        response = await client.get(f"/api/{path}", headers=headers)
+        assert response.status_code == 400
+        assert name in error(response)["details"]

@@ -1,0 +1,102 @@
+"""The two real servers by themselves: killed, found again, kept to their owner."""
+
+import threading
+from pathlib import Path
+
+import nats
+import psycopg
+import pytest
+
+from foldline.embedded.nats import NatsServer
+from foldline.embedded.postgres import PostgresServer
+from foldline.errors import Problem
+
+
+async def test_nats_keeps_what_it_acknowledged_over_a_kill(tmp_path: Path) -> None:
+    server = NatsServer(tmp_path / "nats", user="u", password='with "quotes" and $dollar')
+    server.start()
+    try:
+        for round_ in (1, 2):
+            client = await nats.connect(server.url, user="u", password='with "quotes" and $dollar')
+            assert client.max_payload == 8 << 20
+            stream = client.jetstream()
+            await stream.add_stream(name="S", subjects=["s"])
+            assert (await stream.publish("s", b"x")).seq == round_
+            await client.close()
+            server.kill()
+            server.start()
+    finally:
+        server.stop()
+
+
+def test_postgres_keeps_what_it_committed_over_a_kill(tmp_path: Path) -> None:
+    server = PostgresServer(tmp_path / "postgres")
+    server.start()
+    try:
+        with psycopg.connect(server.dsn) as connection:
+            connection.execute("create table t as select 1 as x")
+        held = psycopg.connect(server.dsn)  # a backend that outlives its postmaster for a moment
+        server.kill()
+        server.start()
+        held.close()
+        with psycopg.connect(server.dsn) as connection:
+            assert connection.execute("select x from t").fetchone() == (1,)
+            assert connection.execute("show listen_addresses").fetchone() == ("",)
+    finally:
+        server.stop()
+    assert (tmp_path / "postgres").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_postgres_nobody_remembers_is_ended_first(tmp_path: Path) -> None:
+    forgotten = PostgresServer(tmp_path / "postgres", durable=False)
+    thread = threading.Thread(target=forgotten.start)  # not tied to us, without a pid file
+    thread.start()
+    thread.join()
+    server = PostgresServer(tmp_path / "postgres", durable=False)
+    server.start()
+    try:
+        assert not forgotten.running
+        with psycopg.connect(server.dsn) as connection:
+            connection.execute("select 1")
+    finally:
+        server.stop()
+
+
+def test_a_lock_file_with_a_reused_number_is_no_obstacle(tmp_path: Path) -> None:
+    server = PostgresServer(tmp_path / "postgres", durable=False)
+    server.start()
+    server.kill()
+    lock = tmp_path / "postgres" / "postmaster.pid"
+    lines = lock.read_text().splitlines()
+    stranger = NatsServer(tmp_path / "nats", sync_always=False)
+    stranger.start()
+    try:
+        assert stranger.process is not None
+        lock.write_text("\n".join([str(stranger.process.pid), *lines[1:]]) + "\n")
+        server.start()
+        server.stop()
+        assert stranger.running
+    finally:
+        stranger.stop()
+
+
+def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
+    server = PostgresServer(tmp_path / ("long" * 25) / "postgres", durable=False)
+    server.start()
+    try:
+        assert server.socket_dir != server.directory
+        assert server.socket_dir.stat().st_mode & 0o777 == 0o700
+        with psycopg.connect(server.dsn) as connection:
+            connection.execute("select 1")
+    finally:
+        server.stop()
+        server.socket_dir.rmdir()
+
+
+def test_a_cluster_of_another_release_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "PG_VERSION").write_text("17\n")
+    with pytest.raises(
+        Problem, match=r"was made by PostgreSQL 17, the programs are 18 \(see FOLDLINE_POSTGRES"
+    ):
+        PostgresServer(tmp_path / "postgres").start()

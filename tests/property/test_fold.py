@@ -1,0 +1,65 @@
+"""The projector against the reference fold, and against itself however its input is cut."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runtime.postgres import connect
+from runtime.settings import Settings
+from tests.folding import Folding
+from tests.property.strategies import SESSIONS, fact_lists, interleavings, splits
+from tests.reference.published import Published
+from tests.reference.sessions import Reference, comparable
+
+
+@pytest.fixture(scope="module")
+async def folding(new_database: Callable[[], str]) -> AsyncIterator[Folding]:
+    settings = Settings(_env_file=None, database_url=new_database())
+    async with await connect(settings, name="test-fold") as conn:
+        yield Folding(conn)
+
+
+@settings(max_examples=150)
+@given(facts=fact_lists())
+async def test_equals_the_reference(folding: Folding, facts: list[Published]) -> None:
+    await folding.start_over()
+    await folding.fold([facts])
+    reference = Reference(facts)
+    assert await folding.rejected() == reference.rejected
+    for session_id in SESSIONS:
+        for site in ("local", "fab2"):
+            document = await folding.document(session_id, site)
+            served = document and comparable(json.loads(document, parse_float=Decimal))
+            expected = reference.answer(session_id, datetime.now(UTC), site=site)
+            assert served == comparable(expected)
+
+
+@settings(max_examples=100)
+@given(data=st.data())
+async def test_any_split_into_batches_gives_the_same_rows(folding: Folding, data: st.DataObject) -> None:
+    facts = data.draw(fact_lists())
+    await folding.start_over()
+    await folding.fold([facts])
+    rows = await folding.rows()
+    await folding.start_over()
+    await folding.fold(data.draw(splits(facts)))
+    assert await folding.rows() == rows
+
+
+@settings(max_examples=100)
+@given(data=st.data())
+async def test_any_interleaving_of_the_streams_gives_the_same_rows(
+    folding: Folding, data: st.DataObject
+) -> None:
+    facts = data.draw(fact_lists())
+    await folding.start_over()
+    await folding.fold([facts])
+    rows = await folding.rows()
+    await folding.start_over()
+    await folding.fold(data.draw(splits(data.draw(interleavings(facts)))))
+    assert await folding.rows() == rows

@@ -1,0 +1,20 @@
+"""Deep merge, as the sessions reference words it."""
+
+import copy
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def merge(state: Json, patch: Json) -> Json:
+    """New fields are added, existing ones updated, objects merged at every depth; null deletes."""
+    result = copy.deepcopy(state)
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict):
+            old = result.get(key)
+            result[key] = merge(old if isinstance(old, dict) else {}, value)
+        else:
+            result[key] = copy.deepcopy(value)
+    return result

@@ -1,0 +1,206 @@
+"""The reference fold: what GET /api/sessions/{id} must answer for what producers published.
+
+Slow, naive and apart from the product on purpose: it shares no code with it, only the documents.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from tests.reference.merge import Json, merge
+from tests.reference.published import Published
+from tests.reference.rules import Bad, MAY_BE_NULL, checked
+
+_EVENT_FIELDS = ("name", *MAY_BE_NULL["event"])
+_METRIC_FIELDS = ("name", "value", *MAY_BE_NULL["metric"])
+_MESSAGE_IDS_FOR = timedelta(days=7)
+
+
+class ReferenceSession:
+    """One session, folded fact by fact in the order of the line."""
+
+    def __init__(self, site: str, session_id: str, at: datetime) -> None:
+        self.site, self.id = site, session_id
+        self.created = False
+        self.created_at = self.updated_at = at
+        self.ended_at: datetime | None = None
+        self.crashed = self.hung = False
+        self.machine_id: str | None = None
+        self.hostname: str | None = None
+        self.state: Json = {}
+        self.events: list[Json] = []
+        self.metrics: list[Json] = []
+        self.history: list[Json] = []
+
+    def apply(self, fact: str, body: Json, at: datetime) -> None:
+        """Raises Bad for what is refused only because of what came before."""
+        concluded = fact == "crashed" and body.get("cause") == "machine_returned"
+        getattr(self, fact + "_fact")(body, at)
+        if not concluded:
+            self.updated_at = max(self.updated_at, at)
+
+    def created_fact(self, body: Json, at: datetime) -> None:
+        if self.created:
+            raise Bad("already created")
+        self.created, self.created_at = True, at
+        self.machine_id, self.hostname = body.get("machine_id") or None, body.get("hostname") or None
+        self.state = merge({"product": body["product"], "version": body["version"]}, self.state)
+        self.history.append({"timestamp": stamp(at), "state": self.state})
+
+    def state_fact(self, patch: Json, at: datetime) -> None:
+        self.state = merge(self.state, patch)
+        self.history.append({"timestamp": stamp(at), "state": self.state})
+
+    def event_fact(self, body: Json, at: datetime) -> None:
+        if body["name"] == "application_appears_hung":
+            self.hung = True
+        if body["name"] == "application_recovered":
+            self.hung = False
+        event = {field: body[field] for field in _EVENT_FIELDS if body.get(field) is not None}
+        usual = "info" if body.get("exception_type") is None else "error"
+        event["level"] = body.get("level") or usual
+        event["category"] = body.get("category") or usual
+        self.events.append({"timestamp": stamp(at), **event})
+
+    def metric_fact(self, body: Json, at: datetime) -> None:
+        metric = {field: body[field] for field in _METRIC_FIELDS if body.get(field) is not None}
+        metric["value"] = Decimal(repr(float(body["value"])))
+        metric["type"] = body.get("type", "gauge")
+        self.metrics.append({"timestamp": stamp(at), **metric})
+
+    def ended_fact(self, body: Json, at: datetime) -> None:
+        self.ended_at = self.ended_at or at
+
+    def crashed_fact(self, body: Json, at: datetime) -> None:
+        if body.get("cause") == "machine_returned":
+            if self.crashed or self.ended_at:
+                return
+            category = ""
+            data = {
+                "reason": "machine_returned_session_not_resumed",
+                "machine_id": body.get("machine_id"),
+            }
+        else:
+            self.hung, self.ended_at = False, self.ended_at or at
+            category, data = "critical", {"reason": body.get("reason", "abnormal_termination")}
+        self.crashed = True
+        self.events.append(
+            {
+                "timestamp": stamp(at),
+                "name": "session_crashed_detected",
+                "level": "critical",
+                "category": category,
+                "data": data,
+            }
+        )
+
+    def answer(self, heartbeat: datetime | None, now: datetime, timeout: timedelta) -> Json:
+        """The document, by the decision table of the reference."""
+        over = self.crashed or self.ended_at is not None
+        silent = heartbeat is not None and now - heartbeat > timeout
+        answer: Json = {
+            "id": self.id,
+            "session_id": self.id,
+            "site": self.site,
+            "created_at": stamp(self.created_at),
+            "updated_at": stamp(max(self.updated_at, heartbeat or self.updated_at)),
+            "ended_at": stamp(self.ended_at) if self.ended_at else None,
+            "active": not over and not silent,
+            "suspended": not over and silent,
+            "crashed": self.crashed,
+            "hung": self.hung,
+            "machine_id": self.machine_id,
+            "hostname": self.hostname,
+            "state": self.state,
+            "events": self.events,
+            "metrics": self.metrics,
+            "state_history": self.history,
+        }
+        if heartbeat is not None:
+            answer["last_heartbeat"] = stamp(heartbeat)
+        return answer
+
+
+class Reference:
+    """All sessions of a list of facts, and what was refused."""
+
+    def __init__(self, facts: Iterable[Published]) -> None:
+        self.sessions: dict[tuple[str, str], ReferenceSession] = {}
+        self.rejected: set[tuple[str, int]] = set()
+        self._heartbeats: dict[tuple[str, str], datetime] = {}
+        self._expired: dict[tuple[str, str], datetime] = {}
+        self._message_ids: dict[str, datetime] = {}
+        ordered = sorted(facts, key=lambda one: one.seq)
+        for one in ordered:
+            if one.fact != "heartbeat":
+                self._fold(one)
+        for one in ordered:
+            if one.fact == "heartbeat":
+                self._beat(one)
+
+    def answer(
+        self,
+        session_id: str,
+        now: datetime,
+        *,
+        site: str = "local",
+        timeout: timedelta = timedelta(seconds=60),
+    ) -> Json | None:
+        """None for a session that does not exist."""
+        session = self.sessions.get((site, session_id))
+        return session and session.answer(self._heartbeats.get((site, session_id)), now, timeout)
+
+    def _fold(self, one: Published) -> None:
+        message_id = one.headers.get("Nats-Msg-Id")
+        if message_id is not None and message_id.startswith("auto:"):
+            message_id = None
+        seen = self._message_ids.get(message_id) if message_id is not None else None
+        if seen is not None and one.stored_at - seen <= _MESSAGE_IDS_FOR:
+            return
+        try:
+            body, at = checked(one)
+            self._apply(one, body, at)
+        except Bad:
+            self.rejected.add(("SESSIONS", one.seq))
+            return
+        if message_id is not None:
+            self._message_ids[message_id] = one.stored_at
+
+    def _apply(self, one: Published, body: Any, at: datetime) -> None:
+        _, site, _, session_id, fact = one.subject.split(".")
+        key = (site, session_id)
+        if fact == "expired":
+            self.sessions.pop(key, None)
+            self._expired[key] = one.stored_at
+            return
+        session = self.sessions.get(key) or ReferenceSession(site, session_id, at)
+        session.apply(fact, body, at)
+        self.sessions[key] = session
+
+    def _beat(self, one: Published) -> None:
+        try:
+            checked(one)
+        except Bad:
+            self.rejected.add(("HEARTBEATS", one.seq))
+            return
+        _, site, _, session_id, _ = one.subject.split(".")
+        key = (site, session_id)
+        if key not in self._expired or one.stored_at > self._expired[key]:
+            self._heartbeats[key] = one.stored_at
+
+
+def stamp(at: datetime) -> str:
+    """A time as it is served."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+
+
+def comparable(value: Any) -> Any:
+    """JSON values with every number as a Decimal, so that 1, 1.0 and 1e0 are the same number."""
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return {key: comparable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [comparable(item) for item in value]
+    return Decimal(value) if isinstance(value, int | Decimal) else Decimal(repr(value))

@@ -1,0 +1,61 @@
+"""The command's entrance: quick to start, and plain when something is wrong."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def foldline(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("FOLDLINE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "foldline", *arguments],
+        env=environment | {"PYTHONPATH": str(ROOT)} | settings,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_help_lists_the_commands(tmp_path: Path) -> None:
+    done = foldline(tmp_path, "--help")
+    assert done.returncode == 0
+    for command in ("up", "api", "consumer"):
+        assert f" {command} " in done.stdout
+
+
+@pytest.mark.parametrize("command", ["api", "consumer"])
+def test_without_a_database_there_is_one_line(tmp_path: Path, command: str) -> None:
+    done = foldline(tmp_path, command)
+    assert done.returncode == 1
+    assert done.stderr == "foldline: no PostgreSQL: start `foldline up` or set FOLDLINE_DATABASE_URL\n"
+
+
+def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path) -> None:
+    done = foldline(tmp_path, "api", FOLDLINE_API_PORT="many")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("foldline: FOLDLINE_API_PORT: ")
+    assert "'many'" in line
+
+
+def test_an_unknown_command_is_a_usage_error(tmp_path: Path) -> None:
+    done = foldline(tmp_path, "nope")
+    assert done.returncode == 2
+    assert "nope" in done.stderr
+
+
+def test_the_entrance_imports_no_framework() -> None:
+    code = (
+        "import sys; import foldline.cli, foldline.embedded.stack; "
+        "print(*{name.partition('.')[0] for name in sys.modules}, sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    heavy = {"faststream", "fastapi", "psycopg", "nats", "psutil", "opentelemetry"}
+    assert not heavy & set(done.stdout.split())
