@@ -13,7 +13,7 @@ RUN /opt/foldline/bin/pip install --no-cache-dir --disable-pip-version-check --n
  && /opt/foldline/bin/pip check
 
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --home-dir /srv/foldline --create-home --shell /usr/sbin/nologin foldline
+RUN useradd --system --uid 10001 --home-dir /srv/foldline --no-create-home --shell /usr/sbin/nologin foldline
 COPY --from=build /opt/foldline /opt/foldline
 COPY deploy/healthcheck /usr/local/bin/healthcheck
 ENV PATH=/opt/foldline/bin:$PATH \

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 _EXPORTS: Final = 4
 _EXPORT_QUEUE_S: Final = 5.0
+_ONLY_ON_REQUEST: Final = 1 << 30  # prepare what asks for it, and nothing for having run often
 _NOT_INSTALLED: Final = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedFunction,
@@ -79,11 +80,15 @@ class Reader:
     ) -> T:
         with _as_problem():
             # After a restart of PostgreSQL every pooled connection is dead, and shows it only when used.
-            for _ in range(self.settings.pool_size):
+            for _ in range(self.settings.pool_size + 1):
                 async with AsyncExitStack() as attempt:
                     conn = await attempt.enter_async_context(self._pool.connection())
+                    conn.prepare_threshold = _ONLY_ON_REQUEST
                     try:
                         result = await enter(conn, attempt)
+                    except psycopg.errors.FeatureNotSupported:
+                        await conn.close()  # a rebuild changed a type: its kept plans will never do again
+                        continue
                     except psycopg.OperationalError:
                         if conn.closed:
                             continue

@@ -96,7 +96,7 @@ async def _start(config: Settings, stack: AsyncExitStack) -> Expiry:
         stack.callback(thread.join)
         stack.callback(server.shutdown)
     logger.info("consumer %s follows the line", owner)
-    return Expiry(reading, progress, partitions=config.partitions)
+    return Expiry(reading, progress, pool, partitions=config.partitions)
 
 
 async def _stop(followers: list[Follower], running: list[asyncio.Task[None]]) -> None:

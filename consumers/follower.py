@@ -16,8 +16,8 @@ import psycopg
 from nats.aio.client import Client
 
 from consumers.buffer import Buffer
-from consumers.catchup import CatchUp
 from consumers.leases import NOBODY, Fenced, Leases, Moved, identify
+from consumers.readers import Readers
 from projections.recorded import RawEvent
 from runtime import metrics, postgres
 from runtime.postgres import Connection
@@ -46,7 +46,10 @@ class Handler(Protocol):
         """What it reads."""
 
     async def apply(self, writer: Connection, events: Sequence[RawEvent], leases: Leases) -> None:
-        """Take effect once. Events come in the order of their partition; the last statement fences."""
+        """Take effect once. Events come in the order of their partition; the last statement fences.
+
+        The epochs must be noted before the first await: later ones may belong to other leases.
+        """
 
     def forget(self) -> None:
         """Drop whatever is remembered: events may come again from the checkpoints."""
@@ -62,7 +65,7 @@ class Follower:
         self._nc = nc
         self._settings = settings
         self._buffer = Buffer(settings.buffer_events, settings.buffer_bytes)
-        self._readers: dict[tuple[str, int], CatchUp] = {}
+        self._readers = Readers(handler.name, nc, self._buffer, handler.streams)
         self._turn = asyncio.Lock()  # held while a batch is applied or leases are given up
         self._leasing = asyncio.Lock()  # held while `held` is replaced
         self._connecting = asyncio.Lock()
@@ -71,7 +74,6 @@ class Follower:
         self._control: Connection | None = None
         self._writer: Connection | None = None
         self._backend = NOBODY
-        self._reconnects = 0
 
     async def run(self) -> None:
         """Follow until stopped; database and bus may come and go meanwhile."""
@@ -109,16 +111,19 @@ class Follower:
             pause = min(pause * 2, _SLOWEST_RETRY)
 
     async def _apply_one(self) -> None:
-        name = self.handler.name
         writer = await self._connected()
         held = self.leases.held
         events = [
             event for event in self._buffer.take(self._settings.batch_events) if event.partition in held
         ]
-        for reader in list(self._readers.values()):
-            await reader.ask()
-        if not events:
-            return
+        asking = asyncio.create_task(self._readers.ask())
+        if events:
+            # No await since `held` was looked at: the handler first notes the epochs it folds under.
+            await self._apply(writer, events)
+        await asking
+
+    async def _apply(self, writer: Connection, events: Sequence[RawEvent]) -> None:
+        name = self.handler.name
         started = time.perf_counter()
         await self.handler.apply(writer, events, self.leases)
         metrics.BATCH_SECONDS.labels(name).observe(time.perf_counter() - started)
@@ -154,56 +159,21 @@ class Follower:
             async with self._turn:
                 await self.leases.release(self._control, moved.surplus)
                 self._drop(Moved(moved.surplus, set(), set()))
-        self._check_readers()
-        await self._open_readers()
+        await self._read()
 
     def _drop(self, moved: Moved) -> None:
-        gone = moved.lost | moved.taken
-        if not gone:
-            return
-        logger.info("%s: holds %s", self.handler.name, sorted(self.leases.held))
-        self._buffer.drop(lambda event: event.partition in gone)
-        self.handler.forget()
-        for reader in self._readers.values():
-            if reader.partition in gone:
-                reader.broken = "the lease moved"
+        if gone := moved.lost | moved.taken:
+            logger.info("%s: holds %s", self.handler.name, sorted(self.leases.held))
+            self._readers.give_up("the lease moved", gone)
+            self.handler.forget()
 
-    def _check_readers(self) -> None:
-        if self._nc.stats["reconnects"] != self._reconnects:
-            self._reconnects = self._nc.stats["reconnects"]
-            for reader in self._readers.values():
-                reader.broken = reader.broken or "reconnected"
-        for reader in self._readers.values():
-            reader.check()
-
-    async def _open_readers(self) -> None:
-        """Replace broken readers by new ones at the checkpoint, and open missing ones."""
-        for key, reader in list(self._readers.items()):
-            if reader.broken or reader.partition not in self.leases.held:
-                if reader.partition in self.leases.held:
-                    logger.info("%s: reading %s/%d anew: %s", self.handler.name, *key, reader.broken)
-                await reader.close()
-                del self._readers[key]
-        wanted = [(stream.name, part) for part in self.leases.held for stream in self.handler.streams]
-        missing = [key for key in wanted if key not in self._readers]
-        if missing and self._nc.is_connected:
-            async with self._turn:  # checkpoints and buffer must agree while readers start
-                await asyncio.gather(*(self._open(*key, len(wanted)) for key in missing))
-
-    async def _open(self, stream: str, part: int, sharing: int) -> None:
-        if part not in self.leases.held:
-            return
-        self._buffer.drop(lambda event: (event.stream, event.partition) == (stream, part))
-        reader = CatchUp(
-            self._nc,
-            self._buffer,
-            stream=stream,
-            partition=part,
-            checkpoint=self.leases.held[part].sequences.get(stream, 0),
-            sharing=sharing,
-        )
-        self._readers[stream, part] = reader
-        await reader.open()
+    async def _read(self) -> None:
+        """Close readers that broke or lost their lease, and open those that are missing."""
+        self._readers.check()
+        await self._readers.close_unwanted(self.leases.held)
+        if self._readers.missing(self.leases.held):
+            async with self._turn:  # checkpoints must not move while readers start at them
+                await self._readers.open_missing(self.leases.held)
 
     async def _failed(self, exc: Exception) -> None:
         """Forget everything in memory; the checkpoints in PostgreSQL say where to go on."""
@@ -213,10 +183,8 @@ class Follower:
             metrics.FENCED.labels(self.handler.name).inc()
         async with self._leasing:  # a refresh under way would bring back what is forgotten here
             self.handler.forget()
-            self._buffer.drop(lambda _: True)
             self.leases.held = {}  # taken again, with their checkpoints, by the next refresh
-            for reader in self._readers.values():
-                reader.broken = "starting over"
+            self._readers.give_up("starting over")
         self._look_again.set()
 
     def _report(self, exc: Exception) -> None:
@@ -241,8 +209,7 @@ class Follower:
         return self._writer
 
     async def _leave(self) -> None:
-        for reader in self._readers.values():
-            await reader.close()
+        await self._readers.close()
         if self._control is not None and not self._control.closed:
             with contextlib.suppress(psycopg.Error):
                 await self.leases.leave(self._control)

@@ -11,7 +11,7 @@ from foldline.embedded.postgres import PostgresServer
 from foldline.embedded.service import Service
 from foldline.embedded.stack import Stack
 from foldline.embedded.worker import Worker
-from foldline.errors import Problem
+from runtime.problems import Problem
 from runtime.settings import Settings
 
 Say = Callable[[str], None]

@@ -17,7 +17,6 @@ from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from api.health import line_check
 from api.reader import Reader
 from api.routes import read_routers
-from foldline.errors import Problem
 from producers.existence import Existence
 from producers.http.sessions import sessions_router
 from producers.http.surface import HungReader, WriteSurface
@@ -28,6 +27,7 @@ from runtime.bus import connect_bus
 from runtime.http import install_error_handlers
 from runtime.line import prepare_line
 from runtime.logs import set_up_logging
+from runtime.problems import Problem
 from runtime.progress import Progress
 from runtime.settings import Settings
 from runtime.telemetry import tracer_provider
@@ -62,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 async def _wire(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None:
     """Connect, and give every route what it needs. Everything is closed with `stack`."""
+    logger.info("connecting")
     nc = await connect_bus(settings, name="foldline-api", publisher=True)
     stack.push_async_callback(nc.close)
     await prepare_line(nc, settings)

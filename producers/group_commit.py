@@ -72,7 +72,7 @@ class GroupCommit:
                 await asyncio.sleep(0)
 
     def _plan(self) -> None:
-        # In the loop's next turn, so that whoever is ready now joins. Lingering longer was slower (FACTS 5).
+        # In the loop's next turn, so that whoever is ready now joins. Lingering longer was measured slower.
         if not self._planned and len(self._tasks) < DEPTH:
             self._planned = True
             asyncio.get_running_loop().call_soon(self._dispatch)

@@ -58,6 +58,9 @@ class Requests:
     async def _open(self) -> str:
         async with self._opening:
             if self._inbox is None:
+                if not self.nc.is_connected:
+                    # A subscription made now would wait in the client, and closing it then fails.
+                    raise InDoubt("not connected")
                 inbox = self.nc.new_inbox()
                 try:
                     await self.nc.subscribe(f"{inbox}.*", cb=self._on_reply)

@@ -5,12 +5,38 @@ import logging
 import time
 
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error, NoServersError
 
 from runtime.problems import Problem
 from runtime.settings import Settings
 
 logger = logging.getLogger("foldline.bus")
+
+_build_message = Client._build_message
+_process_headers = Client._process_headers
+
+
+def _build_readable_message(
+    client: Client, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
+) -> Msg:
+    readable = subject.decode(errors="backslashreplace").encode()
+    message: Msg = _build_message(client, sid, readable, reply, data, headers)
+    return message
+
+
+async def _process_readable_headers(client: Client, headers: bytes) -> dict[str, str] | None:
+    try:
+        return await _process_headers(client, headers)
+    except ValueError:
+        return None
+
+
+# NATS takes any bytes in a subject, but nats-py decodes outside its error handling: one message that is not
+# UTF-8 would end the reading of its connection, after every reconnect again. FastStream makes its clients
+# itself, hence the class and not a subclass. The validator then refuses such a subject like any other.
+Client._build_message = _build_readable_message  # type: ignore[method-assign, assignment]
+Client._process_headers = _process_readable_headers  # type: ignore[method-assign, assignment]
 
 
 class BusUnreachable(Problem):
@@ -26,12 +52,14 @@ async def connect_bus(settings: Settings, *, name: str, publisher: bool = False)
     deadline = time.monotonic() + settings.connect_timeout
     while True:
         try:
-            return await _connect(settings, name, publisher)
+            # The client itself would try the first connection for ever, as it does all later ones.
+            async with asyncio.timeout(deadline - time.monotonic()):
+                return await _connect(settings, name, publisher)
         except (OSError, NoServersError, Error) as exc:
             if time.monotonic() >= deadline:
                 raise BusUnreachable(
-                    f"NATS at {settings.nats_url} does not answer ({str(exc) or type(exc).__name__}); "
-                    "see FOLDLINE_NATS_URL"
+                    f"NATS at {settings.nats_url} does not answer: {str(exc) or type(exc).__name__}",
+                    "FOLDLINE_NATS_URL",
                 ) from exc
             await asyncio.sleep(0.2)
 

@@ -49,7 +49,9 @@ async def connect_with_retry(settings: Settings, *, name: str) -> Connection:
         except psycopg.OperationalError as exc:
             if time.monotonic() >= deadline:
                 reason = str(exc).strip().splitlines()[-1]
-                raise DatabaseUnreachable(f"PostgreSQL: {reason}; see FOLDLINE_DATABASE_URL") from exc
+                raise DatabaseUnreachable(
+                    f"PostgreSQL does not answer: {reason}", "FOLDLINE_DATABASE_URL"
+                ) from exc
             await asyncio.sleep(0.2)
 
 

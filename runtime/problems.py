@@ -1,5 +1,17 @@
-"""What an operator can put right: told in one line, never with a traceback."""
+"""What a person can put right: told in one line, never as a traceback."""
 
 
 class Problem(Exception):
-    """A process cannot start or a command cannot go on; the message says what and which setting to see."""
+    """A process cannot start or a command cannot go on. `setting` names the variable to look at, if any.
+
+    `details` are lines worth seeing below the message, such as the end of a server's log.
+    """
+
+    def __init__(self, message: str, setting: str | None = None, details: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.setting = setting
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.message} (see {self.setting})" if self.setting else self.message

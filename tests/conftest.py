@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck
+from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 from nats.aio.client import Client
 from psycopg import sql
@@ -28,10 +28,17 @@ _TEMPLATE = "template_foldline"
 _numbers = itertools.count()
 
 hypothesis_settings.register_profile(
-    "foldline",
+    "shrink",
     deadline=None,  # real servers on shared machines
-    derandomize=True,  # the same run for everybody; a new example found elsewhere becomes an @example
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+# The same run for everybody, and none that shrinks for minutes: `--hypothesis-profile shrink` does that.
+hypothesis_settings.register_profile(
+    "foldline",
+    hypothesis_settings.get_profile("shrink"),
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
 )
 hypothesis_settings.load_profile("foldline")
 

@@ -7,10 +7,15 @@ from contextlib import asynccontextmanager
 from nats.aio.client import Client
 
 from consumers.follower import Follower, Handler
+from consumers.projector import Projector
 from consumers.reactors.liveness import Liveness
+from producers.publisher import Publisher
 from projections.catalogue import PROJECTIONS
 from projections.install import add_leases, install
-from runtime.postgres import connect_with_retry
+from runtime.bus import connect_bus
+from runtime.line import prepare_line
+from runtime.postgres import connect_with_retry, pool
+from runtime.progress import Progress
 from runtime.schema import install_engine
 from runtime.settings import Settings
 
@@ -41,3 +46,28 @@ async def following(
         for follower in followers:
             follower.stop()
         await asyncio.gather(*running)
+
+
+@asynccontextmanager
+async def engine(settings: Settings, *, owner: str = "test") -> AsyncIterator[list[Follower]]:
+    """What a consumer process runs but for its task reactors: the projector and the liveness reactor."""
+    reading = await connect_bus(settings, name="test-engine")
+    publishing = await connect_bus(settings, name="test-engine-publisher", publisher=True)
+    await prepare_line(reading, settings)
+    async with pool(settings, name="test-engine") as readers:
+        progress = Progress(reading, readers)
+        await progress.start()
+        publisher = Publisher(publishing, partitions=settings.partitions)
+        liveness = Liveness(
+            reading,
+            publisher,
+            progress,
+            partitions=settings.partitions,
+            timeout=settings.heartbeat_timeout,
+        )
+        projectors = [Projector(projection) for projection in PROJECTIONS]
+        async with following(reading, settings, *projectors, liveness, owner=owner) as followers:
+            yield followers
+        await publisher.aclose()
+    await reading.close()
+    await publishing.close()

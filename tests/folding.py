@@ -1,22 +1,25 @@
 """Folding a list of facts through the real projector into a real PostgreSQL, batch by batch."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from consumers.leases import Leases, identify
+from consumers.message_ids import forget_old
 from consumers.projector import Projector
 from projections.catalogue import PROJECTIONS
 from projections.projection import Projection
 from projections.recorded import RawEvent
 from projections.sessions.views import SessionViews
 from runtime.postgres import Connection
+from runtime.sql import load_queries
 from schemas.streams import stream_of
 from schemas.subjects import PREFIX, partition_of
 from tests.reference.published import Published
 
 PARTITIONS: Final = 16
 TABLES: Final = ("session", "heartbeat", "event", "metric", "patch", "rejected", "message_id")
+_BOOKKEEPING: Final = ("expiry",)  # no answer depends on it, and it tells how the streams interleaved
 
 
 def raw_event(one: Published) -> RawEvent:
@@ -41,29 +44,41 @@ class Folding:
         self.conn = conn
         self.leases = Leases(projection.name, "folding", PARTITIONS, ttl=3600)
         self.projector = Projector(projection)
+        self._newest: dict[int, datetime] = {}
+        self._batch_queries = load_queries("consumers", "batch.sql", schema=projection.schema)
         self._views = SessionViews(own="local", timeout=timedelta(seconds=60), partitions=PARTITIONS)
 
     async def start_over(self) -> None:
         """Empty tables and checkpoints, all leases ours."""
         schema = self.projector.projection.schema
         async with self.conn.transaction(), self.conn.pipeline():
-            for table in TABLES:  # few rows: quicker than truncating
+            for table in (*TABLES, *_BOOKKEEPING):  # few rows: quicker than truncating
                 await self.conn.execute(f"delete from {schema}.{table}".encode())
             await self.conn.execute("update foldline.lease set seqs = '{}' where seqs <> '{}'")
+        self._newest.clear()
         self.projector.forget()
-        if not self.leases.held:
-            await self.leases.refresh(self.conn, await identify(self.conn))
+        await self.take_leases()
         for held in self.leases.held.values():
             held.sequences.clear()
 
+    async def take_leases(self) -> None:
+        """All partitions become ours."""
+        if not self.leases.held:
+            await self.leases.refresh(self.conn, await identify(self.conn))
+
     async def fold(self, batches: Iterable[Sequence[Published]]) -> None:
         """One transaction a batch, in the order given."""
-        for batch in batches:
-            if batch:
-                await self.projector.apply(self.conn, [raw_event(one) for one in batch], self.leases)
+        for batch in filter(None, batches):
+            events = [raw_event(one) for one in batch]
+            await self.projector.apply(self.conn, events, self.leases)
+            for event in events:
+                self._newest[event.partition] = max(
+                    event.stored_at, self._newest.get(event.partition, event.stored_at)
+                )
 
     async def rows(self) -> dict[str, list[str]]:
-        """Everything in the read model."""
+        """Everything in the read model; of message ids those that still count, as others may go any time."""
+        await forget_old(self.conn, self._batch_queries, list(self._newest.items()))
         schema = self.projector.projection.schema
         found = {}
         for table in TABLES:

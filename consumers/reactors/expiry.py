@@ -12,14 +12,18 @@ from faststream import AckPolicy
 from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
 from nats.aio.client import Client
 from nats.js.api import ConsumerConfig
+from psycopg_pool import AsyncConnectionPool
 
 from consumers.delivery import parse_delivery
 from consumers.reactors.retrying import Retry, retrying
+from projections.sessions.liveness import outlived
 from runtime.line import api
+from runtime.postgres import Connection
 from runtime.progress import Progress
 from schemas.positions import Position
 from schemas.streams import HEARTBEATS, SESSIONS
 from schemas.subjects import PREFIX, Subject, entity_filter, partition_of, published_form
+from schemas.validation import InvalidFact
 
 logger = logging.getLogger("foldline.expiry")
 
@@ -30,9 +34,12 @@ _PATIENCE: Final = 5.0
 class Expiry:
     """Purges sessions that expired from SESSIONS (up to the `expired` fact) and HEARTBEATS."""
 
-    def __init__(self, nc: Client, progress: Progress, *, partitions: int) -> None:
+    def __init__(
+        self, nc: Client, progress: Progress, pool: AsyncConnectionPool[Connection], *, partitions: int
+    ) -> None:
         self._nc = nc
         self._progress = progress
+        self._pool = pool
         self._partitions = partitions
 
     async def purge(self, subject: Subject, sequence: int) -> None:
@@ -42,6 +49,10 @@ class Expiry:
         for follower in ("sessions", "liveness"):
             if not await self._progress.wait(follower, [position], _PATIENCE):
                 raise Retry(f"{follower} has not passed {position}")
+        async with self._pool.connection() as conn:
+            if await outlived(conn, (subject.site, subject.id), sequence):
+                logger.warning("%s: the fact was rejected, nothing is purged", subject)
+                return
         everything = entity_filter(subject.site, "session", subject.id, self._partitions)
         await self._purge(SESSIONS.name, {"filter": everything, "seq": sequence + 1})
         await self._purge(HEARTBEATS.name, {"filter": everything})
@@ -68,5 +79,9 @@ def subscribe_expiry(broker: NatsBroker, expiry: Callable[[], Expiry]) -> None:
     )
     async def purge_expired(message: NatsMessage) -> None:
         raw = message.raw_message
-        subject = Subject.parse(published_form(raw.subject))
+        try:
+            subject = Subject.parse(published_form(raw.subject))
+        except InvalidFact:
+            await message.ack()  # the projector rejected it: no session has such an id
+            return
         await retrying(message, lambda: expiry().purge(subject, parse_delivery(raw.reply).sequence))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 from typer.core import TyperGroup
 
-from foldline.errors import Problem
+from runtime.problems import Problem
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -66,21 +66,9 @@ def main() -> None:
     except RuntimeError as exc:
         if isinstance(exc.__cause__, KeyboardInterrupt):  # Ctrl-C while a class was being made by an import
             sys.exit(130)
-        if not _is_known(exc):
-            raise
-        _tell(str(exc))
-        sys.exit(1)
+        raise
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _is_known(exc: RuntimeError) -> bool:
-    """What `runtime` raises about the world outside; imported here because only a failure needs it."""
-    from runtime.bus import BusUnreachable  # noqa: PLC0415
-    from runtime.line import LineProblem  # noqa: PLC0415
-    from runtime.postgres import DatabaseUnreachable  # noqa: PLC0415
-
-    return isinstance(exc, BusUnreachable | LineProblem | DatabaseUnreachable)
 
 
 def _tell(line: str, details: tuple[str, ...] = ()) -> None:

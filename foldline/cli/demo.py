@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from foldline.cli.session import bus, command_settings, run
-from foldline.errors import Problem
 from producers.publisher import Publisher, PublishError, checked_fact
+from runtime.problems import Problem
 from schemas.facts import Fact
 from schemas.session_facts import HUNG
 from schemas.subjects import Subject

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from foldline.cli.session import bus, command_settings, run, show_json
-from foldline.errors import Problem
 from producers.publisher import Publisher, PublishError, checked_fact
+from runtime.problems import Problem
 from schemas.facts import TIME
 from schemas.subjects import Subject
 from schemas.validation import InvalidFact

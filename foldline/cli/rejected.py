@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from foldline.cli.session import command_settings, database, run, show_json
-from foldline.errors import Problem
 from projections.catalogue import PROJECTIONS
 from projections.rejected import RejectedEvents, RejectedPage
+from runtime.problems import Problem
 
 
 def rejected(

@@ -9,7 +9,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from foldline.cli.session import bus, command_settings, database, run, show_json
-from foldline.errors import Problem
+from runtime.problems import Problem
 from runtime.status import FollowerStatus, Status, read_status
 
 

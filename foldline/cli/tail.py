@@ -15,7 +15,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from consumers.delivery import parse_delivery
 from foldline.cli.session import bus, command_settings, run
-from foldline.errors import Problem
+from runtime.problems import Problem
 from schemas.streams import STREAMS
 from schemas.subjects import overlaps, published_form, stored_form
 from schemas.times import format_time, parse_time

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from foldline.embedded.stack import Stack
-from foldline.errors import Problem
+from runtime.problems import Problem
 from runtime.settings import Settings
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from foldline.errors import Problem
+from runtime.problems import Problem
 from schemas.streams import MIN_SERVER
 
 # 16 is the oldest release the SQL of this project is meant for; the wheel brings 18.

@@ -9,7 +9,7 @@ from pathlib import Path
 from foldline.embedded.binaries import postgres_version
 from foldline.embedded.process import tie_to_parent
 from foldline.embedded.system_user import SystemUser
-from foldline.errors import Problem
+from runtime.problems import Problem
 
 BUILTIN_LOCALES = 17  # the release that brought them: the same order of text on every machine
 

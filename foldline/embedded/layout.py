@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from foldline.errors import Problem
+from runtime.problems import Problem
 
 # As root PostgreSQL runs as another user, who has to get to its folder through ours.
 CLOSED = 0o711 if os.geteuid() == 0 else 0o700

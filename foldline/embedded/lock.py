@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from foldline.errors import Problem
+from runtime.problems import Problem
 
 _SETTING = "FOLDLINE_DATA_DIR"
 # Others look whether the lock is held by taking it for a moment; a start must not stumble over that.

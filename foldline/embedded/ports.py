@@ -4,7 +4,7 @@ import errno
 import random
 import socket
 
-from foldline.errors import Problem
+from runtime.problems import Problem
 
 # Below the range systems pick client ports from: a client that reconnects to a stopped server on such a port
 # can otherwise be given that very port and talk to itself.

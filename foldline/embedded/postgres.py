@@ -14,7 +14,7 @@ from foldline.embedded.process import Process
 from foldline.embedded.service import Service
 from foldline.embedded.socket_dir import SOCKET_PORT, socket_dir
 from foldline.embedded.system_user import SystemUser, open_program, open_way, unprivileged_user
-from foldline.errors import Problem
+from runtime.problems import Problem
 
 DATABASE = USER = "foldline"
 _SETTINGS = {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from foldline.embedded.pidfile import write_pid_file
 from foldline.embedded.system_user import SystemUser
-from foldline.errors import Problem
+from runtime.problems import Problem
 
 LOG_LIMIT = 10 << 20
 _PR_SET_PDEATHSIG = 1

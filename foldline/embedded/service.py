@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 from foldline.embedded.process import Process
-from foldline.errors import Problem
+from runtime.problems import Problem
 
 _POLL = 0.02
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from foldline.embedded.layout import Layout
 from foldline.embedded.lock import is_held
 from foldline.embedded.ports import reachable_host
-from foldline.errors import Problem
+from runtime.problems import Problem
 from runtime.settings import Settings
 
 _ADDRESSES = {"nats_url", "nats_monitor_url", "database_url", "host", "api_port"}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from foldline.embedded.service import Service
 from foldline.embedded.stop_signals import StopSignals
-from foldline.errors import Problem
+from runtime.problems import Problem
 
 _POLL = 0.03
 _IDLE = 5.0

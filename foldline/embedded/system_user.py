@@ -9,7 +9,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from foldline.errors import Problem
+from runtime.problems import Problem
 
 logger = logging.getLogger("foldline.embedded")
 

@@ -49,3 +49,12 @@ async def sessions_of_machine(
         {"site": site, "new_id": new_id, "machine_id": machine_id, "before": created_seq},
     )
     return [OpenSession((site, id_), last_seq) async for id_, last_seq in cursor]
+
+
+async def outlived(conn: Connection, key: Key, expired_seq: int) -> bool:
+    """Whether the session is still there from before the `expired` fact at `expired_seq`, which was rejected."""
+    site, session_id = key
+    cursor = await conn.execute(
+        _QUERIES["outlived"], {"site": site, "id": session_id, "expired_seq": expired_seq}
+    )
+    return await cursor.fetchone() is not None

@@ -18,3 +18,8 @@ where s.site = %(site)s and s.machine_id = %(machine_id)s and s.first_seq < %(be
       where n.site = %(site)s and n.id = %(new_id)s and n.created_seq = %(before)s
   )
 order by s.first_seq
+
+-- name: outlived
+-- A row when the session has facts from before a sequence that was to end it.
+select 1 from {schema}.session s
+where s.site = %(site)s and s.id = %(id)s and s.first_seq < %(expired_seq)s

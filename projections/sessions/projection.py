@@ -89,6 +89,7 @@ class SessionsProjection(Projection[Session, SessionChanges]):
         await conn.execute(
             self._queries["erase-sessions"],
             {
+                "parts": [event.partition for event in expired.values()],
                 "sites": [site for site, _ in expired],
                 "ids": [id_ for _, id_ in expired],
                 "expired_at": [event.stored_at for event in expired.values()],

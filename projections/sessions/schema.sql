@@ -38,6 +38,16 @@ create table {schema}.heartbeat (
     primary key (site, id)
 ) with (fillfactor = 60);
 
+-- When a session expired: heartbeats stored before that do not count, even if HEARTBEATS is read later than
+-- SESSIONS. Kept only until heartbeats stored after it were read in the partition.
+create table {schema}.expiry (
+    part smallint    not null,
+    site text        not null,
+    id   text        not null,
+    at   timestamptz not null,
+    primary key (site, id)
+);
+
 -- Timelines grow only. `body` is the JSON as served; the columns beside it are what queries filter by.
 create table {schema}.event (
     part smallint    not null,

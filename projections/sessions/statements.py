@@ -25,6 +25,12 @@ class Statements:
         return _MARK.sub(fill, self._queries[name])
 
 
-async def only_row(conn: Connection, statement: bytes, values: dict[str, Any]) -> Any:
-    """The row of a statement that always has one."""
-    return await (await conn.execute(statement, values)).fetchone()
+async def only_row(
+    conn: Connection, statement: bytes, values: dict[str, Any], *, prepare: bool = False
+) -> Any:
+    """The row of a statement that always has one.
+
+    `prepare` keeps its plan with the connection, where the connection allows that: worth it for reads that
+    find their rows by key, whose planning costs several times their execution.
+    """
+    return await (await conn.execute(statement, values, prepare=prepare)).fetchone()

@@ -62,7 +62,10 @@ class SessionViews:
     async def session(self, conn: Connection, session_id: str, site: str | None) -> SessionDocument:
         """The whole session, with all timelines and every snapshot of its state."""
         sites, position, document, patches = await only_row(
-            conn, self._session, self._which(session_id, site) | {"timeout": self._timeout}
+            conn,
+            self._session,
+            self._which(session_id, site) | {"timeout": self._timeout},
+            prepare=True,
         )
         if document is None:
             return SessionDocument(sites=sites, position=position, body=None)
@@ -90,7 +93,7 @@ class SessionViews:
             "limit": window.limit,
         }
         sites, position, total, items, after = await only_row(
-            conn, self._timeline[timeline, window.way], self._which(session_id, site) | values
+            conn, self._timeline[timeline, window.way], self._which(session_id, site) | values, prepare=True
         )
         return Page(
             sites=sites,
@@ -102,7 +105,9 @@ class SessionViews:
 
     async def history(self, conn: Connection, session_id: str, site: str | None, window: Window) -> Page:
         """One page of snapshots. Each is a fold of all patches before it, so all of them are read."""
-        sites, position, patches = await only_row(conn, self._history, self._which(session_id, site))
+        sites, position, patches = await only_row(
+            conn, self._history, self._which(session_id, site), prepare=True
+        )
         page, total, after = paged(snapshots(read_patches(patches)), window)
         return Page(sites=sites, position=position, items=serve(page), total=total, after=after)
 

@@ -4,6 +4,8 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import httpx
@@ -40,11 +42,13 @@ def stamp(seconds: float) -> str:
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    server = PostgresServer(tmp_path_factory.mktemp("pg") / "data", durable=False)
-    server.start(60)
-    yield server
-    server.stop()
+def postgres() -> Iterator[PostgresServer]:
+    # Not below pytest's own directory: any other pytest that starts closes that to PostgreSQL's user.
+    with TemporaryDirectory(prefix="foldline-test-") as folder:
+        server = PostgresServer(Path(folder) / "data", durable=False)
+        server.start(60)
+        yield server
+        server.stop()
 
 
 def reader_settings(server: PostgresServer, **changes: Any) -> Settings:

@@ -4,13 +4,14 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig
 
 from foldline.embedded.nats import NatsServer
 from producers.publisher import Ack, Fact, Publisher, checked_fact
@@ -95,7 +96,9 @@ def sequences(outcomes: list[Any]) -> list[int]:
 async def stored(nc: Client, subjects: str = "ev.>", stream: str = "SESSIONS") -> list[Msg]:
     """Everything the stream keeps under `subjects`, in order."""
     js = nc.jetstream()
-    subscription = await js.pull_subscribe(subjects, stream=stream)
+    subscription = await js.pull_subscribe(
+        subjects, stream=stream, config=ConsumerConfig(ack_policy=AckPolicy.NONE)
+    )
     total = (await subscription.consumer_info()).num_pending
     messages: list[Msg] = []
     while len(messages) < total:
@@ -115,7 +118,9 @@ def stopped(server: NatsServer) -> Iterator[None]:
     pid = server.process.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED)  # its threads go on for a while: 12 ms were seen
     try:
         yield
     finally:
-        os.kill(pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):  # killed meanwhile
+            os.kill(pid, signal.SIGCONT)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import httpx
@@ -24,13 +25,13 @@ __all__ = ["postgres"]
 
 
 @pytest.fixture
-async def line(postgres: PostgresServer) -> AsyncIterator[FoldedLine]:  # noqa: F811
+async def line(postgres: PostgresServer) -> AsyncIterator[FoldedLine]:
     async with folded_line(postgres) as folded:
         yield folded
 
 
 @pytest.fixture
-async def client(postgres: PostgresServer, line: FoldedLine) -> AsyncIterator[httpx.AsyncClient]:  # noqa: F811
+async def client(postgres: PostgresServer, line: FoldedLine) -> AsyncIterator[httpx.AsyncClient]:
     async with api_client(postgres) as opened:
         yield opened
 
@@ -144,7 +145,7 @@ async def test_decision_table(
     assert [listed[flag] for flag in FLAGS] == [body[flag] for flag in FLAGS]
 
 
-async def test_timeout_is_a_setting(postgres: PostgresServer, line: FoldedLine) -> None:  # noqa: F811
+async def test_timeout_is_a_setting(postgres: PostgresServer, line: FoldedLine) -> None:
     await line.created("S1")
     await line.put("heartbeat", "S1", stored_at=ago(5))
     async with api_client(postgres, heartbeat_timeout=2) as client:
@@ -221,7 +222,10 @@ async def test_metrics(line: FoldedLine, client: httpx.AsyncClient) -> None:
     for n in range(3):
         await line.put("metric", "S1", {"name": f"m{n % 2}", "value": n})
     path = "/api/sessions/S1/metrics"
-    assert [[item["value"] for item in page] for page in await pages(client, f"{path}?limit=2")] == [[0, 1], [2]]
+    assert [[item["value"] for item in page] for page in await pages(client, f"{path}?limit=2")] == [
+        [0, 1],
+        [2],
+    ]
     assert (await client.get(f"{path}?name=m0")).json()["total"] == 2
 
 
@@ -234,8 +238,8 @@ async def test_history(line: FoldedLine, client: httpx.AsyncClient) -> None:
     assert [step["state"].get("n") for step in whole] == [0, 0, 1, 2, 3]
     assert {step["state"]["product"] for step in whole} == {"Early"}
     path = "/api/sessions/S1/history"
-    assert sum(await pages(client, f"{path}?limit=2"), []) == whole
-    assert sum(await pages(client, f"{path}?limit=2&order=desc"), []) == whole[::-1]
+    assert [*chain(*await pages(client, f"{path}?limit=2"))] == whole
+    assert [*chain(*await pages(client, f"{path}?limit=2&order=desc"))] == whole[::-1]
     part = (await client.get(f"{path}?since={stamp(2)}&until={stamp(4)}&limit=1")).json()
     assert (part["items"], part["total"]) == (whole[1:2], 2)
 
@@ -252,7 +256,8 @@ async def test_waits_for_a_position(line: FoldedLine, client: httpx.AsyncClient)
 
 
 @pytest.mark.parametrize(
-    "path", ["sessions/S1", "sessions/S1/events", "sessions/S1/history", "data/sessions", "timeseries?metric=m"]
+    "path",
+    ["sessions/S1", "sessions/S1/events", "sessions/S1/history", "data/sessions", "timeseries?metric=m"],
 )
 async def test_position_not_reached(line: FoldedLine, client: httpx.AsyncClient, path: str) -> None:
     await line.created("S1")

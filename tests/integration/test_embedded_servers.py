@@ -9,7 +9,10 @@ import pytest
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
-from foldline.errors import Problem
+from runtime.problems import Problem
+from tests.integration.up_run import own_folder
+
+__all__ = ["own_folder"]  # the folder every test here gets as tmp_path
 
 
 async def test_nats_keeps_what_it_acknowledged_over_a_kill(tmp_path: Path) -> None:

@@ -28,6 +28,9 @@ from tests.integration.publisher_fixtures import (
 line_server, look, publisher = fixtures.line_server, fixtures.look, fixtures.publisher
 
 
+chance = random.Random(7)  # noqa: S311 - repeatable
+
+
 def new_id() -> str:
     return uuid.uuid4().hex
 
@@ -45,7 +48,7 @@ async def test_single_fact_is_stored_where_the_answer_says(publisher: Publisher,
 @pytest.mark.parametrize("size", [2, 64, 65, 300, 2500])
 async def test_positions_of_many(publisher: Publisher, look: Client, size: int) -> None:
     sessions = [new_id() for _ in range(max(1, size // 3))]
-    facts = [numbered(random.choice(sessions), n) for n in range(size)]
+    facts = [numbered(chance.choice(sessions), n) for n in range(size)]
     outcomes = await publisher.publish_many(facts)
     assert len(outcomes) == size
     by_sequence = {sequence(message): message for message in await stored(look)}
@@ -57,7 +60,7 @@ async def test_positions_of_many(publisher: Publisher, look: Client, size: int) 
 
 async def test_partitions_are_computed_as_the_server_does(publisher: Publisher, look: Client) -> None:
     alphabet = "ABCXYZabcxyz0189_-"
-    ids = ["".join(random.choices(alphabet, k=random.randint(1, 128))) for _ in range(300)]
+    ids = ["".join(chance.choices(alphabet, k=chance.randint(1, 128))) for _ in range(300)]
     await publisher.publish_many([fact(session) for session in ids])
     seen = {message.subject.split(".")[4]: message.subject.split(".")[1] for message in await stored(look)}
     assert {session: seen[session] for session in ids} == {

@@ -1,6 +1,7 @@
 """`foldline up` from outside: started, disturbed and stopped as an operator, or bad luck, would."""
 
 import json
+import os
 import signal
 import socket
 import stat
@@ -15,7 +16,9 @@ import pytest
 
 from foldline.embedded.stack import load_stack, resolve
 from runtime.settings import Settings
-from tests.integration.up_run import UpRun, until
+from tests.integration.up_run import UpRun, own_folder, until
+
+__all__ = ["own_folder"]  # the folder every test here gets as tmp_path
 
 
 def query(stack: dict[str, Any], sql: str) -> Any:
@@ -30,6 +33,11 @@ def answers(stack: dict[str, Any]) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+def seconds(promised: float) -> float:
+    """What is promised on a machine of one's own, stretched when others use the cores as well."""
+    return promised * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def test_two_starts_share_the_data_and_stop_cleanly(tmp_path: Path) -> None:
@@ -54,7 +62,7 @@ def test_two_starts_share_the_data_and_stop_cleanly(tmp_path: Path) -> None:
     began = time.monotonic()
     with UpRun(data) as run:
         stack = run.ready()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < seconds(5)
         assert query(stack, "select answer from kept") == [(42,)]
         assert query(stack, "show fsync") == [("on",)]
         assert run.stop()[0] == 0
@@ -251,6 +259,6 @@ def test_the_real_thing_is_ready_within_five_seconds_of_a_second_start(tmp_path:
     began = time.monotonic()
     with UpRun(data, command=command) as run:
         stack = run.ready()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < seconds(5)
         assert len(httpx.get(f"{stack['api_url']}/api/data/sessions").json()) == 1
         assert run.stop()[0] == 0

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from foldline.embedded.stack import Stack
-from foldline.errors import Problem
 from foldline.parts import Commands
 from foldline.up import up
+from runtime.problems import Problem
 from runtime.settings import Settings
 
 API = """

@@ -5,16 +5,26 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import psutil
+import pytest
 
 ROOT = Path(__file__).parents[2]
 FREE_PORTS = {"FOLDLINE_API_PORT": "0", "FOLDLINE_NATS_PORT": "0", "FOLDLINE_NATS_MONITOR_PORT": "0"}
+
+
+@pytest.fixture(name="tmp_path")
+def own_folder() -> Iterator[Path]:
+    """Not below pytest's common folder: as root, another pytest that starts meanwhile closes that one to
+    PostgreSQL's user."""
+    with tempfile.TemporaryDirectory(prefix="foldline-test-") as folder:
+        yield Path(folder).resolve()
 
 
 def until(condition: Callable[[], Any], timeout: float = 20.0) -> Any:

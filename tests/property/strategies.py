@@ -40,13 +40,12 @@ def without_nulls(value: Any) -> Any:
 
 STATES = OBJECTS.map(without_nulls)
 
-_AHEAD = st.integers(-10_000, 10_000)
-_TIMES = st.one_of(
-    st.none(),
+_TIME_TEXTS = st.one_of(
     st.integers(-5000, 500).map(lambda s: (NOON + timedelta(seconds=s)).isoformat()),
     st.integers(-5000, 500).map(lambda s: (NOON + timedelta(seconds=s)).strftime("%Y-%m-%dT%H:%M:%S.123Z")),
     st.sampled_from(["2999-01-01T00:00:00Z", "yesterday", "1700000000", ""]),
 )
+_TIMES = st.one_of(st.none(), _TIME_TEXTS)
 
 
 def _body(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -130,9 +129,11 @@ _FACTS = st.one_of(st.sampled_from(_WEIGHTED), st.sampled_from(sorted(_BODIES)))
 
 
 @st.composite
-def _fact(draw: st.DrawFn) -> tuple[str, bytes, dict[str, str], int]:
-    fact, session = draw(_FACTS), draw(st.sampled_from(SESSIONS))
-    site = draw(st.sampled_from(["local", "local", "fab2"]))
+def _fact(
+    draw: st.DrawFn, facts: st.SearchStrategy[str], sessions: tuple[str, ...]
+) -> tuple[str, bytes, dict[str, str], int]:
+    fact, session = draw(facts), draw(st.sampled_from(sessions))
+    site = draw(st.sampled_from(["local", "local", "fab2"])) if len(sessions) > 1 else "local"
     if draw(st.integers(0, 9)) == 0:
         body = draw(_BROKEN)
     else:
@@ -143,17 +144,25 @@ def _fact(draw: st.DrawFn) -> tuple[str, bytes, dict[str, str], int]:
     if draw(st.integers(0, 2)) == 0:
         headers["Nats-Msg-Id"] = f"{draw(st.sampled_from(['', 'auto:']))}{session}:{draw(st.integers(1, 3))}"
     if draw(st.integers(0, 5)) == 0:
-        headers["Foldline-Time"] = draw(_TIMES.filter(lambda time: time is not None))
+        headers["Foldline-Time"] = draw(_TIME_TEXTS)
     # Mostly seconds apart; days now and then, so that message ids leave their window.
     pause = draw(st.sampled_from([0, 1, 1, 1, 2, 60, 3 * 86_400]))
     return f"ev.{site}.session.{session}.{fact}", body, headers, pause
 
 
 @st.composite
-def fact_lists(draw: st.DrawFn, max_size: int = 30) -> list[Published]:
+def fact_lists(
+    draw: st.DrawFn,
+    *,
+    kinds: st.SearchStrategy[str] = _FACTS,
+    sessions: tuple[str, ...] = SESSIONS,
+    min_size: int = 1,
+    max_size: int = 30,
+) -> list[Published]:
     """Facts as two streams stored them: sequences and store times grow."""
     stored_at, sequences, facts = NOON, {True: 0, False: 0}, []
-    for subject, body, headers, pause in draw(st.lists(_fact(), min_size=1, max_size=max_size)):
+    drawn = draw(st.lists(_fact(kinds, sessions), min_size=min_size, max_size=max_size))
+    for subject, body, headers, pause in drawn:
         # Not at the same microsecond: a server's clock gives every message a time of its own.
         stored_at += timedelta(seconds=pause, microseconds=1)
         beat = subject.endswith(".heartbeat")

@@ -42,7 +42,7 @@ async def test_equals_the_reference(folding: Folding, facts: list[Published]) ->
 @settings(max_examples=100)
 @given(data=st.data())
 async def test_any_split_into_batches_gives_the_same_rows(folding: Folding, data: st.DataObject) -> None:
-    facts = data.draw(fact_lists())
+    facts = data.draw(fact_lists(min_size=8))
     await folding.start_over()
     await folding.fold([facts])
     rows = await folding.rows()
@@ -53,10 +53,15 @@ async def test_any_split_into_batches_gives_the_same_rows(folding: Folding, data
 
 @settings(max_examples=100)
 @given(data=st.data())
+@pytest.mark.parametrize("kinds", [None, ["created", "heartbeat", "heartbeat", "expired"]])
 async def test_any_interleaving_of_the_streams_gives_the_same_rows(
-    folding: Folding, data: st.DataObject
+    folding: Folding, data: st.DataObject, kinds: list[str] | None
 ) -> None:
-    facts = data.draw(fact_lists())
+    facts = data.draw(
+        fact_lists(min_size=8)
+        if kinds is None
+        else fact_lists(kinds=st.sampled_from(kinds), sessions=("S1",), min_size=3, max_size=10)
+    )
     await folding.start_over()
     await folding.fold([facts])
     rows = await folding.rows()

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.reference.merge import Json, merge
 from tests.reference.published import Published
-from tests.reference.rules import Bad, MAY_BE_NULL, checked
+from tests.reference.rules import MAY_BE_NULL, Bad, checked
 
 _EVENT_FIELDS = ("name", *MAY_BE_NULL["event"])
 _METRIC_FIELDS = ("name", "value", *MAY_BE_NULL["metric"])

@@ -7,7 +7,7 @@ import pytest
 from foldline.embedded.binaries import find_nats_server, find_postgres_bin, nats_version, postgres_version
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
-from foldline.errors import Problem
+from runtime.problems import Problem
 
 
 def test_acknowledged_means_synced_unless_a_test_says_otherwise(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from foldline.embedded.ports import claim_port, is_free, pick_port, reachable_ho
 from foldline.embedded.socket_dir import socket_dir
 from foldline.embedded.stack import Stack, load_stack, resolve
 from foldline.embedded.system_user import open_way
-from foldline.errors import Problem
+from runtime.problems import Problem
 from runtime.settings import Settings
 
 

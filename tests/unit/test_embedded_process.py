@@ -12,7 +12,7 @@ import pytest
 from foldline.embedded import process as process_module
 from foldline.embedded.pidfile import end_leftovers, find_leftover
 from foldline.embedded.process import Process
-from foldline.errors import Problem
+from runtime.problems import Problem
 
 WAIT = [sys.executable, "-c", "import signal; signal.pause()"]
 

@@ -13,7 +13,7 @@ from foldline.embedded.process import Process
 from foldline.embedded.service import Service
 from foldline.embedded.stop_signals import StopSignals
 from foldline.embedded.supervisor import Supervisor, _Life
-from foldline.errors import Problem
+from runtime.problems import Problem
 
 WAIT = "import signal; signal.pause()"
 

@@ -1,0 +1,252 @@
+"""`foldline api` as a process of its own, against a real NATS and a real PostgreSQL."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from foldline.embedded.nats import NatsServer
+from foldline.embedded.ports import pick_port
+from foldline.embedded.postgres import PostgresServer
+from tests.integration.api_fixtures import FoldedLine, folded_line, hold_leases, postgres
+
+__all__ = ["postgres"]
+
+
+@pytest.fixture(scope="module")
+def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    server = NatsServer(tmp_path_factory.mktemp("nats") / "data", sync_always=True)
+    server.start(30)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+async def line(postgres: PostgresServer) -> AsyncIterator[FoldedLine]:
+    async with folded_line(postgres) as folded:
+        yield folded
+
+
+class Api:
+    """One API process and what it logged."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+        self.process, self.port, self.log = process, port, log
+        self.url = f"http://127.0.0.1:{port}"
+
+    def until_healthy(self, timeout: float = 30) -> None:
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                if httpx.get(f"{self.url}/health").status_code == 200:
+                    return
+            except httpx.HTTPError:
+                assert self.process.poll() is None, self.log.read_text()
+                assert time.monotonic() < deadline, self.log.read_text()
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(15)
+
+    def raw(self, request: bytes) -> bytes:
+        """The first line of the answer to bytes no client library would send."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(request)
+            return connection.makefile("rb").readline()
+
+
+@contextmanager
+def api_process(folder: Path, **variables: str | int) -> Iterator[Api]:
+    port = int(variables.setdefault("FOLDLINE_API_PORT", pick_port("127.0.0.1")))
+    log = folder / f"api-{port}.log"
+    env = os.environ | {name: str(value) for name, value in variables.items()}
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "foldline", "api"], env=env, cwd=folder, stdout=file, stderr=file
+        )
+    try:
+        yield Api(process, port, log)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def settings(nats: NatsServer, postgres: PostgresServer) -> dict[str, str | int]:
+    return {
+        "FOLDLINE_NATS_URL": nats.url,
+        "FOLDLINE_NATS_MONITOR_URL": nats.monitor_url,
+        "FOLDLINE_DATABASE_URL": postgres.dsn,
+    }
+
+
+@pytest.fixture(scope="module")
+def api(
+    line: FoldedLine, settings: dict[str, str | int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Api]:
+    with api_process(tmp_path_factory.mktemp("api"), **settings) as started:
+        started.until_healthy()
+        yield started
+
+
+async def test_ready_asks_nats_postgres_and_leases(api: Api, line: FoldedLine) -> None:
+    async with httpx.AsyncClient(base_url=api.url) as client:
+        response = await client.get("/ready")
+        assert response.status_code == 503
+        assert response.json()["checks"] == {
+            "nats": "ok",
+            "projection sessions": "0 of 16 partitions have a consumer",
+        }
+        await hold_leases(line.conn)
+        assert (await client.get("/ready")).status_code == 200
+
+
+async def test_a_write_is_durable_before_it_is_readable(api: Api) -> None:
+    async with httpx.AsyncClient(base_url=api.url) as client:
+        created = await client.post(
+            "/api/sessions", json={"product": "App", "version": "1"}, headers={"Foldline-Wait": "0"}
+        )
+        assert created.status_code == 201
+        session_id = created.json()["id"]
+        # Nobody folds here: the read waits for the position and then says so.
+        response = await client.get(
+            f"/api/sessions/{session_id}",
+            headers={"Foldline-Min-Position": created.headers["foldline-position"], "Foldline-Wait": "100"},
+        )
+        assert response.status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        (b"/api/sessions/%00", b"404"),
+        (b"/api/sessions/%FF%FE", b"404"),
+        (b"/api/sessions/%ED%A0%80/events", b"404"),
+        (b"/api/sessions/a%2Fb", b"404"),
+        (b"/api/sessions/..%2F..", b"404"),
+        (b"/api/sessions/", b"404"),
+        (b"/api/sessions", b"405"),
+        (b"/api/sessions/S/events?limit=%FF", b"400"),
+        (b"/api/sessions/S/events?cursor=%ED%A0%80", b"400"),
+        (b"/api/sessions/S/events?" + b"a=1&" * 2000, b"400"),
+        (b"/api/sessions/S?site=%ED%A0%80", b"404"),
+        (b"/api/data/sessions?product=%ED%A0%80&limit=1", b"200"),
+        (b"/api/data/sessions?%00=1", b"400"),
+        (b"/api/data/sessions?;;;===&&", b"400"),
+        (b"/v1/rejected?reason=%C3%28", b"200"),
+        (b"/nothing", b"404"),
+    ],
+)
+def test_no_path_or_query_is_a_server_error(api: Api, target: bytes, status: bytes) -> None:
+    answer = api.raw(b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % target)
+    assert answer.split()[1] == status
+
+
+def exporting(postgres: PostgresServer) -> int:
+    with psycopg.connect(postgres.dsn) as connection:
+        row = connection.execute(
+            "select count(*) from pg_stat_activity where application_name = 'foldline-export'"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def big_line(line: FoldedLine) -> None:
+    """About 200 MB to export."""
+    await line.conn.execute(
+        "insert into sessions.session"
+        " select 0, 'local', 'big' || n, n, n, n, now(), now(), null, false, null, null, false, false,"
+        " null, null, 0, 0,"
+        " jsonb_build_object('product', 'Big', 'filler', repeat(md5(n::text), 3000))"
+        " from generate_series(1, 2000) n on conflict do nothing"
+    )
+
+
+async def test_export_is_streamed_and_let_go(api: Api, line: FoldedLine, postgres: PostgresServer) -> None:
+    await big_line(line)
+    before = _resident(api.process.pid)
+    async with httpx.AsyncClient(base_url=api.url, timeout=60) as client:
+        size = 0
+        async with client.stream("GET", "/api/data/sessions") as response:
+            assert response.status_code == 200
+            async for chunk in response.aiter_bytes():
+                size += len(chunk)
+        assert size > 150 << 20
+        assert _resident(api.process.pid) - before < 60 << 20
+        async with client.stream("GET", "/api/data/sessions") as response:
+            await anext(response.aiter_bytes())
+            assert exporting(postgres) == 1
+        # The client is gone, so is the cursor.
+        async with asyncio.timeout(20):
+            while exporting(postgres):
+                await client.get("/health")
+
+
+async def test_export_cut_short_does_not_look_whole(
+    api: Api, line: FoldedLine, postgres: PostgresServer
+) -> None:
+    await big_line(line)
+    async with httpx.AsyncClient(base_url=api.url, timeout=60) as client:
+        async with client.stream("GET", "/api/data/sessions") as response:
+            chunks = response.aiter_raw()
+            await anext(chunks)
+            await line.conn.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where application_name = 'foldline-export'"
+            )
+            with pytest.raises(httpx.TransportError):
+                async for _ in chunks:
+                    pass
+        assert (await client.get("/api/data/sessions?limit=1")).status_code == 200
+
+
+def _resident(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def test_sigterm_stops_in_good_order(
+    settings: dict[str, str | int], line: FoldedLine, tmp_path: Path
+) -> None:
+    with api_process(tmp_path, **settings) as api:
+        api.until_healthy()
+        assert api.stop() == 0
+        assert "Traceback" not in api.log.read_text()
+
+
+def test_sigterm_while_connecting(settings: dict[str, str | int], tmp_path: Path) -> None:
+    nowhere = {"FOLDLINE_NATS_URL": f"nats://127.0.0.1:{pick_port('127.0.0.1')}"}
+    with api_process(tmp_path, **settings | nowhere) as api:
+        deadline = time.monotonic() + 20
+        while "connecting" not in api.log.read_text():
+            assert time.monotonic() < deadline, api.log.read_text()
+        assert api.stop() == 0
+        assert "Traceback" not in api.log.read_text()
+
+
+@pytest.mark.parametrize("wrong", ["FOLDLINE_NATS_URL", "FOLDLINE_DATABASE_URL", "FOLDLINE_API_PORT"])
+def test_what_an_operator_can_mend_is_one_line(
+    settings: dict[str, str | int], tmp_path: Path, wrong: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        values = {
+            "FOLDLINE_NATS_URL": f"nats://127.0.0.1:{pick_port('127.0.0.1')}",
+            "FOLDLINE_DATABASE_URL": f"postgresql://x@127.0.0.1:{pick_port('127.0.0.1')}/x",
+            "FOLDLINE_API_PORT": port,
+        }
+        changed = settings | {"FOLDLINE_CONNECT_TIMEOUT": 1, wrong: values[wrong]}
+        with api_process(tmp_path, **changed) as api:
+            assert api.process.wait(20) == 1
+            log = api.log.read_text()
+    assert "Traceback" not in log
+    assert wrong in log.splitlines()[-1]

@@ -1,0 +1,96 @@
+"""The same message id counts once for seven days, long after JetStream forgot it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from nats.aio.client import Client
+
+from runtime.line import api
+from runtime.postgres import Connection
+from runtime.settings import Settings
+from schemas.streams import SESSIONS
+from tests.engine import engine
+from tests.folding import Folding
+from tests.line import Line, Model
+from tests.reference.published import Published
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+async def forget_ids(nc: Client) -> None:
+    """Make JetStream forget message ids, as it does after two minutes: it keeps them 100 ms."""
+    config = SESSIONS.config(partitions=16, replicas=1) | {"duplicate_window": 100_000_000}
+    answer = await api(nc, "STREAM.UPDATE.SESSIONS", config)
+    assert "error" not in answer, answer
+
+
+async def test_a_repetition_jetstream_stored_again_has_no_effect(
+    settings: Settings, nc: Client, db: Connection
+) -> None:
+    line, model = Line(nc), Model(db)
+    await line.created("S1")
+    first = await line.put("event", "S1", {"name": "once"}, headers={"Nats-Msg-Id": "local:session:S1:k"})
+    auto = await line.put("event", "S1", {"name": "auto"}, headers={"Nats-Msg-Id": "auto:k"})
+    async with engine(settings):
+        await model.passed("S1", auto)
+        config = SESSIONS.config(partitions=16, replicas=1)
+        await forget_ids(nc)
+        again = first
+        while again <= auto:  # answered with the first sequence for as long as JetStream remembers
+            again = await line.put(
+                "event", "S1", {"name": "twice"}, headers={"Nats-Msg-Id": "local:session:S1:k"}
+            )
+        auto_again = await line.put("event", "S1", {"name": "auto"}, headers={"Nats-Msg-Id": "auto:k"})
+        assert auto_again > again
+        await model.passed("S1", auto_again)
+        assert await model.events("S1") == ["once", "auto", "auto"]
+        await model.equals(await line.reference(), "S1")
+        await api(nc, "STREAM.UPDATE.SESSIONS", config)
+
+
+@pytest.fixture
+async def folding(db: Connection) -> Folding:
+    made = Folding(db)
+    await made.start_over()
+    return made
+
+
+def event(seq: int, after: timedelta, body: bytes = b'{"name":"n"}', *, key: str = "k") -> Published:
+    return Published("ev.local.session.S1.event", body, seq, NOON + after, {"Nats-Msg-Id": key})
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize(
+    ("after", "count"),
+    [(timedelta(0), 1), (timedelta(days=7), 1), (timedelta(days=7, microseconds=1), 2)],
+)
+async def test_the_window_is_seven_days_of_store_time(
+    folding: Folding, db: Connection, after: timedelta, count: int, together: bool
+) -> None:
+    facts = [event(1, timedelta(0)), event(2, after)]
+    await folding.fold([facts] if together else [[fact] for fact in facts])
+    assert len(await Model(db).events("S1")) == count
+
+
+async def test_a_repetition_does_not_prolong_the_window(folding: Folding, db: Connection) -> None:
+    days = (0, 5, 8, 14, 15.5)
+    facts = [event(n, timedelta(days=day)) for n, day in enumerate(days, 1)]
+    await folding.fold([[fact] for fact in facts])
+    cursor = await db.execute("select seq from sessions.event order by seq")
+    assert await cursor.fetchall() == [(1,), (3,), (5,)]
+
+
+async def test_an_id_is_free_after_a_rejected_event(folding: Folding, db: Connection) -> None:
+    await folding.fold([[event(1, timedelta(0), b"{"), event(2, timedelta(seconds=1))]])
+    assert await Model(db).events("S1") == ["n"]
+
+
+async def test_heartbeats_may_repeat_their_id(folding: Folding, db: Connection) -> None:
+    beats = [
+        Published("ev.local.session.S1.heartbeat", b"", n, NOON + timedelta(n), {"Nats-Msg-Id": "k"})
+        for n in (1, 2)
+    ]
+    await folding.fold([[event(1, timedelta(0))], beats])
+    session = await Model(db).session("S1")
+    assert session
+    assert session["last_heartbeat"] == "2026-02-02T12:00:00.000000Z"

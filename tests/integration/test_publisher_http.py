@@ -1,0 +1,416 @@
+"""The write routes on a real line: documented answers, idempotency, waiting, errors that are never a 500."""
+
+import gzip
+import json
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from nats.aio.client import Client
+
+from foldline.embedded.nats import NatsServer
+from producers.existence import Existence
+from producers.http.sessions import sessions_router
+from producers.http.surface import WriteSurface
+from producers.publisher import Publisher
+from runtime.http import install_error_handlers
+from schemas.facts import MESSAGE_ID, TIME
+from schemas.positions import Position, parse_positions
+from schemas.recovery import HungSession
+from tests.integration import publisher_fixtures as fixtures
+from tests.integration.publisher_fixtures import (
+    PARTITIONS,
+    bus_settings,
+    fact,
+    open_publisher,
+    sequence,
+    stored,
+    stored_of,
+)
+
+line_server, look, publisher = fixtures.line_server, fixtures.look, fixtures.publisher
+
+NOW = datetime(2026, 1, 31, 12, 0, 0, 250_000, tzinfo=UTC)
+NOON = "2026-01-31T12:00:00.250000Z"
+APP = {"product": "MyApp", "version": "1.0.0"}
+
+
+@dataclass
+class ReadModel:
+    """Stands for the read side: notes what is awaited, knows of hangs."""
+
+    projected: bool = True
+    waits: list[tuple[Sequence[Position], float]] = field(default_factory=list)
+    hangs: dict[str, HungSession | Exception] = field(default_factory=dict)
+
+    async def wait(self, projection: str, positions: Sequence[Position], timeout: float) -> bool:
+        assert projection == "sessions"
+        self.waits.append((positions, timeout))
+        return self.projected
+
+    async def hung(self, site: str, session_id: str) -> HungSession | None:
+        assert site == "local"
+        hang = self.hangs.get(session_id)
+        if isinstance(hang, Exception):
+            raise hang
+        return hang
+
+
+@pytest.fixture
+def model() -> ReadModel:
+    return ReadModel()
+
+
+def client_of(server: NatsServer, publisher: Publisher, model: ReadModel) -> httpx.AsyncClient:
+    surface = WriteSurface(
+        publisher=publisher,
+        existence=Existence(publisher.stored, partitions=PARTITIONS, timeout=publisher.timeout),
+        progress=model,
+        hung=model.hung,
+        settings=bus_settings(server, max_body=4096),
+        now=lambda: NOW,
+    )
+    app = FastAPI()
+    install_error_handlers(app)
+    app.include_router(sessions_router(surface))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://test/api")
+
+
+@pytest.fixture
+async def http(
+    line_server: NatsServer, publisher: Publisher, model: ReadModel
+) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(line_server, publisher, model) as client:
+        yield client
+
+
+async def begin(http: httpx.AsyncClient, **more: Any) -> str:
+    answer = await http.post("/sessions", json=APP | more)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def problem(answer: httpx.Response) -> tuple[int, str, str]:
+    body = answer.json()
+    assert body.keys() == {"error", "details"}
+    return answer.status_code, body["error"], body["details"]
+
+
+async def test_create_answers_the_whole_session(http: httpx.AsyncClient, look: Client) -> None:
+    answer = await http.post("/sessions", json=APP | {"machine_id": "00:11"})
+    assert answer.status_code == 201
+    session = answer.json()
+    uuid.UUID(session["id"])
+    state = {"product": "MyApp", "version": "1.0.0"}
+    assert session == {
+        "id": session["id"],
+        "session_id": session["id"],
+        "site": "local",
+        "created_at": NOON,
+        "updated_at": NOON,
+        "ended_at": None,
+        "active": True,
+        "suspended": False,
+        "crashed": False,
+        "hung": False,
+        "machine_id": "00:11",
+        "hostname": None,
+        "state": state,
+        "events": [],
+        "metrics": [],
+        "state_history": [{"timestamp": NOON, "state": state}],
+    }
+    (message,) = await stored_of(look, session["id"])
+    (position,) = parse_positions(answer.headers["Foldline-Position"])
+    assert position.sequence == sequence(message)
+    assert message.headers is not None
+    assert message.headers[TIME] == NOON
+
+
+WRITES = {
+    "state": ("state", {"status": "running"}),
+    "events": ("event", {"name": "user_action", "level": "info"}),
+    "metrics": ("metric", {"name": "ms", "value": 1.5, "tags": ["api"]}),
+    "heartbeat": ("heartbeat", {}),
+    "end": ("ended", {}),
+    "crash": ("crashed", {"reason": "boom"}),
+}
+
+
+@pytest.mark.parametrize("path", WRITES)
+@pytest.mark.parametrize("packed", [False, True])
+async def test_every_write_puts_its_bytes_on_the_line(
+    http: httpx.AsyncClient, look: Client, path: str, packed: bool
+) -> None:
+    session = await begin(http)
+    kind, value = WRITES[path]
+    body = json.dumps(value, indent=3).encode()
+    headers = {"Idempotency-Key": "k1", "traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
+    if packed:
+        headers["Content-Encoding"] = "gzip"
+    answer = await http.post(
+        f"/sessions/{session}/{path}", content=gzip.compress(body) if packed else body, headers=headers
+    )
+    assert (answer.status_code, answer.json()) == (200, {"success": True, "status": "ok"})
+    (position,) = parse_positions(answer.headers["Foldline-Position"])
+    (message,) = await stored(look, f"ev.*.local.session.{session}.{kind}", position.stream)
+    assert message.data == body
+    assert sequence(message) == position.sequence
+    assert message.headers is not None
+    assert message.headers[MESSAGE_ID] == f"local:session:{session}:k1"
+    assert message.headers["traceparent"] == headers["traceparent"]
+
+
+@pytest.mark.parametrize("path", ["heartbeat", "end", "crash"])
+async def test_bodies_may_be_empty(http: httpx.AsyncClient, path: str) -> None:
+    session = await begin(http)
+    assert (await http.post(f"/sessions/{session}/{path}")).status_code == 200
+
+
+async def test_same_key_takes_effect_once(http: httpx.AsyncClient, look: Client) -> None:
+    session = await begin(http)
+    headers = {"Idempotency-Key": "k"}
+    answers = [
+        await http.post(f"/sessions/{session}/events", json={"name": name}, headers=headers)
+        for name in ("first", "second")
+    ]
+    assert answers[0].headers["Foldline-Position"] == answers[1].headers["Foldline-Position"]
+    assert [
+        json.loads(message.data)["name"]
+        for message in await stored_of(look, session)
+        if "event" in message.subject
+    ] == ["first"]
+
+
+async def test_create_with_a_key_answers_the_first_session_again(http: httpx.AsyncClient) -> None:
+    headers = {"Idempotency-Key": uuid.uuid4().hex, TIME: "2026-01-31T11:00:00Z"}
+    first = await http.post("/sessions", json=APP, headers=headers)
+    await http.post(f"/sessions/{first.json()['id']}/state", json={"a": 1})
+    del headers[TIME]
+    again = await http.post("/sessions", json=APP | {"version": "2"}, headers=headers)
+    assert again.status_code == 201
+    assert again.json() == first.json()
+    assert first.json()["created_at"] == "2026-01-31T11:00:00.000000Z"
+    assert again.headers["Foldline-Position"] == first.headers["Foldline-Position"]
+
+
+async def test_create_with_an_id_of_ones_own(http: httpx.AsyncClient) -> None:
+    wanted = uuid.uuid4().hex
+    assert await begin(http, session_id=wanted) == wanted
+    answer = await http.post("/sessions", json=APP | {"session_id": wanted})
+    assert problem(answer) == (409, "Session already exists", f"There is a session with ID {wanted}")
+
+
+async def test_create_fills_in_under_facts_that_came_first(
+    http: httpx.AsyncClient, publisher: Publisher, look: Client
+) -> None:
+    session = uuid.uuid4().hex
+    invalid = fixtures.Fact(fact(session, "created", b'{"product":"p","version":"1"}').subject, b"[", "x", {})
+    await publisher.publish_many([fact(session), invalid])
+    assert await begin(http, session_id=session) == session
+    kinds = [message.subject.rpartition(".")[2] for message in await stored_of(look, session)]
+    assert kinds == ["event", "created", "created"]
+    assert (await http.post("/sessions", json=APP | {"session_id": session})).status_code == 409
+
+
+async def test_expired_session_does_not_exist_and_its_id_is_free(
+    http: httpx.AsyncClient, publisher: Publisher
+) -> None:
+    session = uuid.uuid4().hex
+    await publisher.publish_many(
+        [fact(session), fact(session, "heartbeat", b""), fact(session, "expired", b"")]
+    )
+    assert (await http.post(f"/sessions/{session}/end")).status_code == 404
+    assert await begin(http, session_id=session) == session
+
+
+@pytest.mark.parametrize("kind", ["event", "heartbeat"])
+async def test_first_fact_of_any_kind_opens_a_session(
+    http: httpx.AsyncClient, look: Client, kind: str
+) -> None:
+    session = uuid.uuid4().hex
+    body = b'{"name":"n"}' if kind == "event" else b""
+    assert (await http.post(f"/sessions/{session}/state", json={})).status_code == 404
+    await look.jetstream().publish(f"ev.local.session.{session}.{kind}", body)
+    assert (await http.post(f"/sessions/{session}/state", json={})).status_code == 200
+
+
+@pytest.mark.parametrize("session", ["nope", "a b", "a.b", "*", ">", "ä", "x" * 129, "%00"])
+async def test_unknown_and_impossible_ids(http: httpx.AsyncClient, session: str) -> None:
+    answer = await http.post(f"/sessions/{session}/events", json={"name": "n"})
+    shown = session.replace("%00", "\x00")
+    assert problem(answer) == (404, "Session not found", f"No session with ID {shown}")
+
+
+INVALID = [
+    ("", {"content": b""}, 400, "Missing required field", "product is required"),
+    ("", {"json": {"version": "1"}}, 400, "Missing required field", "product is required"),
+    ("", {"json": {"product": "", "version": "1"}}, 400, "Missing required field", "product is required"),
+    ("", {"json": {"product": 1, "version": "1"}}, 400, "Invalid request", "product: "),
+    ("", {"json": []}, 400, "Invalid request", ""),
+    ("", {"json": APP | {"session_id": "a.b"}}, 400, "Invalid request", "session_id: "),
+    ("", {"json": APP | {"session_id": 7}}, 400, "Invalid request", "session_id: "),
+    ("", {"json": APP, "headers": {"Idempotency-Key": "a b"}}, 400, "Invalid request", "Idempotency-Key: "),
+    ("", {"json": APP, "headers": {"Idempotency-Key": "k" * 257}}, 400, "Invalid request", "Idempotency"),
+    ("", {"json": APP, "headers": {TIME: "yesterday"}}, 400, "Invalid request", "Foldline-Time: "),
+    ("", {"json": APP, "headers": {TIME: "2026-01-31T12:30:00Z"}}, 400, "Invalid request", "2026-"),
+    ("", {"json": APP, "headers": {"Foldline-Wait": "soon"}}, 400, "Invalid header", "Foldline-Wait: "),
+    ("", {"json": APP, "headers": {"Foldline-Wait": "-1"}}, 400, "Invalid header", "Foldline-Wait: "),
+    ("events", {"content": b"{"}, 400, "Invalid request", "Failed to parse JSON"),
+    ("events", {"content": b'{"name":"\xff"}'}, 400, "Invalid request", "Failed to parse JSON"),
+    ("events", {"content": b'{"name":"\\ud800"}'}, 400, "Invalid request", ""),
+    ("events", {"content": b'{"name":"n","data":{"x":"\\u0000"}}'}, 400, "Invalid request", ""),
+    (
+        "events",
+        {"content": b'{"name":"n","data":' + b"[" * 200 + b"]" * 200 + b"}"},
+        400,
+        "Invalid request",
+        "",
+    ),
+    ("events", {"json": {"name": "n", "level": "loud"}}, 400, "Invalid request", "level: "),
+    ("metrics", {"content": b'{"name":"n","value":1e999}'}, 400, "Invalid request", ""),
+    ("metrics", {"content": b'{"name":"n","value":"1"}'}, 400, "Invalid request", "value: "),
+    ("state", {"json": [1]}, 400, "Invalid request", "a state is a JSON object"),
+    ("end", {"content": b"nonsense"}, 400, "Invalid request", "Failed to parse JSON"),
+    ("state", {"content": b"x" * 5000}, 413, "Request body too large", "the body has more than"),
+    (
+        "state",
+        {"content": b"x", "headers": {"Content-Encoding": "gzip"}},
+        400,
+        "Invalid request",
+        "Failed to decompress",
+    ),
+    (
+        "state",
+        {"content": gzip.compress(b"{}")[:-3], "headers": {"Content-Encoding": "gzip"}},
+        400,
+        "Invalid request",
+        "Failed to decompress",
+    ),
+    (
+        "state",
+        {"content": gzip.compress(b"0" * 9_000_000)[:4000], "headers": {"Content-Encoding": "gzip"}},
+        413,
+        "Request body too large",
+        "",
+    ),
+    (
+        "state",
+        {"content": b"{}", "headers": {"Content-Encoding": "br"}},
+        415,
+        "Unsupported content encoding",
+        "",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "request_", "status", "error", "details"), INVALID)
+async def test_invalid_requests(
+    http: httpx.AsyncClient, *, path: str, request_: dict[str, Any], status: int, error: str, details: str
+) -> None:
+    url = f"/sessions/{await begin(http)}/{path}" if path else "/sessions"
+    answer = await http.post(url, **request_)
+    assert problem(answer)[:2] == (status, error)
+    assert problem(answer)[2].startswith(details)
+
+
+async def test_chunked_body_is_bounded_while_it_is_read(http: httpx.AsyncClient) -> None:
+    session = await begin(http)
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 1
+            yield b"x" * 1000
+
+    answer = await http.post(f"/sessions/{session}/state", content=endless())
+    assert answer.status_code == 413
+    assert sent < 10
+
+
+async def test_unknown_paths_and_methods(http: httpx.AsyncClient) -> None:
+    session = await begin(http)
+    assert problem(await http.post(f"/sessions/{session}/dance"))[:2] == (404, "Not found")
+    answer = await http.put(f"/sessions/{session}/state", json={})
+    assert problem(answer) == (405, "Method not allowed", "POST required")
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(None, 1.0), ("0", None), ("250", 0.25), ("999999", 30.0)])
+async def test_answers_when_projected(
+    http: httpx.AsyncClient, model: ReadModel, asked: str | None, waited: float | None
+) -> None:
+    answer = await http.post("/sessions", json=APP, headers={"Foldline-Wait": asked} if asked else {})
+    assert "Foldline-Projected" not in answer.headers
+    expected = parse_positions(answer.headers["Foldline-Position"])
+    assert model.waits == ([(expected, waited)] if waited else [])
+
+
+async def test_slow_projection_is_told(http: httpx.AsyncClient, model: ReadModel) -> None:
+    model.projected = False
+    answer = await http.post("/sessions", json=APP)
+    assert (answer.status_code, answer.headers["Foldline-Projected"]) == (201, "false")
+
+
+async def test_heartbeat_ends_a_hang(http: httpx.AsyncClient, model: ReadModel, look: Client) -> None:
+    session = await begin(http)
+    hang = await http.post(f"/sessions/{session}/events", json={"name": "application_appears_hung"})
+    at = parse_positions(hang.headers["Foldline-Position"])[0].sequence
+    model.hangs[session] = HungSession(hung_seq=at, last_seq=at)
+    for _ in range(2):  # the read model still says so: published once all the same
+        answer = await http.post(f"/sessions/{session}/heartbeat")
+        heartbeat, recovery = parse_positions(answer.headers["Foldline-Position"])
+        assert (heartbeat.stream, recovery.stream) == ("HEARTBEATS", "SESSIONS")
+        assert model.waits[-1][0] == [heartbeat, recovery]
+    *_, message = await stored_of(look, session)
+    assert sequence(message) == recovery.sequence == at + 1
+    body = json.loads(message.data)
+    assert body == {
+        "name": "application_recovered",
+        "level": "info",
+        "category": "info",
+        "data": {"hung_sequence": at},
+    }
+
+
+@pytest.mark.parametrize("hang", [HungSession(hung_seq=1, last_seq=1), RuntimeError("no database")])
+async def test_heartbeat_succeeds_whatever_becomes_of_the_recovery(
+    http: httpx.AsyncClient, model: ReadModel, look: Client, hang: HungSession | Exception
+) -> None:
+    session = await begin(http)
+    model.hangs[session] = hang
+    answer = await http.post(f"/sessions/{session}/heartbeat")
+    assert answer.status_code == 200
+    assert answer.headers["Foldline-Position"].startswith("HEARTBEATS/")
+    assert len(await stored_of(look, session)) == 1
+
+
+async def test_absent_bus_is_a_503(own_nats: NatsServer, model: ReadModel) -> None:
+    async with (
+        open_publisher(own_nats, timeout=0.3) as publisher,
+        client_of(own_nats, publisher, model) as http,
+    ):
+        session = await begin(http)
+        own_nats.kill()
+        for path, body in [("/sessions", APP), (f"/sessions/{session}/end", {}), ("/sessions/other/end", {})]:
+            answer = await http.post(path, json=body)
+            assert problem(answer)[:2] == (503, "Service unavailable")
+            assert answer.headers["Retry-After"] == "1"
+
+
+async def test_bugs_answer_the_envelope_without_internals(
+    http: httpx.AsyncClient, model: ReadModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> bool:
+        raise KeyError("secret")
+
+    monkeypatch.setattr(model, "wait", broken)
+    answer = await http.post("/sessions", json=APP)
+    assert problem(answer)[:2] == (500, "Internal server error")
+    assert "secret" not in answer.text

@@ -1,0 +1,199 @@
+"""Leases under any order of refreshing, working, hanging, forgetting and leaving: one owner at a time commits."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from consumers.leases import Fenced, Leases, Reached, identify
+from runtime.postgres import Connection, connect
+from runtime.settings import Settings
+
+FOLLOWER = "sessions"
+PARTITIONS = 16  # as many lease rows as the template database has
+OWNERS = ("a", "b", "c")
+T = TypeVar("T")
+
+owners = st.sampled_from(OWNERS)
+
+
+class Database:
+    """Connections of all owners on a loop of their own; the machine's rules are synchronous."""
+
+    def __init__(self, dsn: str) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.settings = Settings(_env_file=None, database_url=dsn)
+        self.admin = self.open()
+        self.admin_do(
+            "create table ledger (part int, seq bigint, epoch bigint, owner text, primary key (part, seq))"
+        )
+
+    def open(self) -> Connection:
+        return self.run(connect(self.settings, name="test-leases"))
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(work)
+
+    def admin_do(self, statement: str, *values: Any) -> list[Any]:
+        async def execute() -> list[Any]:
+            cursor = await self.admin.execute(statement.encode(), values or None)
+            return await cursor.fetchall() if cursor.description else []
+
+        return self.run(execute())
+
+    def close(self) -> None:
+        self.run(self.admin.close())
+        self.loop.close()
+
+
+class Replica:
+    """One owner: its leases, and two connections as a follower has them."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        self.database = database
+        self.leases = Leases(FOLLOWER, name, PARTITIONS, ttl=3600)
+        self.control, self.writer = database.open(), database.open()
+        self.backend = database.run(identify(self.writer))
+
+    def refresh(self) -> None:
+        moved = self.database.run(self.leases.refresh(self.control, self.backend))
+        if moved.surplus:
+            self.database.run(self.leases.release(self.control, moved.surplus))
+
+    async def commit(self, parts: list[int], epochs: dict[int, int]) -> None:
+        """One batch: the next number of each partition, and the fence."""
+        held = self.leases.held
+        numbers = {part: held[part].sequences.get("S", 0) + 1 for part in parts}
+        reached = Reached(
+            {part: {"S": number} for part, number in numbers.items()}, epochs, datetime.now(UTC)
+        )
+        async with self.writer.transaction():
+            for part, number in numbers.items():
+                await self.writer.execute(
+                    b"insert into ledger values (%s, %s, %s, %s) on conflict do nothing",
+                    (part, number, epochs[part], self.leases.owner),
+                )
+            await self.leases.fence(self.writer, reached)
+        self.leases.advance(reached)
+
+
+class LeaseMachine(RuleBasedStateMachine):
+    database: Database
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.database.admin_do("truncate ledger, foldline.replica")
+        self.database.admin_do(
+            "update foldline.lease set owner = null, until = '-infinity', seqs = '{}', epoch = 0"
+        )
+        self.replicas = {name: Replica(self.database, name) for name in OWNERS}
+
+    @rule(name=owners)
+    def refresh(self, name: str) -> None:
+        self.replicas[name].refresh()
+
+    @rule(name=owners, which=st.sets(st.integers(0, PARTITIONS - 1), min_size=1))
+    def work(self, name: str, which: set[int]) -> None:
+        replica = self.replicas[name]
+        parts = sorted(which & replica.leases.held.keys())
+        if not parts:
+            return
+        owned = {part: self.row(part) for part in parts}
+        may = all(
+            (owner, epoch) == (name, replica.leases.held[part].epoch)
+            for part, (owner, epoch) in owned.items()
+        )
+        try:
+            self.database.run(replica.commit(parts, replica.leases.epochs(parts)))
+        except Fenced:
+            assert not may
+            replica.leases.held = {}  # as the follower does
+        else:
+            assert may
+
+    @rule(name=owners)
+    def hang(self, name: str) -> None:
+        """It is silent for longer than its leases live."""
+        self.database.admin_do(
+            "update foldline.lease set until = clock_timestamp() - interval '1 s' where owner = %s", name
+        )
+        self.database.admin_do(
+            "update foldline.replica set until = clock_timestamp() - interval '1 s' where owner = %s", name
+        )
+
+    @rule(name=owners)
+    def clock_goes_back(self, name: str) -> None:
+        self.database.admin_do(
+            "update foldline.lease set until = until + interval '1 day' where owner = %s", name
+        )
+
+    @rule(name=owners)
+    def forget(self, name: str) -> None:
+        """A batch failed: everything in memory is void."""
+        self.replicas[name].leases.held = {}
+
+    @rule(name=owners)
+    def leave(self, name: str) -> None:
+        replica = self.replicas[name]
+        self.database.run(replica.leases.leave(replica.control))
+
+    @rule(live=st.sets(owners, min_size=1))
+    def settle(self, live: set[str]) -> None:
+        """When nothing happens for a while, the live ones share everything fairly."""
+        for name in set(OWNERS) - live:
+            self.hang(name)
+        for _ in range(3):
+            for name in sorted(live):
+                self.replicas[name].refresh()
+        counts = sorted(len(self.replicas[name].leases.held) for name in live)
+        assert sum(counts) == PARTITIONS
+        assert counts[-1] - counts[0] <= 1
+        rows = self.database.admin_do("select part, owner from foldline.lease where follower = %s", FOLLOWER)
+        for part, owner in rows:
+            assert part in self.replicas[owner].leases.held
+
+    @invariant()
+    def nothing_is_lost_or_repeated(self) -> None:
+        """Each partition's numbers follow one another, up to its checkpoint; an epoch has one owner."""
+        ledger = self.database.admin_do(
+            "select l.part, array_agg(g.seq order by g.seq), coalesce((l.seqs->>'S')::bigint, 0) "
+            "from foldline.lease l join ledger g using (part) where follower = %s "
+            "group by l.part, l.seqs",
+            FOLLOWER,
+        )
+        for part, numbers, checkpoint in ledger:
+            assert numbers == list(range(1, checkpoint + 1)), part
+        owners_of_epoch = self.database.admin_do(
+            "select part, epoch from ledger group by part, epoch having count(distinct owner) > 1"
+        )
+        assert owners_of_epoch == []
+
+    def row(self, part: int) -> tuple[str, int]:
+        ((owner, epoch),) = self.database.admin_do(
+            "select owner, epoch from foldline.lease where follower = %s and part = %s", FOLLOWER, part
+        )
+        return owner, epoch
+
+    def teardown(self) -> None:
+        for replica in self.replicas.values():
+            self.database.run(replica.control.close())
+            self.database.run(replica.writer.close())
+
+
+@pytest.fixture
+def lease_database(database: str) -> Iterator[Database]:
+    opened = Database(database)
+    yield opened
+    opened.close()
+
+
+def test_leases(lease_database: Database) -> None:
+    class Machine(LeaseMachine):
+        database = lease_database
+
+    run_state_machine_as_test(Machine, settings=settings(max_examples=40, stateful_step_count=30))

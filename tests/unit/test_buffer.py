@@ -1,0 +1,70 @@
+"""The buffer between the line and the fold."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from consumers.buffer import Buffer
+from projections.recorded import RawEvent
+
+
+def event(sequence: int, *, part: int = 0, stream: str = "SESSIONS", body: bytes = b"{}") -> RawEvent:
+    return RawEvent(
+        stream=stream,
+        partition=part,
+        sequence=sequence,
+        stored_at=datetime(2026, 1, 31, tzinfo=UTC),
+        subject=f"ev.{part}.local.session.S1.state",
+        headers={},
+        body=body,
+    )
+
+
+def test_first_in_first_out() -> None:
+    buffer = Buffer(10, 1 << 20)
+    for sequence in (1, 2, 3):
+        buffer.put(event(sequence))
+    assert [one.sequence for one in buffer.take(2)] == [1, 2]
+    assert [one.sequence for one in buffer.take(2)] == [3]
+    assert buffer.take(2) == []
+
+
+def test_room_in_events() -> None:
+    buffer = Buffer(3, 1 << 20)
+    assert buffer.room() == 3
+    for sequence in range(4):  # what is on its way when the room ends is still taken
+        buffer.put(event(sequence))
+    assert buffer.room() == 0
+    buffer.take(2)
+    assert buffer.room() == 1
+
+
+def test_room_in_bytes() -> None:
+    buffer = Buffer(100, 1000)
+    buffer.put(event(1, body=b"x" * 1000))
+    assert buffer.room() == 0
+    buffer.take(1)
+    assert buffer.room() == 100
+
+
+def test_dropping_gives_room_back_and_keeps_the_order() -> None:
+    buffer = Buffer(10, 2000)
+    for sequence in range(1, 5):
+        buffer.put(event(sequence, part=sequence % 2, body=b"x" * 500))
+    buffer.drop(lambda one: one.partition == 1)
+    assert buffer.room() == 8
+    assert [one.sequence for one in buffer.take(9)] == [2, 4]
+
+
+async def test_waiting_ends_with_the_next_event() -> None:
+    buffer = Buffer(10, 1000)
+    waiting = asyncio.ensure_future(buffer.wait())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    buffer.put(event(1))
+    await asyncio.wait_for(waiting, 1)
+    await asyncio.wait_for(buffer.wait(), 1)
+    buffer.drop(lambda _: True)
+    waiting = asyncio.ensure_future(buffer.wait())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    waiting.cancel()

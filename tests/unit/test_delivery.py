@@ -1,0 +1,54 @@
+"""JetStream's delivery metadata, in the two forms servers use."""
+
+from datetime import UTC, datetime
+from unittest.mock import Mock
+
+import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from consumers.delivery import Delivery, parse_delivery, parse_status
+
+STORED = 1_769_860_800_123_456_789
+
+
+def message(headers: dict[str, str] | None, reply: str = "") -> Msg:
+    return Msg(Mock(Client), subject="_INBOX.x", reply=reply, data=b"", headers=headers)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"$JS.ACK.SESSIONS.durable.1.12.7.{STORED}.3",
+        f"$JS.ACK._.ACCOUNT.SESSIONS.durable.1.12.7.{STORED}.3",
+        f"$JS.ACK.hub.ACCOUNT.SESSIONS.durable.1.12.7.{STORED}.3.random",
+    ],
+)
+def test_both_forms_are_read(reply: str) -> None:
+    assert parse_delivery(reply) == Delivery(12, 7, datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC))
+
+
+def test_a_message_from_the_stream_has_no_status() -> None:
+    reply = f"$JS.ACK.S.c.1.1.1.{STORED}.0"
+    assert parse_status(message(None, reply)) is None
+    # A producer's own header of that name means nothing.
+    assert parse_status(message({"Status": "409"}, reply)) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "heartbeat", "ends", "unused"),
+    [
+        ({"Status": "100", "Description": "Idle Heartbeat"}, True, False, 0),
+        ({"Status": "408", "Nats-Pending-Messages": "12"}, False, True, 12),
+        ({"Status": "404", "Description": "No Messages"}, False, True, 0),
+        ({"Status": "409", "Description": "Message Size Exceeds MaxBytes"}, False, True, 0),
+        ({"Status": "409", "Description": "Batch Completed"}, False, True, 0),
+        ({"Status": "409", "Description": "Consumer Deleted"}, False, False, 0),
+        ({"Status": "409", "Description": "Server Shutdown", "Nats-Pending-Messages": "3"}, False, False, 3),
+        ({"Status": "503"}, False, False, 0),
+    ],
+)
+def test_status_messages(headers: dict[str, str], heartbeat: bool, ends: bool, unused: int) -> None:
+    status = parse_status(message(headers))
+    assert status is not None
+    assert (status.is_heartbeat, status.ends_request, status.unused) == (heartbeat, ends, unused)
