@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from fastapi import Response
 
-from api.positions import POSITION
+from runtime.waits import POSITION
 
 
 def json_response(

@@ -8,11 +8,12 @@ from typing import Final, TypeVar
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
-from api.positions import wanted_positions, wanted_wait
+from api.positions import wanted_positions
 from runtime.http import unavailable
 from runtime.postgres import Connection, connect
 from runtime.progress import Progress
 from runtime.settings import Settings
+from runtime.waits import wanted_wait
 
 T = TypeVar("T")
 

@@ -104,7 +104,9 @@ class CatchUp:
 
     async def ask(self) -> None:
         """Ask for more when less than half of the last request is outstanding and the buffer has room."""
-        share = min(_MAX_ASK, self._buffer.room() // self._sharing)
+        room = self._buffer.room()
+        # At least one while there is room: a buffer smaller than the number of readers is slow, not stuck.
+        share = min(_MAX_ASK, max(1, room // self._sharing)) if room else 0
         if self.broken or self._credit > share // 2 or share == 0:
             return
         request = {

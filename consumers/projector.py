@@ -2,7 +2,8 @@
 
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Generic
 
 import psycopg
@@ -44,51 +45,34 @@ class Projector(Generic[State, Changes]):
 
         Raises Fenced and psycopg.Error; then nothing of the part that failed is committed.
         """
-        decoded = [_decode(event) for event in events]
         epochs = leases.epochs({event.partition for event in events})
-        await self._apply(writer, events, decoded, leases, epochs)
+        await self._apply(writer, _Batch(events, [_decode(event) for event in events], epochs), leases)
 
-    async def _apply(
-        self,
-        writer: Connection,
-        events: Sequence[RawEvent],
-        decoded: list[Recorded | Rejection],
-        leases: Leases,
-        epochs: dict[int, int],
-    ) -> None:
+    async def _apply(self, writer: Connection, batch: "_Batch", leases: Leases) -> None:
         try:
-            await self._commit(writer, events, decoded, leases, epochs)
+            await self._commit(writer, batch, leases)
         except _REFUSALS as exc:
             self.forget()
-            if len(events) == 1:
-                reason = str(exc).splitlines()[0]
-                logger.warning("%s: PostgreSQL refuses %s: %s", self.name, _place(events[0]), reason)
-                refused: list[Recorded | Rejection] = [
-                    reject(events[0], InvalidFact("refused_by_database", reason))
-                ]
-                await self._commit(writer, events, refused, leases, epochs)
+            if len(batch.events) > 1:
+                for half in batch.halves():
+                    await self._apply(writer, half, leases)
                 return
-            half = len(events) // 2
-            await self._apply(writer, events[:half], decoded[:half], leases, epochs)
-            await self._apply(writer, events[half:], decoded[half:], leases, epochs)
+            reason = str(exc).splitlines()[0]
+            event = batch.events[0]
+            logger.warning("%s: PostgreSQL refuses %s: %s", self.name, _place(event), reason)
+            refused = reject(event, InvalidFact("refused_by_database", reason))
+            await self._commit(writer, _Batch([event], [refused], batch.epochs), leases)
 
-    async def _commit(
-        self,
-        writer: Connection,
-        events: Sequence[RawEvent],
-        decoded: list[Recorded | Rejection],
-        leases: Leases,
-        epochs: dict[int, int],
-    ) -> None:
-        reached = reached_by(events, epochs)
+    async def _commit(self, writer: Connection, batch: "_Batch", leases: Leases) -> None:
+        reached = reached_by(batch.events, batch.epochs)
         folded = duplicates = 0
         rejections: list[Rejection] = []
         async with writer.transaction():
             ids = MessageIds(self._queries)
-            await ids.load(writer, events)
-            states = await self._load(writer, decoded)
+            await ids.load(writer, batch.events)
+            states = await self._load(writer, batch.decoded)
             changes = self.projection.changes()
-            for raw, event in zip(events, decoded, strict=True):
+            for raw, event in zip(batch.events, batch.decoded, strict=True):
                 if ids.is_duplicate(raw):
                     duplicates += 1
                     continue
@@ -106,7 +90,7 @@ class Projector(Generic[State, Changes]):
             await ids.write(writer)
             await self._record(writer, rejections)
             if self._batches % _FORGET_EVERY == 0:
-                await forget_old(writer, self._queries, _newest(events))
+                await forget_old(writer, self._queries, _newest(batch.events))
             await leases.fence(writer, reached)
         leases.advance(reached)
         self._batches += 1
@@ -143,6 +127,23 @@ class Projector(Generic[State, Changes]):
         rows = [_rejected_row(rejection) for rejection in rejections]
         columns: list[Any] = [list(column) for column in zip(*rows, strict=True)]
         await writer.execute(self._queries["record-rejected"], columns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Events of one transaction, as they came and decoded, and the epochs they are folded under."""
+
+    events: Sequence[RawEvent]
+    decoded: Sequence[Recorded | Rejection]
+    epochs: Mapping[int, int]
+
+    def halves(self) -> "tuple[_Batch, _Batch]":
+        """The same events in order, in two batches."""
+        half = len(self.events) // 2
+        return (
+            _Batch(self.events[:half], self.decoded[:half], self.epochs),
+            _Batch(self.events[half:], self.decoded[half:], self.epochs),
+        )
 
 
 def _decode(raw: RawEvent) -> Recorded | Rejection:

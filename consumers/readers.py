@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Collection, Mapping
 
 from nats.aio.client import Client
@@ -53,12 +54,15 @@ class Readers:
 
     async def close_unwanted(self, held: Collection[int]) -> None:
         """Close what is broken or no longer held."""
-        for (stream, part), reader in list(self._open.items()):
-            if reader.broken or part not in held:
-                if part in held:
-                    logger.info("%s: reading %s/%d anew: %s", self._follower, stream, part, reader.broken)
-                del self._open[stream, part]
+        reasons: Counter[str] = Counter()
+        for key, reader in list(self._open.items()):
+            if reader.broken or reader.partition not in held:
+                if reader.partition in held and reader.broken:
+                    reasons[reader.broken] += 1
+                del self._open[key]
                 await reader.close()
+        for reason, count in reasons.items():
+            logger.info("%s: reads %d partitions anew: %s", self._follower, count, reason)
 
     async def open_missing(self, held: Mapping[int, Held]) -> None:
         """Open what is missing, each after its checkpoint. No batch may be under way meanwhile."""

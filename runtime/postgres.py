@@ -56,8 +56,9 @@ async def connect_with_retry(settings: Settings, *, name: str) -> Connection:
 
 
 def pool(settings: Settings, *, name: str) -> AsyncConnectionPool[Connection]:
-    """A pool for readers; open it with `async with`."""
+    """A pool for readers; open it with `async with`. No statement runs longer than 30 s."""
     arguments = _arguments(settings, name)
+    arguments["options"] += " -c statement_timeout=30s"
     return AsyncConnectionPool(
         arguments.pop("conninfo"),
         kwargs=arguments | {"autocommit": True, "prepare_threshold": None},

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from nats.aio.client import Client
 
@@ -51,13 +51,17 @@ async def following(
 @asynccontextmanager
 async def engine(settings: Settings, *, owner: str = "test") -> AsyncIterator[list[Follower]]:
     """What a consumer process runs but for its task reactors: the projector and the liveness reactor."""
-    reading = await connect_bus(settings, name="test-engine")
-    publishing = await connect_bus(settings, name="test-engine-publisher", publisher=True)
-    await prepare_line(reading, settings)
-    async with pool(settings, name="test-engine") as readers:
+    async with AsyncExitStack() as stack:
+        reading = await connect_bus(settings, name="test-engine")
+        stack.push_async_callback(reading.close)
+        publishing = await connect_bus(settings, name="test-engine-publisher", publisher=True)
+        stack.push_async_callback(publishing.close)
+        await prepare_line(reading, settings)
+        readers = await stack.enter_async_context(pool(settings, name="test-engine"))
         progress = Progress(reading, readers)
         await progress.start()
         publisher = Publisher(publishing, partitions=settings.partitions)
+        stack.push_async_callback(publisher.aclose)
         liveness = Liveness(
             reading,
             publisher,
@@ -66,8 +70,6 @@ async def engine(settings: Settings, *, owner: str = "test") -> AsyncIterator[li
             timeout=settings.heartbeat_timeout,
         )
         projectors = [Projector(projection) for projection in PROJECTIONS]
-        async with following(reading, settings, *projectors, liveness, owner=owner) as followers:
-            yield followers
-        await publisher.aclose()
-    await reading.close()
-    await publishing.close()
+        yield await stack.enter_async_context(
+            following(reading, settings, *projectors, liveness, owner=owner)
+        )

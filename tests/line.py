@@ -12,7 +12,10 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from consumers.delivery import parse_delivery
 from projections.sessions.views import SessionViews
+from runtime.line import api
 from runtime.postgres import Connection
+from schemas.facts import MESSAGE_ID
+from schemas.streams import SESSIONS
 from schemas.subjects import partition_of, published_form
 from tests.reference.published import Published
 from tests.reference.sessions import Reference, comparable
@@ -44,6 +47,20 @@ class Line:
 
     async def created(self, session_id: str, **body: Any) -> int:
         return await self.put("created", session_id, {"product": "P", "version": "1"} | body)
+
+    async def forget_message_ids(self) -> None:
+        """Make JetStream forget the message ids of SESSIONS, as it does after two minutes."""
+        config = SESSIONS.config(partitions=PARTITIONS, replicas=1)
+        await self._update(config | {"duplicate_window": 100_000_000})
+        headers = {MESSAGE_ID: f"probe:{self.js}"}
+        first = again = await self.put("event", "probe", {"name": "probe"}, headers=headers)
+        while again == first:  # answered with the first sequence for as long as the id is remembered
+            again = await self.put("event", "probe", {"name": "probe"}, headers=headers)
+        await self._update(config)
+
+    async def _update(self, config: dict[str, Any]) -> None:
+        answer = await api(self.nc, "STREAM.UPDATE.SESSIONS", config)
+        assert "error" not in answer, answer
 
     async def stored(self, stream: str = "SESSIONS") -> list[Published]:
         """Everything the stream holds, in order."""

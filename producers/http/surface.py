@@ -11,6 +11,7 @@ from producers.existence import Existence
 from producers.publisher import Ack, BusUnavailable, Fact, Publisher
 from runtime.http import unavailable
 from runtime.settings import Settings
+from runtime.waits import POSITION, PROJECTED
 from schemas.positions import Position, format_positions
 from schemas.recovery import HungSession
 
@@ -54,9 +55,9 @@ class WriteSurface:
         status: int = 200,
     ) -> Response:
         """The success it is, when the read model has it or `wait` seconds have passed."""
-        headers: dict[str, str] = {"Foldline-Position": format_positions(positions)}
+        headers: dict[str, str] = {POSITION: format_positions(positions)}
         if wait > 0 and not await self.progress.wait(PROJECTION, positions, wait):
-            headers["Foldline-Projected"] = "false"
+            headers[PROJECTED] = "false"
         return json_response(body, status, headers)
 
 

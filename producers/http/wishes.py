@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
-from runtime.http import SessionProblem
 from runtime.settings import Settings
+from runtime.waits import wanted_wait
 from schemas.facts import TIME
 from schemas.times import parse_time
 
@@ -33,14 +33,4 @@ class Wishes:
         # As the W3C says: one that is not understood is ignored, never an error.
         if len(trace) <= _LONGEST_TRACEPARENT and _TRACEPARENT.fullmatch(trace):
             passed["traceparent"] = trace
-        return cls(headers.get("Idempotency-Key"), passed, _wait(headers.get("Foldline-Wait"), settings))
-
-
-def _wait(asked: str | None, settings: Settings) -> float:
-    if asked is None:
-        return settings.default_wait_ms / 1000
-    if not re.fullmatch(r"[0-9]{1,9}", asked):
-        raise SessionProblem(
-            400, "Invalid header", f"Foldline-Wait: {asked[:20]!r} is not a number of milliseconds"
-        )
-    return min(int(asked), settings.max_wait_ms) / 1000
+        return cls(headers.get("Idempotency-Key"), passed, wanted_wait(headers, settings))

@@ -28,7 +28,7 @@ from tests.integration.publisher_fixtures import (
 line_server, look, publisher = fixtures.line_server, fixtures.look, fixtures.publisher
 
 
-chance = random.Random(7)  # noqa: S311 - repeatable
+chance = random.Random(7)  # repeatable
 
 
 def new_id() -> str:

@@ -260,8 +260,8 @@ INVALID = [
     ("", {"json": APP, "headers": {"Idempotency-Key": "k" * 257}}, 400, "Invalid request", "Idempotency"),
     ("", {"json": APP, "headers": {TIME: "yesterday"}}, 400, "Invalid request", "Foldline-Time: "),
     ("", {"json": APP, "headers": {TIME: "2026-01-31T12:30:00Z"}}, 400, "Invalid request", "2026-"),
-    ("", {"json": APP, "headers": {"Foldline-Wait": "soon"}}, 400, "Invalid header", "Foldline-Wait: "),
-    ("", {"json": APP, "headers": {"Foldline-Wait": "-1"}}, 400, "Invalid header", "Foldline-Wait: "),
+    ("", {"json": APP, "headers": {"Foldline-Wait": "soon"}}, 400, "Invalid request", "Foldline-Wait: "),
+    ("", {"json": APP, "headers": {"Foldline-Wait": "-1"}}, 400, "Invalid request", "Foldline-Wait: "),
     ("events", {"content": b"{"}, 400, "Invalid request", "Failed to parse JSON"),
     ("events", {"content": b'{"name":"\xff"}'}, 400, "Invalid request", "Failed to parse JSON"),
     ("events", {"content": b'{"name":"\\ud800"}'}, 400, "Invalid request", ""),
@@ -342,7 +342,7 @@ async def test_unknown_paths_and_methods(http: httpx.AsyncClient) -> None:
     assert problem(answer) == (405, "Method not allowed", "POST required")
 
 
-@pytest.mark.parametrize(("asked", "waited"), [(None, 1.0), ("0", None), ("250", 0.25), ("999999", 30.0)])
+@pytest.mark.parametrize(("asked", "waited"), [(None, 1.0), ("0", None), ("250", 0.25), ("30000", 30.0)])
 async def test_answers_when_projected(
     http: httpx.AsyncClient, model: ReadModel, asked: str | None, waited: float | None
 ) -> None:

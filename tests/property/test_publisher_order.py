@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from dataclasses import dataclass
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nats.aio.client import Client
 
@@ -43,7 +43,8 @@ groups = st.builds(
 several_calls = st.lists(ones | groups, min_size=1, max_size=40)
 
 
-@settings(max_examples=40)
+# Every example has sessions of its own, so it may share the line with the others.
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(calls=several_calls)
 async def test_order_and_answers(publisher: Publisher, look: Client, calls: list[Call]) -> None:
     sessions = [uuid.uuid4().hex for _ in range(4)]
