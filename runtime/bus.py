@@ -50,25 +50,32 @@ async def connect_bus(settings: Settings, *, name: str, publisher: bool = False)
     sent later behind its caller's back. Raises BusUnreachable.
     """
     deadline = time.monotonic() + settings.connect_timeout
+    failures: list[Exception] = []
     while True:
         try:
             # The client itself would try the first connection for ever, as it does all later ones.
             async with asyncio.timeout(deadline - time.monotonic()):
-                return await _connect(settings, name, publisher)
+                return await _connect(settings, name, publisher, failures)
         except (OSError, NoServersError, Error) as exc:
             if time.monotonic() >= deadline:
+                # The deadline's own time-out says nothing of what went wrong before it.
+                reason = failures[-1] if failures and isinstance(exc, TimeoutError) else exc
                 raise BusUnreachable(
-                    f"NATS at {settings.nats_url} does not answer: {str(exc) or type(exc).__name__}",
+                    f"NATS at {settings.nats_url} does not answer: {str(reason) or type(reason).__name__}",
                     "FOLDLINE_NATS_URL",
                 ) from exc
             await asyncio.sleep(0.2)
 
 
-async def _connect(settings: Settings, name: str, publisher: bool) -> Client:
+async def _connect(settings: Settings, name: str, publisher: bool, failures: list[Exception]) -> Client:
     client = Client()
+    connected = False
 
     async def on_error(exc: Exception) -> None:
-        logger.warning("nats: %s", str(exc) or type(exc).__name__)
+        if not connected:
+            failures.append(exc)
+        # First tries may fail while servers start; a command tells the last failure itself.
+        logger.log(logging.WARNING if connected else logging.INFO, "nats: %s", str(exc) or type(exc).__name__)
 
     async def on_disconnect() -> None:
         if not client.is_closed:
@@ -92,4 +99,5 @@ async def _connect(settings: Settings, name: str, publisher: bool) -> Client:
         disconnected_cb=on_disconnect,
         reconnected_cb=on_reconnect,
     )
+    connected = True
     return client

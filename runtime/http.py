@@ -1,16 +1,19 @@
 """Errors of the HTTP surfaces, in the documented envelope."""
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Final, cast
 
 from fastapi.exceptions import RequestValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from schemas.errors import SessionError
 from schemas.validation import InvalidFact
+
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class SessionProblem(Exception):
@@ -72,9 +75,21 @@ async def _on_http(request: Request, exc: Exception) -> Response:
     if problem.status_code == 404:
         return _answer(404, "Not found", f"There is nothing at {request.url.path[:200]}")
     if problem.status_code == 405:
-        allowed = (problem.headers or {}).get("Allow", "another method")
-        return _answer(405, "Method not allowed", f"{allowed} required", problem.headers)
+        allowed = _allowed(request)
+        return _answer(405, "Method not allowed", f"{allowed} required", {"Allow": allowed})
     return _answer(problem.status_code, "Invalid request", str(problem.detail), problem.headers)
+
+
+def _allowed(request: Request) -> str:
+    """The methods of a path. Starlette's own header has those of the first route alone."""
+    return ", ".join(
+        method
+        for method in _METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    )
 
 
 async def _on_bug(_: Request, __: Exception) -> Response:

@@ -109,7 +109,7 @@ def database(new_database: Any, shared_postgres: PostgresServer) -> Iterator[str
 
 
 @pytest.fixture
-async def settings(shared_nats: NatsServer, database: str) -> AsyncIterator[Settings]:
+async def settings(shared_nats: NatsServer, database: str) -> Settings:
     """A line without any fact, and an empty database, on the run's servers."""
     made = line_settings(shared_nats, database)
     nc = await connect_bus(made, name="test-reset")
@@ -117,7 +117,7 @@ async def settings(shared_nats: NatsServer, database: str) -> AsyncIterator[Sett
         await jetstream_api(nc, f"STREAM.DELETE.{stream.name}")
     await prepare_line(nc, made)
     await nc.close()
-    yield made
+    return made
 
 
 def line_settings(nats: NatsServer, dsn: str, **changes: Any) -> Settings:

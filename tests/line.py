@@ -104,7 +104,10 @@ class Model:
     async def session(self, session_id: str) -> dict[str, Any] | None:
         """The served document with numbers as Decimals; None for an unknown session."""
         body = (await self._views.session(self.db, session_id, None)).body
-        return body and comparable(json.loads(body, parse_float=Decimal))
+        if body is None:
+            return None
+        session: dict[str, Any] = comparable(json.loads(body, parse_float=Decimal))
+        return session
 
     async def events(self, session_id: str) -> list[str]:
         """Names of its events, in order."""

@@ -3,16 +3,14 @@
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 _FIRST, _SLOWEST = 0.01, 0.2
 
 
-async def wait_until(
-    condition: Callable[[], T | Awaitable[T]], timeout: float = 20.0, *, what: str = ""
-) -> T:
+async def wait_until(condition: Callable[[], object], timeout: float = 20.0, *, what: str = "") -> Any:
     """The first true answer of `condition`, a plain or an async callable; fails after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     pause = _FIRST
@@ -21,7 +19,7 @@ async def wait_until(
         if inspect.isawaitable(answer):
             answer = await answer
         if answer:
-            return answer  # type: ignore[no-any-return]
+            return answer
         if time.monotonic() >= deadline:
             raise AssertionError(f"waited {timeout:.0f} s in vain{what and ': ' + what}; last: {answer!r}")
         await asyncio.sleep(pause)

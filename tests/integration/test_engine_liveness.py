@@ -38,8 +38,7 @@ class Scene:
             session = await self.model.session(session_id)
             return session if session and session["suspended"] else None
 
-        found = await wait_until(silent)
-        assert found
+        found: dict[str, Any] = await wait_until(silent)
         return found
 
     async def machine_returns(self, session_id: str, body: Any) -> None:

@@ -25,7 +25,9 @@ async def test_a_repetition_jetstream_stored_again_has_no_effect(
     async with engine(settings):
         await model.passed("S1", auto)
         await line.forget_message_ids()
-        again = await line.put("event", "S1", {"name": "twice"}, headers={"Nats-Msg-Id": "local:session:S1:k"})
+        again = await line.put(
+            "event", "S1", {"name": "twice"}, headers={"Nats-Msg-Id": "local:session:S1:k"}
+        )
         assert again > first
         auto_again = await line.put("event", "S1", {"name": "auto"}, headers={"Nats-Msg-Id": "auto:k"})
         assert auto_again > again

@@ -1,6 +1,6 @@
 """Data that only PostgreSQL finds fault with: the one event is set aside, all others apply."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,12 +47,12 @@ class Numbers(Projection[int, list[Any]]):
 
 
 @pytest.fixture
-async def folding(db: Connection) -> AsyncIterator[Folding]:
+async def folding(db: Connection) -> Folding:
     projection = Numbers()
     await install(db, projection, 16)
     made = Folding(db, projection)
     await made.take_leases()
-    yield made
+    return made
 
 
 def facts(*names: str) -> list[Published]:

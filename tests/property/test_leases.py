@@ -1,4 +1,4 @@
-"""Leases under any order of refreshing, working, hanging, forgetting and leaving: one owner at a time commits."""
+"""Leases whatever the order of refreshing, working, hanging and leaving: one owner at a time commits."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator

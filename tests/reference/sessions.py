@@ -149,7 +149,9 @@ class Reference:
     ) -> Json | None:
         """None for a session that does not exist."""
         session = self.sessions.get((site, session_id))
-        return session and session.answer(self._heartbeats.get((site, session_id)), now, timeout)
+        if session is None:
+            return None
+        return session.answer(self._heartbeats.get((site, session_id)), now, timeout)
 
     def _fold(self, one: Published) -> None:
         message_id = one.headers.get("Nats-Msg-Id")

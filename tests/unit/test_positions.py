@@ -24,7 +24,9 @@ def test_only_the_highest_of_a_partition_is_written() -> None:
     assert format_positions(positions) == "SESSIONS/0:1,SESSIONS/1:12"
 
 
-@pytest.mark.parametrize("text", ["SESSIONS", "SESSIONS/1", "sessions/1:2", "SESSIONS/1:-2", "S/1:" + "9" * 19])
+@pytest.mark.parametrize(
+    "text", ["SESSIONS", "SESSIONS/1", "sessions/1:2", "SESSIONS/1:-2", "S/1:" + "9" * 19]
+)
 def test_others_are_refused_with_an_example(text: str) -> None:
     with pytest.raises(InvalidFact, match="SESSIONS/7:1234"):
         parse_positions(text)

@@ -1,0 +1,37 @@
+"""`foldline` commands, run against the stack under test."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from tests.acceptance.stack import Stack
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """Its one line of JSON."""
+        assert self.code == 0, self.err
+        return json.loads(self.out)
+
+
+def foldline(stack: Stack, *arguments: str, given: bytes = b"", **settings: str) -> Outcome:
+    """Run `foldline …` with the stack's addresses, other settings and `given` on its standard input."""
+    done = subprocess.run(
+        [sys.executable, "-m", "foldline", *arguments],
+        env=stack.environment() | {"COLUMNS": "200"} | settings,
+        cwd=stack.folder,
+        input=given,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())

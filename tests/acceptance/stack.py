@@ -1,0 +1,108 @@
+"""The stack under test: one that is running already, or `foldline up` started for the tests."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.processes import ROOT
+from tests.waiting import wait_until_sync
+
+HEARTBEAT_TIMEOUT = 2
+"""Of a stack of our own, seconds: short, so that a session can be seen falling silent."""
+
+_ADDRESSES = ("nats_url", "nats_monitor_url", "database_url", "host", "api_port")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Where it answers, and what a `foldline` command needs to find it."""
+
+    api: str
+    nats: str  # may hold a name and a password
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    folder: Path | None = None  # of a stack of our own
+
+    def environment(self) -> dict[str, str]:
+        """For a child: ours without FOLDLINE_*, and this stack's addresses."""
+        return _environment() | {"FOLDLINE_NATS_URL": self.nats} | self.settings
+
+    def replaced(self, text: str) -> str:
+        """`text` with the documented addresses replaced by this stack's."""
+        return text.replace("http://localhost:9090", self.api).replace("nats://localhost:4222", self.nats)
+
+    def logs(self) -> list[tuple[str, str]]:
+        """Name and end of what our processes wrote."""
+        if self.folder is None:
+            return []
+        files = [self.folder / "up.log", *sorted(self.folder.glob("foldline-*/log/*.log"))]
+        return [(file.name, file.read_text(errors="replace")[-4000:]) for file in files]
+
+
+def is_given() -> bool:
+    """Whether FOLDLINE_TEST_API and FOLDLINE_TEST_NATS name a stack that runs."""
+    given = [name for name in ("FOLDLINE_TEST_API", "FOLDLINE_TEST_NATS") if os.environ.get(name)]
+    if len(given) == 1:
+        raise RuntimeError(f"only {given[0]} is set: FOLDLINE_TEST_API and FOLDLINE_TEST_NATS go together")
+    return bool(given)
+
+
+@contextmanager
+def running_stack() -> Iterator[Stack]:
+    """The given stack; otherwise one is started, and gone afterwards."""
+    if is_given():
+        yield Stack(os.environ["FOLDLINE_TEST_API"].rstrip("/"), os.environ["FOLDLINE_TEST_NATS"])
+        return
+    # Not below pytest's folder: as root, another pytest that starts closes that one to PostgreSQL's user.
+    folder = Path(tempfile.mkdtemp(prefix="foldline-test-"))
+    folder.chmod(0o711)
+    try:
+        with _own_stack(folder) as stack:
+            yield stack
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _own_stack(folder: Path) -> Iterator[Stack]:
+    ports = ["--api-port", "0", "--nats-port", "0", "--nats-monitor-port", "0"]
+    own = {"FOLDLINE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT), "TMPDIR": str(folder)}
+    said, log = folder / "ready.json", folder / "up.log"
+    with said.open("wb") as ready, log.open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "foldline", "up", "--ephemeral", "--json", "--consumers", "2", *ports],
+            env=_environment() | own,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=ready,
+            stderr=errors,
+            start_new_session=True,
+        )
+    try:
+        wait_until_sync(lambda: said.read_bytes().endswith(b"\n") or process.poll() is not None, 60)
+        assert process.poll() is None, log.read_text()
+        addresses = json.loads(said.read_text())
+        settings = {f"FOLDLINE_{name.upper()}": str(addresses[name]) for name in _ADDRESSES}
+        yield Stack(addresses["api_url"], addresses["nats_url"], settings, folder)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            code = process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+    assert code == 0, log.read_text()
+    assert not list(folder.glob("foldline-*")), "an ephemeral stack left its directory behind"
+
+
+def _environment() -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("FOLDLINE_")}
+    return kept | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "producers" / "client")])}
