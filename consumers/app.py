@@ -28,7 +28,7 @@ from producers.publisher import Publisher
 from projections.catalogue import PROJECTIONS
 from projections.install import add_leases, install
 from runtime import postgres
-from runtime.bus import connect_bus
+from runtime.bus import close_bus, connect_bus
 from runtime.line import prepare_line
 from runtime.logs import set_up_logging
 from runtime.progress import Progress
@@ -69,9 +69,9 @@ def create_app(config: Settings) -> FastStream:
 async def _start(config: Settings, stack: AsyncExitStack) -> Expiry:
     """Connect, prepare line and schemas, and start following. Everything stops with `stack`."""
     reading = await connect_bus(config, name="foldline-consumer")
-    stack.push_async_callback(reading.close)
+    stack.push_async_callback(close_bus, reading)
     publishing = await connect_bus(config, name="foldline-consumer-publisher", publisher=True)
-    stack.push_async_callback(publishing.close)
+    stack.push_async_callback(close_bus, publishing)
     await prepare_line(reading, config)
     async with await postgres.connect_with_retry(config, name="foldline-install") as conn:
         await install_engine(conn)

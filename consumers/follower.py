@@ -1,7 +1,6 @@
 """A follower: reads the partitions it holds from checkpoint to head and hands batches to its handler.
 
-One per projection and per following reactor in a process. It owns two PostgreSQL connections: one writes
-batches, the other looks after the leases, so that a long batch never costs a lease.
+One per projection and per following reactor in a process.
 """
 
 import asyncio
@@ -9,17 +8,18 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 import psycopg
 from nats.aio.client import Client
 
 from consumers.buffer import Buffer
-from consumers.leases import NOBODY, Fenced, Leases, Moved, identify
+from consumers.connections import Connections
+from consumers.leases import Fenced, Leases, Moved
 from consumers.readers import Readers
 from projections.recorded import RawEvent
-from runtime import metrics, postgres
+from runtime import metrics
 from runtime.postgres import Connection
 from runtime.progress import announce
 from runtime.settings import Settings
@@ -28,6 +28,7 @@ from schemas.streams import Stream
 logger = logging.getLogger("foldline.follower")
 
 _SLOWEST_RETRY: Final = 5.0
+_PATIENCE: Final = 5.0  # what stopping waits for a batch, and for the leases to be given up
 
 
 class NotYet(RuntimeError):
@@ -56,7 +57,11 @@ class Handler(Protocol):
 
 
 class Follower:
-    """Runs one handler over the partitions leased to this process, until `stop`."""
+    """Runs one handler over the partitions leased to this process, until `stop`.
+
+    Three loops: one renews leases and must never wait for a batch; one applies batches; one opens and closes
+    readers and gives up partitions, between two batches. Locks are taken in the order `_turn`, `_leasing`.
+    """
 
     def __init__(self, handler: Handler, nc: Client, settings: Settings, owner: str) -> None:
         self.handler = handler
@@ -66,28 +71,27 @@ class Follower:
         self._settings = settings
         self._buffer = Buffer(settings.buffer_events, settings.buffer_bytes)
         self._readers = Readers(handler.name, nc, self._buffer, handler.streams)
-        self._turn = asyncio.Lock()  # held while a batch is applied or leases are given up
-        self._leasing = asyncio.Lock()  # held while `held` is replaced
-        self._connecting = asyncio.Lock()
+        self._connections = Connections(settings, handler.name)
+        self._turn = asyncio.Lock()  # a batch is applied, leases are given up, or readers start
+        self._leasing = asyncio.Lock()  # `held` is replaced
+        self._surplus: set[int] = set()
         self._look_again = asyncio.Event()
+        self._tend_again = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._control: Connection | None = None
-        self._writer: Connection | None = None
-        self._backend = NOBODY
 
     async def run(self) -> None:
         """Follow until stopped; database and bus may come and go meanwhile."""
-        looking_after = asyncio.create_task(self._look_after())
-        working = asyncio.create_task(self._work())
+        loops = [asyncio.create_task(loop()) for loop in (self._renew, self._work, self._tend)]
         await self._stopping.wait()
-        async with self._turn:  # the batch in hand is finished
-            working.cancel()
-            looking_after.cancel()
-            await asyncio.gather(working, looking_after, return_exceptions=True)
-            await self._leave()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._turn.acquire(), _PATIENCE)  # the batch in hand is finished
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+        await self._leave()
 
     def stop(self) -> None:
-        """End `run` after the batch in hand."""
+        """End `run` after the batch in hand, or when that takes too long, without it."""
         self._stopping.set()
 
     async def _work(self) -> None:
@@ -111,7 +115,7 @@ class Follower:
             pause = min(pause * 2, _SLOWEST_RETRY)
 
     async def _apply_one(self) -> None:
-        writer = await self._connected()
+        writer = await self._connections.writer()
         held = self.leases.held
         events = [
             event for event in self._buffer.take(self._settings.batch_events) if event.partition in held
@@ -133,33 +137,21 @@ class Follower:
         touched = {event.partition for event in events} & self.leases.held.keys()
         await announce(self._nc, name, {part: self.leases.held[part].sequences for part in touched})
 
-    async def _look_after(self) -> None:
-        every = self._settings.lease_ttl / 5
+    async def _renew(self) -> None:
+        """Keep the leases, several times within their life."""
         while True:
-            try:
-                await self._connected()
-                await self._refresh()
-            except (psycopg.Error, OSError) as exc:
-                self._report(exc)
-            except Exception as exc:
-                logger.exception("%s: cannot look after leases", self.handler.name)
-                self._report(exc)
-            self._look_again.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look_again.wait(), every)
+            await self._guarded(self._refresh)
+            await _wait(self._look_again, self._settings.lease_ttl / 5)
 
     async def _refresh(self) -> None:
-        assert self._control is not None  # noqa: S101 - set by _connected
+        control, backend = await self._connections.control(), await self._connections.backend()
         async with self._leasing:
-            moved = await self.leases.refresh(self._control, self._backend)
+            moved = await self.leases.refresh(control, backend)
             # No await in between: a batch must not mix what was read under an old lease with a new one.
             self._drop(moved)
+        self._surplus = moved.surplus
         metrics.PARTITIONS_HELD.labels(self.handler.name).set(len(self.leases.held))
-        if moved.surplus:
-            async with self._turn:
-                await self.leases.release(self._control, moved.surplus)
-                self._drop(Moved(moved.surplus, set(), set()))
-        await self._read()
+        self._tend_again.set()
 
     def _drop(self, moved: Moved) -> None:
         if gone := moved.lost | moved.taken:
@@ -167,13 +159,37 @@ class Follower:
             self._readers.give_up("the lease moved", gone)
             self.handler.forget()
 
+    async def _tend(self) -> None:
+        """Give up what is beyond the fair share; replace broken readers, open missing ones."""
+        while True:
+            await self._guarded(self._release_surplus)
+            await self._guarded(self._read)
+            await _wait(self._tend_again, self._settings.lease_ttl / 5)
+
+    async def _release_surplus(self) -> None:
+        if self._surplus:
+            control = await self._connections.control()
+            async with self._turn, self._leasing:
+                surplus, self._surplus = self._surplus & self.leases.held.keys(), set()
+                await self.leases.release(control, surplus)
+                self._drop(Moved(surplus, set(), set()))
+
     async def _read(self) -> None:
-        """Close readers that broke or lost their lease, and open those that are missing."""
         self._readers.check()
         await self._readers.close_unwanted(self.leases.held)
         if self._readers.missing(self.leases.held):
             async with self._turn:  # checkpoints must not move while readers start at them
                 await self._readers.open_missing(self.leases.held)
+
+    async def _guarded(self, act: Callable[[], Awaitable[None]]) -> None:
+        """A loop goes on whatever happens; what happened is told."""
+        try:
+            await act()
+        except (psycopg.Error, OSError) as exc:
+            self._report(exc)
+        except Exception as exc:
+            logger.exception("%s: cannot look after leases and readers", self.handler.name)
+            self._report(exc)
 
     async def _failed(self, exc: Exception) -> None:
         """Forget everything in memory; the checkpoints in PostgreSQL say where to go on."""
@@ -193,26 +209,17 @@ class Follower:
             logger.warning("%s: %s", self.handler.name, message)
         self.failure = message
 
-    async def _connected(self) -> Connection:
-        """The writing connection; both are made anew where broken."""
-        async with self._connecting:
-            return await self._connect()
-
-    async def _connect(self) -> Connection:
-        if self._control is None or self._control.closed or self._control.broken:
-            self._control = await postgres.connect(
-                self._settings, name=f"foldline {self.handler.name} leases"
-            )
-        if self._writer is None or self._writer.closed or self._writer.broken:
-            self._writer = await postgres.connect(self._settings, name=f"foldline {self.handler.name}")
-            self._backend = await identify(self._writer)
-        return self._writer
-
     async def _leave(self) -> None:
+        """Stop reading and give everything up, if the servers still listen."""
         await self._readers.close()
-        if self._control is not None and not self._control.closed:
-            with contextlib.suppress(psycopg.Error):
-                await self.leases.leave(self._control)
-            await self._control.close()
-        if self._writer is not None:
-            await self._writer.close()
+        with contextlib.suppress(psycopg.Error, OSError, TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await self.leases.leave(await self._connections.control())
+        await self._connections.close()
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Until the event or the time, whichever comes first; the event is used up."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    event.clear()

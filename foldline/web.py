@@ -23,7 +23,7 @@ from producers.http.surface import HungReader, WriteSurface
 from producers.publisher import Publisher
 from projections.sessions.liveness import hung_sessions
 from runtime import postgres
-from runtime.bus import connect_bus
+from runtime.bus import close_bus, connect_bus
 from runtime.http import install_error_handlers
 from runtime.line import prepare_line
 from runtime.logs import set_up_logging
@@ -64,7 +64,7 @@ async def _wire(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
     """Connect, and give every route what it needs. Everything is closed with `stack`."""
     logger.info("connecting")
     nc = await connect_bus(settings, name="foldline-api", publisher=True)
-    stack.push_async_callback(nc.close)
+    stack.push_async_callback(close_bus, nc)
     await prepare_line(nc, settings)
     # Fails with one clear line where the pool would only keep trying.
     await (await postgres.connect_with_retry(settings, name="foldline-api")).close()

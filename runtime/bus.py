@@ -5,38 +5,13 @@ import logging
 import time
 
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.errors import Error, NoServersError
 
+import runtime.unreadable  # noqa: F401 - for its effect on the client
 from runtime.problems import Problem
 from runtime.settings import Settings
 
 logger = logging.getLogger("foldline.bus")
-
-_build_message = Client._build_message
-_process_headers = Client._process_headers
-
-
-def _build_readable_message(
-    client: Client, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
-) -> Msg:
-    readable = subject.decode(errors="backslashreplace").encode()
-    message: Msg = _build_message(client, sid, readable, reply, data, headers)
-    return message
-
-
-async def _process_readable_headers(client: Client, headers: bytes) -> dict[str, str] | None:
-    try:
-        return await _process_headers(client, headers)
-    except ValueError:
-        return None
-
-
-# NATS takes any bytes in a subject, but nats-py decodes outside its error handling: one message that is not
-# UTF-8 would end the reading of its connection, after every reconnect again. FastStream makes its clients
-# itself, hence the class and not a subclass. The validator then refuses such a subject like any other.
-Client._build_message = _build_readable_message  # type: ignore[method-assign, assignment]
-Client._process_headers = _process_readable_headers  # type: ignore[method-assign, assignment]
 
 
 class BusUnreachable(Problem):
@@ -101,3 +76,11 @@ async def _connect(settings: Settings, name: str, publisher: bool, failures: lis
     )
     connected = True
     return client
+
+
+async def close_bus(client: Client) -> None:
+    """Close, also while disconnected, when the client cannot say good-bye."""
+    try:
+        await asyncio.wait_for(client.close(), 2)
+    except (OSError, RuntimeError, Error) as exc:
+        logger.debug("nats: closing: %s", exc)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from foldline.cli.session import bus, command_settings, run
+from foldline.embedded.ports import reachable_host
 from producers.publisher import Publisher, PublishError, checked_fact
 from runtime.problems import Problem
 from schemas.facts import Fact
@@ -56,7 +57,7 @@ async def _demo(sessions: int, rate: float, seconds: float, chance: random.Rando
                     raise Problem(f"not published: {exc}", "FOLDLINE_NATS_URL") from exc
                 await asyncio.sleep(1 / rate)
         await publisher.aclose()
-    url = f"http://{config.host}:{config.api_port}"
+    url = f"http://{reachable_host(config.host)}:{config.api_port}"
     console.print(f"{total} events in {sessions} sessions; one of them: {url}/api/sessions/{ids[0]}")
 
 

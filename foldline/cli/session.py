@@ -10,7 +10,7 @@ import typer
 from nats.aio.client import Client
 
 from foldline.embedded.stack import resolve
-from runtime.bus import connect_bus
+from runtime.bus import close_bus, connect_bus
 from runtime.postgres import Connection, connect_with_retry
 from runtime.settings import Settings, settings
 
@@ -35,7 +35,7 @@ async def bus(config: Settings, *, publisher: bool = False) -> AsyncIterator[Cli
     try:
         yield nc
     finally:
-        await nc.close()
+        await close_bus(nc)
 
 
 @asynccontextmanager

@@ -1,0 +1,47 @@
+"""A follower's two PostgreSQL connections, made anew whenever they broke."""
+
+import asyncio
+
+from consumers.leases import NOBODY, Backend, identify
+from runtime import postgres
+from runtime.postgres import Connection
+from runtime.settings import Settings
+
+
+class Connections:
+    """One writes batches, the other looks after leases: a long batch never costs a lease."""
+
+    def __init__(self, settings: Settings, follower: str) -> None:
+        self._settings = settings
+        self._follower = follower
+        self._control: Connection | None = None
+        self._writer: Connection | None = None
+        self._backend = NOBODY
+        self._connecting = asyncio.Lock()
+
+    async def writer(self) -> Connection:
+        """The connection of batches. Raises psycopg.OperationalError."""
+        async with self._connecting:
+            if self._writer is None or self._writer.closed:
+                self._writer = await postgres.connect(self._settings, name=f"foldline {self._follower}")
+                self._backend = await identify(self._writer)
+            return self._writer
+
+    async def control(self) -> Connection:
+        """The connection of leases. Raises psycopg.OperationalError."""
+        async with self._connecting:
+            if self._control is None or self._control.closed:
+                name = f"foldline {self._follower} leases"
+                self._control = await postgres.connect(self._settings, name=name)
+            return self._control
+
+    async def backend(self) -> Backend:
+        """Who writes, as PostgreSQL knows it; named in the leases."""
+        await self.writer()
+        return self._backend
+
+    async def close(self) -> None:
+        """Close both; broken ones too."""
+        for connection in (self._control, self._writer):
+            if connection is not None:
+                await connection.close()
