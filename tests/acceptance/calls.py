@@ -16,14 +16,6 @@ def create(http: httpx.Client, **body: Any) -> str:
     return str(answer.json()["id"])
 
 
-def write(http: httpx.Client, session_id: str, path: str, body: Any = None) -> httpx.Response:
-    """One write that has to succeed."""
-    answer = http.post(f"/api/sessions/{session_id}/{path}", json={} if body is None else body)
-    assert answer.status_code == 200, answer.text
-    assert answer.json() == WRITTEN
-    return answer
-
-
 def read(http: httpx.Client, session_id: str, *positions: str) -> dict[str, Any]:
     """The whole session, not older than `positions`."""
     headers = {"Foldline-Min-Position": ",".join(positions), "Foldline-Wait": "20000"}

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +24,13 @@ class Outcome:
         return json.loads(self.out)
 
 
-def foldline(stack: Stack, *arguments: str, given: bytes = b"", **settings: str) -> Outcome:
+def foldline(
+    stack: Stack, *arguments: str, given: bytes = b"", settings: Mapping[str, str] | None = None
+) -> Outcome:
     """Run `foldline …` with the stack's addresses, other settings and `given` on its standard input."""
     done = subprocess.run(
         [sys.executable, "-m", "foldline", *arguments],
-        env=stack.environment() | {"COLUMNS": "200"} | settings,
+        env={**stack.environment(), "COLUMNS": "200", **(settings or {})},
         cwd=stack.folder,
         input=given,
         capture_output=True,

@@ -3,6 +3,7 @@
 Reads "<url> <id>" from its input; prints the newest sequence of each stream it was acknowledged by.
 """
 
+import asyncio
 import json
 
 import nats
@@ -42,4 +43,4 @@ async def main(url: str, session_id: str) -> None:
     await connection.close()
 
 
-nats.aio.client.asyncio.run(main(*input().split()))
+asyncio.run(main(*input().split()))

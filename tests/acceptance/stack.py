@@ -32,7 +32,7 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """For a child: ours without FOLDLINE_*, and this stack's addresses."""
-        return _environment() | {"FOLDLINE_NATS_URL": self.nats} | self.settings
+        return {**_environment(), "FOLDLINE_NATS_URL": self.nats, **self.settings}
 
     def replaced(self, text: str) -> str:
         """`text` with the documented addresses replaced by this stack's."""

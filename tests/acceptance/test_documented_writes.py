@@ -44,6 +44,17 @@ def test_create_answers_the_whole_session(api: SessionsApi, unique: str) -> None
     assert created == api.session(created["id"])
 
 
+@pytest.mark.parametrize(
+    "extra", [{}, {"hostname": None, "machine_id": None}, {"hostname": "", "machine_id": ""}]
+)
+def test_what_is_optional_may_be_absent(api: SessionsApi, extra: dict[str, Any]) -> None:
+    answer = api.request("POST", "/api/sessions", json={"product": "P", "version": "1"} | extra)
+    session = answer.json()
+    assert answer.status_code == 201
+    assert (session["hostname"], session["machine_id"]) == (None, None)
+    assert api.session(session["id"]) == session
+
+
 def test_create_takes_an_id_once(api: SessionsApi, unique: str) -> None:
     assert api.create(session_id=unique) == unique
     body = {"product": "a", "version": "1", "session_id": unique}
@@ -62,8 +73,8 @@ def test_state_is_merged_at_every_depth(api: SessionsApi, session: str) -> None:
         session, "state", {"nested": {"field2": None, "list": [1, None, {"a": None}], "x": {"y": None}}}
     )
     document = api.session(session)
-    nested = {"field1": "new", "list": [1, None, {"a": None}], "x": {}}
-    assert document["state"] == {"product": "TestApp", "version": "1", "nested": nested}
+    after = {"field1": "new", "list": [1, None, {"a": None}], "x": {}}
+    assert document["state"] == {"product": "TestApp", "version": "1", "nested": after}
     history = [snapshot["state"] for snapshot in document["state_history"]]
     assert len(history) == 5
     assert history[0] == {"product": "P", "version": "1"}

@@ -113,3 +113,11 @@ def test_when_it_happened_is_the_producer_s_to_say(api: SessionsApi) -> None:
     assert times == [f"2024-01-01T12:00:0{second}.000000Z" for second in range(6)]
     assert document["created_at"] == times[0]
     assert document["updated_at"] == document["ended_at"] == times[5]
+
+
+def test_a_long_product_from_a_patch_is_no_trouble(api: SessionsApi) -> None:
+    """Fields that are short in `created` may grow by a patch: what the door takes, the read model takes."""
+    session_id = api.create()
+    text = "".join(chr(0x4E00 + n * 7919 % 20000) for n in range(20_000))
+    api.write(session_id, "state", {"product": text, "version": {"not": "text"}})
+    assert api.session(session_id)["state"]["product"] == text

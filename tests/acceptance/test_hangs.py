@@ -1,6 +1,8 @@
 """A hang is what its events say, and a heartbeat ends it, whichever way it came."""
 
-from tests.acceptance.calls import position
+import pytest
+
+from tests.acceptance.calls import WRITTEN, position
 from tests.acceptance.sessions_api import SessionsApi, names
 from tests.line import Line
 
@@ -15,6 +17,25 @@ def test_a_hang_and_its_recovery_are_events(api: SessionsApi, session: str) -> N
         api.write(session, "events", {"name": RECOVERED})
         assert api.session(session)["hung"] is False
     assert names(api.session(session)["events"]) == [HUNG, RECOVERED] * 2
+
+
+@pytest.mark.parametrize("body", [b"", b"{}"])
+def test_a_heartbeat_ends_a_hang(api: SessionsApi, body: bytes) -> None:
+    session_id = api.create()
+    before = api.session(session_id)
+    assert "last_heartbeat" not in before
+    api.write(session_id, "events", {"name": "application_appears_hung"})
+    assert api.session(session_id)["hung"] is True
+    answer = api.request("POST", f"/api/sessions/{session_id}/heartbeat", content=body)
+    assert (answer.status_code, answer.json()) == (200, WRITTEN)
+    session = api.session(session_id)
+    assert session["hung"] is False
+    assert [event["name"] for event in session["events"]] == [
+        "application_appears_hung",
+        "application_recovered",
+    ]
+    assert session["last_heartbeat"] > before["updated_at"]
+    assert session["updated_at"] >= session["last_heartbeat"]
 
 
 def test_a_heartbeat_of_a_healthy_session_is_no_event(api: SessionsApi, session: str) -> None:

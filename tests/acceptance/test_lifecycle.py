@@ -45,7 +45,7 @@ def test_the_documented_lifecycle(stack: Stack, run: Run) -> None:
 def test_a_script_with_nats_and_json_only(stack: Stack, api: SessionsApi, unique: str) -> None:
     path = Path(__file__).with_name("plain_nats.py")
     imports = [line for line in path.read_text().splitlines() if line.startswith(("import", "from"))]
-    assert imports == ["import json", "import nats"]
+    assert imports == ["import asyncio", "import json", "import nats"]
     done = subprocess.run(
         [sys.executable, path],
         input=f"{stack.nats} {unique}",

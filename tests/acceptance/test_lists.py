@@ -67,7 +67,8 @@ def test_every_order_has_pages_both_ways(api: SessionsApi, unique: str, sort: st
     for order in (sort, f"-{sort}"):
         everything = found(api, unique, sort=order)
         assert sorted(everything) == sorted(sessions)
-        paged, more = [], {}
+        paged: list[str] = []
+        more: dict[str, str] = {}
         while True:
             params = {"product": unique, "sort": order, "limit": 2, **more}
             answer = api.request("GET", "/api/data/sessions", params=params)
@@ -131,3 +132,25 @@ def test_a_series_is_filtered_by_state(api: SessionsApi, unique: str) -> None:
     assert (nothing["Points"], nothing["SessionsMatched"], nothing["Peak"]) == ([], 0, None)
     for wrong in ({}, {"metric": ""}, {"metric": "m", "filter_mode": "current_state"}, {"metric": "a\x00"}):
         assert api.refused("GET", "/api/timeseries", 400, params=wrong)["error"] == "Invalid parameter"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=x",
+        "limit=5000",
+        "cursor=nonsense",
+        "sort=colour",
+        "status=happy",
+        "created_after=noon",
+        "state=x",
+        "product=%00",
+        "created_before=2024",
+        "colour=red",
+    ],
+)
+def test_bad_parameters_are_refused(api: SessionsApi, query: str) -> None:
+    error = api.refused("GET", f"/api/data/sessions?{query}", 400)
+    assert error["error"] == "Invalid parameter"
+    assert error["details"].startswith(query.partition("=")[0])

@@ -154,7 +154,7 @@ def test_a_stack_that_is_away_is_one_line(stack: Stack, command: str) -> None:
         "FOLDLINE_CONNECT_TIMEOUT": "0.3",
     }
     arguments = ["ev.local.session.x.ended"] if command == "publish" else []
-    told = foldline(stack, command, *arguments, **away)
+    told = foldline(stack, command, *arguments, settings=away)
     assert (told.code, told.out) == (1, "")
     assert told.err.startswith("foldline: ")
     assert "(see FOLDLINE_" in told.err

@@ -24,7 +24,9 @@ def full(api: SessionsApi, session: str) -> str:
 
 def pages(api: SessionsApi, path: str, **params: Any) -> tuple[list[Any], list[int]]:
     """All items by following the cursor, and the sizes of the pages."""
-    items, sizes, cursor = [], [], {}
+    items: list[Any] = []
+    sizes: list[int] = []
+    cursor: dict[str, str] = {}
     while True:
         page = api.get(path, **params, **cursor)
         assert page.keys() == {"items", "total", "next_cursor"}

@@ -1,4 +1,4 @@
-"""Reading one's writes, pages, filters and series."""
+"""Reading one's writes, and waiting for what others wrote."""
 
 import pytest
 
@@ -50,71 +50,3 @@ def test_an_impossible_position_is_refused(api: SessionsApi, text: str) -> None:
     session_id = api.create()
     answer = api.http.get(f"/api/sessions/{session_id}", headers={"Foldline-Min-Position": text})
     problem(answer, 400, "Invalid request")
-
-
-def test_pages_of_events(api: SessionsApi) -> None:
-    session_id = api.create()
-    for n in range(7):
-        api.write(session_id, "events", {"name": "even" if n % 2 == 0 else "odd", "data": {"n": n}})
-    path = f"/api/sessions/{session_id}/events"
-    numbers, cursor = [], None
-    while True:
-        page = api.http.get(path, params={"limit": 3} | ({"cursor": cursor} if cursor else {})).json()
-        assert page["total"] == 7
-        numbers += [event["data"]["n"] for event in page["items"]]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            break
-    assert numbers == list(range(7))
-    odd = api.http.get(path, params={"name": "odd", "order": "desc", "limit": 2}).json()
-    assert [event["data"]["n"] for event in odd["items"]] == [5, 3]
-    assert odd["total"] == 3
-    assert api.http.get(f"/api/sessions/{session_id}/metrics").json() == {
-        "items": [],
-        "total": 0,
-        "next_cursor": None,
-    }
-    assert api.http.get(f"/api/sessions/{session_id}/history").json()["total"] == 1
-
-
-def test_the_export_and_its_filters(api: SessionsApi, unique: str) -> None:
-    ids = [api.create(product=unique, version=str(n)) for n in range(5)]
-    api.write(ids[0], "end")
-    api.write(ids[1], "crash")
-    api.write(ids[2], "state", {"user": {"name": "alice"}})
-    api.write(ids[3], "events", {"name": "special"})
-
-    def found(**params: str | int) -> list[str]:
-        answer = api.http.get("/api/data/sessions", params={"product": unique, **params})
-        assert answer.status_code == 200, answer.text
-        return [session["id"] for session in answer.json()]
-
-    assert found() == ids
-    assert found(sort="-created_at") == ids[::-1]
-    assert found(status="ended") == [ids[0]]
-    assert found(status="crashed") == [ids[1]]
-    assert found(status="active") == ids[2:]
-    assert found(state="user.name=alice") == [ids[2]]
-    assert found(has_event="special") == [ids[3]]
-    assert found(version="4") == [ids[4]]
-    answer = api.http.get("/api/data/sessions", params={"product": unique, "limit": 2})
-    assert answer.headers["Foldline-Total"] == "5"
-    first = [session["id"] for session in answer.json()]
-    rest = found(cursor=answer.headers["Foldline-Next-Cursor"])
-    assert first + rest == ids
-    (exported,) = api.http.get("/api/data/sessions", params={"product": unique, "version": "2"}).json()
-    assert exported == api.session(ids[2])
-    everything = api.http.get("/api/data/sessions").json()
-    assert {session["id"] for session in everything} >= set(ids)
-
-
-def test_a_series_over_sessions(api: SessionsApi, unique: str) -> None:
-    ids = [api.create() for _ in range(2)]
-    for n, value in enumerate([1, 5, 3]):
-        api.write(ids[n % 2], "metrics", {"name": unique, "value": value})
-    series = api.http.get("/api/timeseries", params={"metric": unique}).json()
-    assert [point["Value"] for point in series["Points"]] == [1, 5, 3]
-    assert (series["Peak"], series["Min"], series["Average"]) == (5, 1, 3)
-    assert series["SessionsMatched"] == 2
-    peaks = api.http.get("/api/timeseries", params={"metric": unique, "aggregation": "peak"}).json()
-    assert sorted(point["Value"] for point in peaks["Points"]) == [3, 5]

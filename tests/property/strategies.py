@@ -40,11 +40,12 @@ def without_nulls(value: Any) -> Any:
 
 STATES = OBJECTS.map(without_nulls)
 
-_TIME_TEXTS = st.one_of(
+_GOOD_TIMES = st.one_of(
     st.integers(-5000, 500).map(lambda s: (NOON + timedelta(seconds=s)).isoformat()),
     st.integers(-5000, 500).map(lambda s: (NOON + timedelta(seconds=s)).strftime("%Y-%m-%dT%H:%M:%S.123Z")),
-    st.sampled_from(["2999-01-01T00:00:00Z", "yesterday", "1700000000", ""]),
 )
+_BAD_TIMES = st.sampled_from(["2999-01-01T00:00:00Z", "yesterday", "1700000000", ""])
+_TIME_TEXTS = st.integers(0, 11).flatmap(lambda n: _GOOD_TIMES if n else _BAD_TIMES)
 _TIMES = st.one_of(st.none(), _TIME_TEXTS)
 
 
@@ -52,31 +53,31 @@ def _body(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
     return st.fixed_dictionaries({}, optional={**fields, "timestamp": _TIMES, "unknown": JSON})
 
 
-_NAMES = st.sampled_from(["click", "application_appears_hung", "application_recovered", ""])
+_NAMES = st.sampled_from(["click", "poison", *["application_appears_hung"] * 2, "application_recovered", ""])
 _CREATED = st.fixed_dictionaries(
     {"product": st.sampled_from(["P", "Q"]), "version": st.just("1")},
     optional={
         "hostname": st.one_of(st.none(), _TEXT),
-        "machine_id": st.sampled_from(["m1", "", None, 7]),
+        "machine_id": st.sampled_from(["m1", "m2", "", None, 7]),
         "timestamp": _TIMES,
     },
 )
 _EVENT = st.fixed_dictionaries(
     {"name": _NAMES},
     optional={
-        "level": st.sampled_from(["debug", "critical", None, "loud"]),
+        "level": st.sampled_from(["debug", "info", "critical", None, "loud"]),
         "category": st.sampled_from(["ui", "", None]),
         "labels": st.lists(_TEXT, max_size=2),
-        "message": st.one_of(_TEXT, st.just(3)),
+        "message": st.one_of(_TEXT, _TEXT, _TEXT, st.just(3)),
         "data": OBJECTS,
         "stacktrace": st.one_of(_TEXT, st.lists(_TEXT, max_size=2)),
         "exception_type": st.sampled_from(["ValueError", None]),
-        "source_line": st.sampled_from([1, 2**31, 1.5, True]),
+        "source_line": st.sampled_from([1, 2, 3, 2**31 - 1, 2**31, 1.5, True]),
         "timestamp": _TIMES,
     },
 )
 _METRIC = st.fixed_dictionaries(
-    {"name": st.just("m"), "value": st.one_of(_NUMBERS, st.sampled_from(["1", True]))},
+    {"name": st.just("m"), "value": st.one_of(_NUMBERS, _NUMBERS, st.sampled_from(["1", True]))},
     optional={
         "type": st.sampled_from(["gauge", "counter", "speed", None]),
         "count": st.sampled_from([0, 2**63, -1]),
@@ -92,8 +93,8 @@ _STATE = st.one_of(
     st.fixed_dictionaries({"state": OBJECTS, "more": JSON}),
 )
 _CRASHED = _body(
-    reason=st.sampled_from(["killed", None]),
-    cause=st.sampled_from(["explicit", "machine_returned", "other"]),
+    reason=st.sampled_from(["killed", "killed", "killed", None]),
+    cause=st.sampled_from(["explicit", "explicit", "machine_returned", "other"]),
     machine_id=st.sampled_from(["m1", None]),
 )
 _EMPTY = _body()
@@ -124,7 +125,10 @@ _BODIES: dict[str, st.SearchStrategy[Any]] = {
     "expired": _EMPTY,
     "heartbeat": _EMPTY,
 }
-_WEIGHTED = ["created", "state", "state", "event", "event", "metric", "heartbeat", "heartbeat", "expired"]
+_WEIGHTED = [
+    *["created", "state", "state", "event", "event", "metric", "heartbeat", "heartbeat"],
+    *["crashed", "expired"],
+]
 _FACTS = st.one_of(st.sampled_from(_WEIGHTED), st.sampled_from(sorted(_BODIES)))
 
 
