@@ -27,12 +27,12 @@ def health_router(checks: Mapping[str, Check]) -> APIRouter:
     router = APIRouter(tags=["operations"])
     alive = to_json({"status": "healthy", "service": "foldline", "version": _version()})
 
-    @router.get("/health")
+    @router.api_route("/health", methods=["GET", "HEAD"])
     async def health() -> Response:
         """This process answers; nothing else is asked."""
         return Response(alive, media_type="application/json")
 
-    @router.get("/ready")
+    @router.api_route("/ready", methods=["GET", "HEAD"])
     async def ready() -> Response:
         """Every dependency really asked: 200 if all are well, else 503."""
         found = await asyncio.gather(*(_ask(check) for check in checks.values()))

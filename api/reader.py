@@ -40,10 +40,8 @@ class Reader:
     async def settle(self, projection: str, headers: Mapping[str, str]) -> None:
         """Wait until the projection passed what the request wrote. Raises SessionProblem (400, 503)."""
         positions = wanted_positions(headers, self.settings.partitions)
-        if not positions:
-            return
         seconds = wanted_wait(headers, self.settings)
-        if not await self._progress.wait(projection, positions, seconds):
+        if positions and not await self._progress.wait(projection, positions, seconds):
             raise unavailable(f"the read model did not pass the position in {seconds:g} s")
 
     async def read(self, query: Callable[[Connection], Awaitable[T]]) -> T:

@@ -140,7 +140,7 @@ def test_ids_nobody_could_publish(api: SessionsApi, impossible: str) -> None:
         ("GET", "/api/sessions/x/heartbeat", {"POST"}),
         ("GET", "/api/sessions/x/end", {"POST"}),
         ("POST", "/api/data/sessions", {"GET"}),
-        ("POST", "/health", {"GET"}),
+        ("POST", "/health", {"GET", "HEAD"}),
     ],
 )
 def test_wrong_methods(api: SessionsApi, method: str, path: str, allowed: set[str]) -> None:
