@@ -52,7 +52,7 @@ async def sessions_of_machine(
 
 
 async def outlived(conn: Connection, key: Key, expired_seq: int) -> bool:
-    """Whether the session from before the `expired` fact at `expired_seq` is there: that fact was rejected."""
+    """Whether a session from before the `expired` fact at `expired_seq` is there: that fact was rejected."""
     site, session_id = key
     cursor = await conn.execute(
         _QUERIES["outlived"], {"site": site, "id": session_id, "expired_seq": expired_seq}
