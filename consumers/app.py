@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import nats.errors
 import uvloop
 from faststream import FastStream
 from faststream.nats import NatsBroker
@@ -60,10 +61,15 @@ def create_app(config: Settings) -> FastStream:
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            parts["expiry"] = await _start(config, stack)
+            starting = asyncio.create_task(_start(config, stack))
+            while not (await asyncio.wait({starting}, timeout=0.2))[0]:
+                if app._should_exit:  # FastStream's handler only notes the signal
+                    starting.cancel()
+            parts["expiry"] = await starting
             yield
 
-    return FastStream(broker, lifespan=lifespan, logger=_quiet)
+    app = FastStream(broker, lifespan=lifespan, logger=_quiet)
+    return app
 
 
 async def _start(config: Settings, stack: AsyncExitStack) -> Expiry:
@@ -108,7 +114,12 @@ async def _stop(followers: list[Follower], running: list[asyncio.Task[None]]) ->
 def run(config: Settings) -> None:
     """Follow until SIGTERM or Ctrl-C, then finish the batch in hand and give up the leases."""
     set_up_logging(config)
-    uvloop.run(create_app(config).run())
+    try:
+        uvloop.run(create_app(config).run())
+    except asyncio.CancelledError:
+        logger.info("asked to stop while starting")
+    except nats.errors.Error as exc:
+        logger.info("stopped without a good-bye to NATS: %s", exc)
 
 
 def __getattr__(name: str) -> FastStream:

@@ -98,8 +98,12 @@ class CatchUp:
             logger.debug("%s/%d: closing: %s", self.stream, self.partition, exc)
 
     def check(self) -> None:
-        """Notice a server that has gone silent: no event and no heartbeat."""
-        if not self.broken and asyncio.get_running_loop().time() - self._heard > _SILENCE:
+        """Notice a server that has gone silent: no event and no heartbeat, though something is asked for."""
+        if (
+            not self.broken
+            and self._credit > 0
+            and asyncio.get_running_loop().time() - self._heard > _SILENCE
+        ):
             self.broken = "the server is silent"
 
     async def ask(self) -> None:
@@ -107,7 +111,7 @@ class CatchUp:
         room = self._buffer.room()
         # At least one while there is room: a buffer smaller than the number of readers is slow, not stuck.
         share = min(_MAX_ASK, max(1, room // self._sharing)) if room else 0
-        if self.broken or self._credit > share // 2 or share == 0:
+        if self.broken or not self._consumer or self._credit > share // 2 or share == 0:
             return
         request = {
             "batch": share - self._credit,
@@ -116,6 +120,8 @@ class CatchUp:
             "expires": int(_EXPIRES * _SECOND),
             "idle_heartbeat": int(_HEARTBEAT * _SECOND),
         }
+        if self._credit <= 0:
+            self._heard = asyncio.get_running_loop().time()
         self._credit = share
         try:
             await self._nc.publish(

@@ -75,6 +75,7 @@ class Follower:
         self._turn = asyncio.Lock()  # a batch is applied, leases are given up, or readers start
         self._leasing = asyncio.Lock()  # `held` is replaced
         self._surplus: set[int] = set()
+        self._connected_at = time.monotonic()
         self._look_again = asyncio.Event()
         self._tend_again = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -145,6 +146,9 @@ class Follower:
 
     async def _refresh(self) -> None:
         control, backend = await self._connections.control(), await self._connections.backend()
+        if self._cut_off():
+            await self._give_up_all(control)
+            return
         async with self._leasing:
             moved = await self.leases.refresh(control, backend)
             # No await in between: a batch must not mix what was read under an old lease with a new one.
@@ -152,6 +156,19 @@ class Follower:
         self._surplus = moved.surplus
         metrics.PARTITIONS_HELD.labels(self.handler.name).set(len(self.leases.held))
         self._tend_again.set()
+
+    def _cut_off(self) -> bool:
+        """Whether NATS has been away for longer than a lease lasts: others may still reach it."""
+        now = time.monotonic()
+        if self._nc.is_connected:
+            self._connected_at = now
+        return now - self._connected_at > self._settings.lease_ttl
+
+    async def _give_up_all(self, control: Connection) -> None:
+        async with self._leasing:
+            lost = set(self.leases.held)
+            await self.leases.leave(control)
+            self._drop(Moved(lost, set(), set()))
 
     def _drop(self, moved: Moved) -> None:
         if gone := moved.lost | moved.taken:

@@ -78,7 +78,7 @@ class Leases:
         taken: dict[int, Held] = {}
         if (missing := share - len(held)) > 0:
             rows = await self._rows(control, "take-leases", most=missing, holding=list(held), **writing)
-            taken = {part: Held(epoch, sequences) for part, epoch, sequences in rows}
+            taken = {part: Held(epoch, sequences) for part, epoch, sequences, _ in rows}
             if len(taken) < missing:
                 holding = [*held, *taken]
                 await self._rows(control, "end-hung-owners", holding=holding, pid=backend.pid)
@@ -106,9 +106,9 @@ class Leases:
             writer,
             "fence",
             stored_at=reached.stored_at,
-            parts=list(reached.sequences),
-            epochs=[reached.epochs[part] for part in reached.sequences],
-            seqs=[Jsonb(sequences) for sequences in reached.sequences.values()],
+            parts=(parts := sorted(reached.sequences)),
+            epochs=[reached.epochs[part] for part in parts],
+            seqs=[Jsonb(reached.sequences[part]) for part in parts],
         )
         if cursor.rowcount != len(reached.sequences):
             raise Fenced(f"{self.follower}: a lease among {sorted(reached.sequences)} moved on")

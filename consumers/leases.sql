@@ -5,10 +5,13 @@ with me as (
     values (%(follower)s, %(owner)s, clock_timestamp() + %(ttl)s)
     on conflict (follower, owner) do update set until = excluded.until
     returning owner
-), gone as (
-    delete from foldline.replica
+), silent as (
+    select owner from foldline.replica
     where follower = %(follower)s and owner <> %(owner)s
       and until not between clock_timestamp() and clock_timestamp() + 2 * %(ttl)s
+    for update skip locked
+), gone as (
+    delete from foldline.replica r using silent where r.follower = %(follower)s and r.owner = silent.owner
 )
 select owner from me
 union
@@ -17,18 +20,29 @@ where follower = %(follower)s and until between clock_timestamp() and clock_time
 order by owner
 
 -- name: renew-leases
--- Keep what is held; rows that do not come back were taken by somebody else.
+-- Keep what is held; rows that do not come back were taken by somebody else. Locked in the order of the
+-- fence, so that the two never wait for each other.
+with held as (
+    select l.part
+    from foldline.lease l
+    join unnest(%(parts)s::smallint[], %(epochs)s::bigint[]) mine (part, epoch)
+      on l.part = mine.part and l.epoch = mine.epoch
+    where l.follower = %(follower)s and l.owner = %(owner)s
+    order by l.part
+    for update of l
+)
 update foldline.lease l
 set until = clock_timestamp() + %(ttl)s, backend_pid = %(pid)s, backend_start = %(started)s
-from unnest(%(parts)s::smallint[], %(epochs)s::bigint[]) held (part, epoch)
-where l.follower = %(follower)s and l.part = held.part and l.epoch = held.epoch and l.owner = %(owner)s
+from held
+where l.follower = %(follower)s and l.part = held.part
 returning l.part
 
 -- name: take-leases
 -- Take free or expired partitions, and own ones that were forgotten after a failure. One that ends further ahead than any owner would set it was written
--- before the clock went back: as good as expired. Rows locked by a hung owner's transaction are passed over.
+-- before the clock went back: as good as expired. Rows locked by a hung owner's transaction are passed over;
+-- one that hangs before its fence holds no lease row, but its uncommitted rows would block us: its backend ends.
 with free as (
-    select part from foldline.lease
+    select part, owner, backend_pid, backend_start from foldline.lease
     where follower = %(follower)s
       and part <> all(%(holding)s::smallint[])
       and (owner is null or owner = %(owner)s
@@ -36,26 +50,32 @@ with free as (
     order by part
     limit %(most)s
     for update skip locked
+), ended as (
+    select pg_terminate_backend(a.pid) as done
+    from (select distinct backend_pid, backend_start from free where owner is not null) old
+    join pg_stat_activity a on a.pid = old.backend_pid and a.backend_start = old.backend_start
+    where a.pid <> %(pid)s
 )
 update foldline.lease l
 set owner = %(owner)s, epoch = l.epoch + 1, until = clock_timestamp() + %(ttl)s,
     backend_pid = %(pid)s, backend_start = %(started)s
 from free
 where l.follower = %(follower)s and l.part = free.part
-returning l.part, l.epoch, l.seqs
+returning l.part, l.epoch, l.seqs, (select bool_and(done) from ended)
 
 -- name: end-hung-owners
 -- A stopped process may sit inside an open transaction, even inside COPY, where no time-out reaches it.
 select pg_terminate_backend(l.backend_pid)
 from foldline.lease l
 join pg_stat_activity a on a.pid = l.backend_pid and a.backend_start = l.backend_start
-where l.follower = %(follower)s and l.part <> all(%(holding)s::smallint[]) and l.backend_pid <> %(pid)s
+where l.follower = %(follower)s and l.part <> all(%(holding)s::smallint[])
+  and l.owner is not null and l.backend_pid <> %(pid)s
   and (l.owner = %(owner)s or l.until not between clock_timestamp() and clock_timestamp() + 2 * %(ttl)s)
 
 -- name: release-leases
 -- Give partitions back, so that a successor takes them at once.
 update foldline.lease l
-set owner = null, until = '-infinity'
+set owner = null, until = '-infinity', backend_pid = null, backend_start = null
 from unnest(%(parts)s::smallint[], %(epochs)s::bigint[]) held (part, epoch)
 where l.follower = %(follower)s and l.part = held.part and l.epoch = held.epoch and l.owner = %(owner)s
 
@@ -68,8 +88,11 @@ delete from foldline.replica where follower = %(follower)s and owner = %(owner)s
 select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()
 
 -- name: fence
--- Last statement of every batch: write the checkpoints where the epoch still is ours.
+-- Last statement of every batch: write the checkpoints where the epoch still is ours and they go forward.
 update foldline.lease l
 set seqs = l.seqs || reached.seqs, until = greatest(l.until, clock_timestamp() + %(ttl)s), stored_at = %(stored_at)s
 from unnest(%(parts)s::smallint[], %(epochs)s::bigint[], %(seqs)s::jsonb[]) reached (part, epoch, seqs)
 where l.follower = %(follower)s and l.part = reached.part and l.epoch = reached.epoch
+  and not exists (
+      select from jsonb_each_text(reached.seqs) s where s.value::bigint <= (l.seqs->>s.key)::bigint
+  )

@@ -1,4 +1,4 @@
-"""The memory of message ids, far beyond JetStream's two minutes: the same id counts once in 7 days.
+"""The memory of message ids, far beyond JetStream's two minutes: an entity counts the same id once in 7 days.
 
 The window is measured in store time, so a rebuild comes to the same conclusions. Only ids that producers
 chose are remembered, and not those of levels (heartbeats), which may repeat.
@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from projections.projection import Key
 from projections.recorded import RawEvent
 from runtime.postgres import Connection
 from runtime.sql import Queries
@@ -17,7 +18,8 @@ from schemas.streams import STREAMS
 
 WINDOW: Final = timedelta(days=7)
 _LEVELS: Final = frozenset(stream.name for stream in STREAMS if stream.newest_only)
-_Slot = tuple[int, UUID]
+_Slot = tuple[str, str, UUID]
+"""(site, id) of the entity and the message id, hashed."""
 
 
 class MessageIds:
@@ -26,44 +28,45 @@ class MessageIds:
     def __init__(self, queries: Queries) -> None:
         self._queries = queries
         self._seen: dict[_Slot, datetime] = {}
-        self._new: dict[_Slot, datetime] = {}
+        self._new: dict[_Slot, tuple[int, datetime]] = {}
 
     async def load(self, conn: Connection, events: Iterable[RawEvent]) -> None:
         """Look up the ids of a batch."""
         slots = {slot for event in events if (slot := _slot(event)) is not None}
         if not slots:
             return
+        sites, ids, messages = (list(column) for column in zip(*slots, strict=True))
         cursor = await conn.execute(
-            self._queries["message-ids-seen"],
-            {"parts": [part for part, _ in slots], "ids": [id_ for _, id_ in slots]},
+            self._queries["message-ids-seen"], {"sites": sites, "ids": ids, "messages": messages}
         )
-        async for part, id_, stored_at in cursor:
-            self._seen[part, id_] = stored_at
+        async for site, id_, message, stored_at in cursor:
+            self._seen[site, id_, message] = stored_at
 
     def is_duplicate(self, event: RawEvent) -> bool:
         """Whether an earlier event within the window had this id."""
         slot = _slot(event)
         if slot is None:
             return False
-        before = self._new.get(slot) or self._seen.get(slot)
+        before = self._new[slot][1] if slot in self._new else self._seen.get(slot)
         return before is not None and event.stored_at - before <= WINDOW
 
     def remember(self, event: RawEvent) -> None:
         """The event took effect under its id."""
         if (slot := _slot(event)) is not None:
-            self._new[slot] = event.stored_at
+            self._new[slot] = event.partition, event.stored_at
+
+    def expire(self, key: Key) -> None:
+        """The entity is gone, and with it the ids it had seen."""
+        for known in (self._seen, self._new):
+            for slot in [slot for slot in known if slot[:2] == key]:
+                del known[slot]
 
     async def write(self, conn: Connection) -> None:
         """Store what is new, inside the batch's transaction."""
         if self._new:
-            await conn.execute(
-                self._queries["remember-message-ids"],
-                {
-                    "parts": [part for part, _ in self._new],
-                    "ids": [id_ for _, id_ in self._new],
-                    "stored_at": list(self._new.values()),
-                },
-            )
+            rows = [(part, *slot, stored_at) for slot, (part, stored_at) in self._new.items()]
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            await conn.execute(self._queries["remember-message-ids"], columns)
 
 
 async def forget_old(conn: Connection, queries: Queries, newest: Sequence[tuple[int, datetime]]) -> None:
@@ -75,11 +78,8 @@ async def forget_old(conn: Connection, queries: Queries, newest: Sequence[tuple[
 
 
 def _slot(event: RawEvent) -> _Slot | None:
-    if event.stream in _LEVELS:
+    message_id, key = event.explicit_id(), event.key()
+    if message_id is None or key is None or event.stream in _LEVELS:
         return None
-    message_id = event.explicit_id()
-    if message_id is None:
-        return None
-    return event.partition, UUID(
-        bytes=hashlib.blake2b(message_id.encode(errors="surrogatepass"), digest_size=16).digest()
-    )
+    digest = hashlib.blake2b(message_id.encode(errors="surrogatepass"), digest_size=16).digest()
+    return *key, UUID(bytes=digest)

@@ -3,23 +3,26 @@
 import logging
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Generic
 
 import psycopg
 
 from consumers.leases import Leases, reached_by
 from consumers.message_ids import MessageIds, forget_old
+from consumers.pause import Pause
 from projections.projection import Changes, Key, Projection, State
 from projections.recorded import RawEvent, Recorded, Rejection, decode, reject
 from runtime import metrics
 from runtime.postgres import Connection
 from runtime.sql import load_queries
+from schemas.facts import EXPIRED
 from schemas.validation import InvalidFact
 
 logger = logging.getLogger("foldline.projector")
 
 _REMEMBERED: Final = 20_000
+_REMEMBERED_WEIGHT: Final = 64 << 20
 _FORGET_EVERY: Final = 1_000
 # What PostgreSQL says when it is the data that cannot be stored, not the moment that is bad.
 _REFUSALS: Final = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded)
@@ -34,11 +37,13 @@ class Projector(Generic[State, Changes]):
         self.streams = projection.streams
         self._queries = load_queries("consumers", "batch.sql", schema=projection.schema)
         self._states: OrderedDict[Key, State | None] = OrderedDict()
+        self._weight = 0
         self._batches = 0
 
     def forget(self) -> None:
         """Remembered states are void: a lease moved, or a batch failed."""
         self._states.clear()
+        self._weight = 0
 
     async def apply(self, writer: Connection, events: Sequence[RawEvent], leases: Leases) -> None:
         """Fold `events` and commit. If PostgreSQL refuses them for their data, bisect to the one at fault.
@@ -46,7 +51,12 @@ class Projector(Generic[State, Changes]):
         Raises Fenced and psycopg.Error; then nothing of the part that failed is committed.
         """
         epochs = leases.epochs({event.partition for event in events})
-        await self._apply(writer, _Batch(events, [_decode(event) for event in events], epochs), leases)
+        pause = Pause()
+        decoded: list[Recorded | Rejection] = []
+        for event in events:
+            await pause()
+            decoded.append(_decode(event))
+        await self._apply(writer, _Batch(events, decoded, epochs), leases)
 
     async def _apply(self, writer: Connection, batch: "_Batch", leases: Leases) -> None:
         try:
@@ -65,40 +75,49 @@ class Projector(Generic[State, Changes]):
 
     async def _commit(self, writer: Connection, batch: "_Batch", leases: Leases) -> None:
         reached = reached_by(batch.events, batch.epochs)
-        folded = duplicates = 0
-        rejections: list[Rejection] = []
         async with writer.transaction():
             ids = MessageIds(self._queries)
             await ids.load(writer, batch.events)
             states = await self._load(writer, batch.decoded)
             changes = self.projection.changes()
-            for raw, event in zip(batch.events, batch.decoded, strict=True):
-                if ids.is_duplicate(raw):
-                    duplicates += 1
-                    continue
-                if isinstance(event, Recorded):
-                    try:
-                        self.projection.fold(states, event, changes)
-                    except InvalidFact as exc:
-                        rejections.append(reject(raw, exc))
-                        continue
-                    ids.remember(raw)
-                    folded += 1
-                else:
-                    rejections.append(event)
+            result = await self._fold(batch, ids, states, changes)
             await self.projection.write(writer, states, changes)
+            await self._forget_expired(writer, result.expired.values())
             await ids.write(writer)
-            await self._record(writer, rejections)
+            await self._record(writer, result.rejections)
             if self._batches % _FORGET_EVERY == 0:
                 await forget_old(writer, self._queries, _newest(batch.events))
             await leases.fence(writer, reached)
         leases.advance(reached)
         self._batches += 1
         self._remember(states)
-        metrics.FOLDED.labels(self.name).inc(folded)
-        metrics.DUPLICATES.labels(self.name).inc(duplicates)
-        for reason, count in Counter(rejection.reason for rejection in rejections).items():
-            metrics.REJECTED.labels(self.name, reason).inc(count)
+        result.count(self.name)
+
+    async def _fold(
+        self, batch: "_Batch", ids: MessageIds, states: dict[Key, State | None], changes: Changes
+    ) -> "_Result":
+        result = _Result()
+        pause = Pause()
+        for raw, event in zip(batch.events, batch.decoded, strict=True):
+            await pause()
+            if ids.is_duplicate(raw):
+                result.duplicates += 1
+                continue
+            if isinstance(event, Rejection):
+                result.rejections.append(event)
+                continue
+            try:
+                self.projection.fold(states, event, changes)
+            except InvalidFact as exc:
+                result.rejections.append(reject(raw, exc))
+                continue
+            result.folded += 1
+            if event.subject.fact == EXPIRED:
+                ids.expire(event.key)
+                result.expire(event)
+            else:
+                ids.remember(raw)
+        return result
 
     async def _load(
         self, writer: Connection, decoded: Iterable[Recorded | Rejection]
@@ -116,10 +135,20 @@ class Projector(Generic[State, Changes]):
 
     def _remember(self, states: dict[Key, State | None]) -> None:
         for key, state in states.items():
+            self._drop(key)
             self._states[key] = state
-            self._states.move_to_end(key)
-        while len(self._states) > _REMEMBERED:
-            self._states.popitem(last=False)
+            self._weight += self.projection.weight(state) if state is not None else 0
+        while len(self._states) > _REMEMBERED or self._weight > _REMEMBERED_WEIGHT:
+            self._drop(next(iter(self._states)))
+
+    def _drop(self, key: Key) -> None:
+        if (state := self._states.pop(key, None)) is not None:
+            self._weight -= self.projection.weight(state)
+
+    async def _forget_expired(self, writer: Connection, expired: Iterable[Recorded]) -> None:
+        if rows := [(*event.key, event.stream, event.sequence) for event in expired]:
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            await writer.execute(self._queries["forget-expired"], columns)
 
     async def _record(self, writer: Connection, rejections: Sequence[Rejection]) -> None:
         if not rejections:
@@ -127,6 +156,29 @@ class Projector(Generic[State, Changes]):
         rows = [_rejected_row(rejection) for rejection in rejections]
         columns: list[Any] = [list(column) for column in zip(*rows, strict=True)]
         await writer.execute(self._queries["record-rejected"], columns)
+
+
+@dataclass(slots=True)
+class _Result:
+    """What became of the events of a batch."""
+
+    folded: int = 0
+    duplicates: int = 0
+    rejections: list[Rejection] = field(default_factory=list)
+    expired: dict[Key, Recorded] = field(default_factory=dict)
+
+    def expire(self, event: Recorded) -> None:
+        """The entity's earlier facts are gone, and what was rejected of them."""
+        self.expired[event.key] = event
+        gone = (event.key, event.stream)
+        self.rejections = [one for one in self.rejections if (one.event.key(), one.event.stream) != gone]
+
+    def count(self, follower: str) -> None:
+        """Add to the metrics, after the commit."""
+        metrics.FOLDED.labels(follower).inc(self.folded)
+        metrics.DUPLICATES.labels(follower).inc(self.duplicates)
+        for reason, number in Counter(one.reason for one in self.rejections).items():
+            metrics.REJECTED.labels(follower, reason).inc(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +211,8 @@ def _newest(events: Sequence[RawEvent]) -> list[tuple[int, Any]]:
 
 def _rejected_row(rejection: Rejection) -> tuple[Any, ...]:
     event = rejection.event
-    place = (event.partition, event.stream, event.sequence, event.subject.replace("\x00", ""))
+    site, id_ = event.key() or (None, None)
+    place = (event.partition, event.stream, event.sequence, site, id_, event.subject.replace("\x00", ""))
     return (*place, rejection.reason, rejection.details, event.stored_at)
 
 

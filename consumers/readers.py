@@ -48,9 +48,9 @@ class Readers:
             await reader.ask()
 
     def missing(self, held: Collection[int]) -> list[tuple[str, int]]:
-        """What should be read and is not, or not soundly."""
+        """What should be read and is not; a broken reader is first closed."""
         wanted = [(stream, part) for part in held for stream in self._streams]
-        return [key for key in wanted if key not in self._open or self._open[key].broken]
+        return [key for key in wanted if key not in self._open]
 
     async def close_unwanted(self, held: Collection[int]) -> None:
         """Close what is broken or no longer held."""
@@ -66,18 +66,20 @@ class Readers:
 
     async def open_missing(self, held: Mapping[int, Held]) -> None:
         """Open what is missing, each after its checkpoint. No batch may be under way meanwhile."""
-        if self._nc.is_connected:
-            sharing = len(held) * len(self._streams)
-            keys = self.missing(held)
-            await asyncio.gather(*(self._start(*key, held[key[1]], sharing) for key in keys))
+        if not self._nc.is_connected:
+            return
+        sharing = len(held) * len(self._streams)
+        # All known before the first await: a lease that moves meanwhile finds its reader here to give up.
+        readers = [self._new(*key, held[key[1]], sharing) for key in self.missing(held)]
+        await asyncio.gather(*(reader.open() for reader in readers))
 
     async def close(self) -> None:
         """Stop reading everything."""
         await self.close_unwanted(())
 
-    async def _start(self, stream: str, part: int, lease: Held, sharing: int) -> None:
+    def _new(self, stream: str, part: int, lease: Held, sharing: int) -> CatchUp:
         self._buffer.drop(lambda event: (event.stream, event.partition) == (stream, part))
-        reader = CatchUp(
+        self._open[stream, part] = reader = CatchUp(
             self._nc,
             self._buffer,
             stream=stream,
@@ -85,5 +87,4 @@ class Readers:
             checkpoint=lease.sequences.get(stream, 0),
             sharing=sharing,
         )
-        self._open[stream, part] = reader
-        await reader.open()
+        return reader

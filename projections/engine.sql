@@ -6,6 +6,8 @@ create table {schema}.rejected (
     part      smallint    not null,
     stream    text        not null,
     seq       bigint      not null,
+    site      text,                              -- the entity, where the subject names one:
+    id        text,                              -- when it expires, its rejected events go with it
     subject   text        not null,
     reason    text        not null,
     details   text        not null,
@@ -13,12 +15,16 @@ create table {schema}.rejected (
     primary key (stream, seq)
 );
 create index on {schema}.rejected (stored_at);
+create index on {schema}.rejected (site, id);
 
--- Message ids seen (hashed to 128 bits), so that the same id counts once long after JetStream forgot it.
+-- Message ids an entity has seen (hashed to 128 bits), so that the same id counts once long after JetStream
+-- forgot it.
 create table {schema}.message_id (
     part      smallint    not null,
-    id        uuid        not null,
+    site      text        not null,
+    id        text        not null,
+    message   uuid        not null,
     stored_at timestamptz not null,
-    primary key (part, id)
+    primary key (site, id, message)
 );
 create index on {schema}.message_id (part, stored_at);

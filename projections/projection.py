@@ -48,6 +48,10 @@ class Projection(ABC, Generic[State, Changes]):
         """The states of those entities that exist."""
 
     @abstractmethod
+    def weight(self, state: State) -> int:
+        """Bytes of a state that was loaded or written, roughly: what bounds the memory spent on states."""
+
+    @abstractmethod
     def changes(self) -> Changes:
         """A new, empty set of changes, one per batch."""
 

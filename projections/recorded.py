@@ -28,9 +28,23 @@ class RawEvent:
         return len(self.body) + len(self.subject) + 400
 
     def explicit_id(self) -> str | None:
-        """The message id its producer chose; none for those the publisher made up."""
+        """The message id its producer chose.
+
+        None for those the publisher made up, for an empty one, which JetStream takes for none, and for one
+        that is not UTF-8: the client shows different such ids as the same text.
+        """
         message_id = self.headers.get(MESSAGE_ID)
-        return None if message_id is None or message_id.startswith(AUTO) else message_id
+        if not message_id or message_id.startswith(AUTO) or "\ufffd" in message_id:
+            return None
+        return message_id
+
+    def key(self) -> tuple[str, str] | None:
+        """(site, id) of the entity, if the subject names one."""
+        try:
+            subject = Subject.parse_stored(self.subject)
+        except InvalidFact:
+            return None
+        return subject.site, subject.id
 
 
 @dataclass(frozen=True, slots=True)

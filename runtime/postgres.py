@@ -26,6 +26,8 @@ def _arguments(settings: Settings, name: str) -> dict[str, Any]:
         "application_name": name,
         "options": _OPTIONS,
         "connect_timeout": 5,
+        # A peer that went away without a word is noticed, with and without data under way.
+        "tcp_user_timeout": 10_000,
         "keepalives_idle": 5,
         "keepalives_interval": 2,
         "keepalives_count": 3,

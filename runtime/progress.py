@@ -5,6 +5,7 @@ rows in PostgreSQL answer, asked again with growing pauses.
 """
 
 import asyncio
+import contextlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -54,18 +55,22 @@ class Progress:
 
     async def wait(self, projection: str, positions: Sequence[Position], timeout: float) -> bool:
         """Whether `projection` passed all `positions` within `timeout` seconds; a slow one is no error."""
-        deadline = asyncio.get_running_loop().time() + timeout
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
         pause = _FIRST_POLL
+        next_poll = loop.time() + pause
         while not self.passed(projection, positions):
-            left = deadline - asyncio.get_running_loop().time()
-            if left <= 0:
+            if loop.time() >= deadline:
                 return False
-            changed = self._changed[projection]
-            try:
-                await asyncio.wait_for(changed.wait(), min(pause, left))
-            except TimeoutError:
-                pause = min(pause * 2, _SLOWEST_POLL)
+            if loop.time() >= next_poll:
                 await self._ask(projection, {position.partition for position in positions})
+                pause = min(pause * 2, _SLOWEST_POLL)
+                next_poll = loop.time() + pause
+                continue
+            # Announcements of other partitions wake us as well: they must not put off the next poll.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(min(next_poll, deadline)):
+                    await self._changed[projection].wait()
         return True
 
     def passed(self, projection: str, positions: Iterable[Position]) -> bool:

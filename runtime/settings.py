@@ -47,7 +47,9 @@ class Settings(BaseSettings):
     batch_events: int = Field(5_000, ge=1, le=50_000, description="Most events folded in one transaction.")
     buffer_events: int = Field(20_000, ge=1, description="Most events a consumer holds in memory.")
     buffer_bytes: int = Field(64 << 20, ge=1 << 20, description="Most bytes a consumer asks the line for.")
-    lease_ttl: Seconds = Field(5.0, description="Seconds until a silent consumer loses its partitions.")
+    lease_ttl: Seconds = Field(
+        5.0, description="Seconds until a silent consumer loses its partitions; alike everywhere."
+    )
     connect_timeout: Seconds = Field(60.0, description="Seconds a process retries its first connections.")
 
     # Judgements and waits

@@ -12,6 +12,9 @@ from schemas.subjects import Subject
 from schemas.times import MAX_FUTURE, format_time, parse_time
 from schemas.validation import MAX_FACT_BYTES, InvalidFact, check_body, from_validation_error
 
+EXPIRED: Final = "expired"
+"""The fact that ends an entity: all before it leaves the line."""
+
 MESSAGE_ID: Final = "Nats-Msg-Id"
 TIME: Final = "Foldline-Time"
 AUTO: Final = "auto:"

@@ -14,7 +14,8 @@ from nats.aio.client import Client
 from nats.js.api import ConsumerConfig
 from psycopg_pool import AsyncConnectionPool
 
-from consumers.delivery import parse_delivery
+from consumers.delivery import Delivery, parse_delivery
+from consumers.reactors.newest import newest_heartbeat
 from consumers.reactors.retrying import Retry, retrying
 from projections.sessions.liveness import outlived
 from runtime.line import api
@@ -32,7 +33,7 @@ _PATIENCE: Final = 5.0
 
 
 class Expiry:
-    """Purges sessions that expired from SESSIONS (up to the `expired` fact) and HEARTBEATS."""
+    """Purges sessions that expired: from SESSIONS up to the `expired` fact, from HEARTBEATS what is older."""
 
     def __init__(
         self, nc: Client, progress: Progress, pool: AsyncConnectionPool[Connection], *, partitions: int
@@ -42,8 +43,9 @@ class Expiry:
         self._pool = pool
         self._partitions = partitions
 
-    async def purge(self, subject: Subject, sequence: int) -> None:
-        """Drop what is stored for the session up to `sequence`. Raises Retry while a reader needs it."""
+    async def purge(self, subject: Subject, expired: Delivery) -> None:
+        """Drop what was stored for the session up to its expiry. Raises Retry while a reader needs it."""
+        sequence = expired.sequence
         part = partition_of(subject.id, self._partitions)
         position = Position(SESSIONS.name, part, sequence)
         for follower in ("sessions", "liveness"):
@@ -55,7 +57,10 @@ class Expiry:
                 return
         everything = entity_filter(subject.site, "session", subject.id, self._partitions)
         await self._purge(SESSIONS.name, {"filter": everything, "seq": sequence + 1})
-        await self._purge(HEARTBEATS.name, {"filter": everything})
+        newest = await newest_heartbeat(self._nc, (subject.site, subject.id), self._partitions)
+        if newest is not None and newest.stored_at <= expired.stored_at:
+            # Up to that one only: a heartbeat that arrives meanwhile belongs to what comes after.
+            await self._purge(HEARTBEATS.name, {"filter": everything, "seq": newest.sequence + 1})
         logger.info("%s purged", subject)
 
     async def _purge(self, stream: str, request: dict[str, str | int]) -> None:
@@ -84,4 +89,4 @@ def subscribe_expiry(broker: NatsBroker, expiry: Callable[[], Expiry]) -> None:
         except InvalidFact:
             await message.ack()  # the projector rejected it: no session has such an id
             return
-        await retrying(message, lambda: expiry().purge(subject, parse_delivery(raw.reply).sequence))
+        await retrying(message, lambda: expiry().purge(subject, parse_delivery(raw.reply)))

@@ -74,7 +74,7 @@ class Liveness:
         for event in hangs:
             # The heartbeat may have come by in an earlier batch: the line has the newest.
             if beat := await newest_heartbeat(self._nc, event.key, self._partitions):
-                beats[event.key] = beat
+                beats[event.key] = beat.stored_at
         for event in events:
             if event.stream == HEARTBEATS.name:
                 beats[event.key] = max(beats.get(event.key, event.stored_at), event.stored_at)
@@ -109,7 +109,7 @@ class Liveness:
         passed = 0
         for _ in range(_TRIES):
             beat = await newest_heartbeat(self._nc, session.key, self._partitions)
-            if beat is None or beat >= created.stored_at - self._timeout:
+            if beat is None or beat.stored_at >= created.stored_at - self._timeout:
                 return  # alive then, or since: of older heartbeats nothing is kept
             fact = machine_returned(*session.key, _machine(created), created.sequence, datetime.now(UTC))
             passed = await self._overtaken(fact, max(session.last_seq, passed))

@@ -24,11 +24,10 @@ class Newest(NamedTuple):
     stored_at: datetime
 
 
-async def newest_heartbeat(nc: Client, key: Key, partitions: int) -> datetime | None:
-    """Store time of a session's newest heartbeat; None if it never sent one. Raises NotYet."""
+async def newest_heartbeat(nc: Client, key: Key, partitions: int) -> Newest | None:
+    """A session's newest heartbeat; None if it never sent one. Raises NotYet."""
     site, session_id = key
-    found = await _newest(nc, HEARTBEATS.name, entity_filter(site, "session", session_id, partitions))
-    return found and found.stored_at
+    return await _newest(nc, HEARTBEATS.name, entity_filter(site, "session", session_id, partitions))
 
 
 async def newest_of_partitions(nc: Client, partitions: int) -> list[Position]:

@@ -21,7 +21,7 @@ async def retrying(message: NatsMessage, act: Callable[[], Awaitable[None]]) -> 
         await act()
     except Exception as exc:
         tries = message.raw_message.metadata.num_delivered
-        delay = min(2.0 ** (tries - 1), _SLOWEST)
+        delay = min(2.0 ** min(tries - 1, 9), _SLOWEST)
         if isinstance(exc, Retry):
             logger.info("%s: %s; again in %.0f s", message.raw_message.subject, exc, delay)
         else:

@@ -42,7 +42,7 @@ async def hung_sessions(conn: Connection, keys: Iterable[Key]) -> list[Hung]:
 async def sessions_of_machine(
     conn: Connection, machine_id: str, *, created: Key, created_seq: int
 ) -> list[OpenSession]:
-    """The machine's open sessions that have sent heartbeats and are older than the one `created` now."""
+    """The machine's open sessions that are older than the one `created` now."""
     site, new_id = created
     cursor = await conn.execute(
         _QUERIES["sessions-of-machine"],

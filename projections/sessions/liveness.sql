@@ -6,11 +6,10 @@ where (s.site, s.id) in (select * from unnest(%(sites)s::text[], %(ids)s::text[]
   and s.hung_seq is not null and not s.crashed and s.ended_at is null
 
 -- name: sessions-of-machine
--- Open sessions with heartbeats of a machine that a new session began on: other ones, older than it.
+-- Open sessions of a machine that a new session began on: other ones, older than it.
 -- None when the new one's `created` fact was rejected.
 select s.id, s.last_seq
 from {schema}.session s
-join {schema}.heartbeat h on (h.site, h.id) = (s.site, s.id)
 where s.site = %(site)s and s.machine_id = %(machine_id)s and s.first_seq < %(before)s
   and not s.crashed and s.ended_at is null and s.id <> %(new_id)s
   and exists (

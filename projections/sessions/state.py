@@ -1,6 +1,6 @@
 """A session as the fold sees it: the columns of its row, without timelines and heartbeats."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -26,3 +26,4 @@ class Session:
     events: int = 0
     metrics: int = 0
     state: dict[str, Any]
+    weight: int = field(default=0, compare=False)  # bytes of the state as JSON, when last read or written

@@ -34,6 +34,9 @@ class Numbers(Projection[int, list[Any]]):
     async def load(self, conn: Connection, keys: Iterable[Key]) -> dict[Key, int]:
         return {}
 
+    def weight(self, state: Any) -> int:
+        return 1
+
     def changes(self) -> list[Any]:
         return []
 

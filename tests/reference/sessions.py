@@ -130,7 +130,8 @@ class Reference:
         self.rejected: set[tuple[str, int]] = set()
         self._heartbeats: dict[tuple[str, str], datetime] = {}
         self._expired: dict[tuple[str, str], datetime] = {}
-        self._message_ids: dict[str, datetime] = {}
+        self._message_ids: dict[tuple[tuple[str, ...], str], datetime] = {}
+        self._rejected_of: dict[tuple[str, ...], set[tuple[str, int]]] = {}
         ordered = sorted(facts, key=lambda one: one.seq)
         for one in ordered:
             if one.fact != "heartbeat":
@@ -154,20 +155,24 @@ class Reference:
         return session.answer(self._heartbeats.get((site, session_id)), now, timeout)
 
     def _fold(self, one: Published) -> None:
-        message_id = one.headers.get("Nats-Msg-Id")
-        if message_id is not None and message_id.startswith("auto:"):
-            message_id = None
-        seen = self._message_ids.get(message_id) if message_id is not None else None
-        if seen is not None and one.stored_at - seen <= _MESSAGE_IDS_FOR:
+        entity = tuple(one.subject.split(".")[1:4:2])
+        message_id = one.headers.get("Nats-Msg-Id", "")
+        chosen = message_id != "" and not message_id.startswith("auto:")
+        seen = self._message_ids.get((entity, message_id))
+        if chosen and seen is not None and one.stored_at - seen <= _MESSAGE_IDS_FOR:
             return
         try:
             body, at = checked(one)
             self._apply(one, body, at)
         except Bad:
             self.rejected.add(("SESSIONS", one.seq))
+            self._rejected_of.setdefault(entity, set()).add(("SESSIONS", one.seq))
             return
-        if message_id is not None:
-            self._message_ids[message_id] = one.stored_at
+        if one.fact == "expired":  # everything before it leaves the line
+            self._message_ids = {known: at for known, at in self._message_ids.items() if known[0] != entity}
+            self.rejected -= self._rejected_of.pop(entity, set())
+        elif chosen:
+            self._message_ids[entity, message_id] = one.stored_at
 
     def _apply(self, one: Published, body: Any, at: datetime) -> None:
         _, site, _, session_id, fact = one.subject.split(".")
