@@ -146,7 +146,7 @@ def _fact(
             body = b""
     headers = {}
     if draw(st.integers(0, 2)) == 0:
-        headers["Nats-Msg-Id"] = f"{draw(st.sampled_from(['', 'auto:']))}{session}:{draw(st.integers(1, 3))}"
+        headers["Nats-Msg-Id"] = f"{draw(st.sampled_from(['', 'auto:']))}{draw(st.integers(1, 3))}"
     if draw(st.integers(0, 5)) == 0:
         headers["Foldline-Time"] = draw(_TIME_TEXTS)
     # Mostly seconds apart; days now and then, so that message ids leave their window.

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from psycopg.errors import UniqueViolation
+from psycopg.errors import AdminShutdown, UniqueViolation
 
 from consumers.leases import Fenced, Leases, Reached, identify
 from runtime.postgres import Connection, connect
@@ -60,6 +60,13 @@ class Replica:
         self.control, self.writer = database.open(), database.open()
         self.backend = database.run(identify(self.writer))
 
+    def reconnect(self) -> None:
+        """As the follower does: a new writing connection, and nothing remembered."""
+        self.database.run(self.writer.close())
+        self.writer = self.database.open()
+        self.backend = self.database.run(identify(self.writer))
+        self.leases.held = {}
+
     def refresh(self) -> None:
         moved = self.database.run(self.leases.refresh(self.control, self.backend))
         if moved.surplus:
@@ -92,6 +99,7 @@ class World:
             "update foldline.lease set owner = null, until = '-infinity', seqs = '{}', epoch = 0"
         )
         self.replicas = {name: Replica(database, name) for name in OWNERS}
+        self.disturbed: set[str] = set()
 
     def refresh(self, name: str) -> None:
         self.replicas[name].refresh()
@@ -115,11 +123,15 @@ class World:
         except (Fenced, UniqueViolation):
             assert not may
             replica.leases.held = {}  # as the follower does
+        except AdminShutdown:
+            assert name in self.disturbed  # only who seemed to hang is ended by a successor
+            replica.reconnect()
         else:
             assert may
 
     def hang(self, name: str) -> None:
         """It is silent for longer than its leases live."""
+        self.disturbed.add(name)
         self.database.admin_do(
             "update foldline.lease set until = clock_timestamp() - interval '1 s' where owner = %s", name
         )
@@ -128,6 +140,7 @@ class World:
         )
 
     def clock_goes_back(self, name: str) -> None:
+        self.disturbed.add(name)
         self.database.admin_do(
             "update foldline.lease set until = until + interval '1 day' where owner = %s", name
         )
