@@ -9,13 +9,16 @@ from fastapi import Response
 
 from producers.existence import Existence
 from producers.publisher import Ack, BusUnavailable, Fact, Publisher
-from runtime.http import unavailable
+from producers.requests import InDoubt
+from runtime.http import SessionProblem, unavailable
 from runtime.settings import Settings
 from runtime.waits import POSITION, PROJECTED
 from schemas.positions import Position, format_positions
 from schemas.recovery import HungSession
+from schemas.subjects import entity_filter
 
 PROJECTION: Final = "sessions"
+_LOOK_TIMEOUT: Final = 2.0
 HungReader = Callable[[str, str], Awaitable[HungSession | None]]
 """(site, session id) → the hang the read model knows of, if the session still runs."""
 
@@ -38,13 +41,30 @@ class WriteSurface:
     now: Callable[[], datetime]
 
     async def publish(self, fact: Fact, *, expected_last: int | None = None) -> Ack:
-        """Publish within the settings' bound. Raises Conflict, and SessionProblem 503 when that ran out."""
+        """Publish within the settings' bound. Raises Conflict; SessionProblem 503 when that ran out, 409."""
         try:
             ack = await self.publisher.publish(fact, expected_last=expected_last)
         except BusUnavailable as exc:
             raise unavailable(str(exc), exc.retry_after) from exc
         self.existence.note(fact.subject.site, fact.subject.entity, fact.subject.id)
+        if ack.duplicate:
+            await self._check_same(fact, ack.position)
         return ack
+
+    async def _check_same(self, fact: Fact, position: Position) -> None:
+        """A key that stands for another kind of write would swallow this one: say so instead. 409, 503."""
+        subject = fact.subject
+        where = entity_filter(subject.site, subject.entity, subject.id, self.settings.partitions)
+        try:
+            first = await self.publisher.stored.next(position.stream, where, position.sequence, _LOOK_TIMEOUT)
+        except InDoubt as doubt:
+            raise unavailable(f"the line does not answer: {doubt}") from doubt
+        if first is not None and first.message_id == fact.message_id and first.subject != subject:
+            raise SessionProblem(
+                409,
+                "Idempotency-Key already used",
+                f"the key was used for {first.subject}: use another one for each write",
+            )
 
     async def answer(
         self,

@@ -30,6 +30,15 @@ def test_a_write_twice(
     assert api.session(session) == before
 
 
+def test_a_key_is_one_write(api: SessionsApi, session: str, unique: str) -> None:
+    """Used for another kind of write, it is told and swallows nothing."""
+    api.write(session, "state", {"a": 1}, Idempotency_Key=unique)
+    headers = {"Idempotency-Key": unique}
+    answer = api.request("POST", f"/api/sessions/{session}/events", json={"name": "x"}, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (409, "Idempotency-Key already used")
+    assert api.session(session)["events"] == []
+
+
 def test_keys_belong_to_a_session(api: SessionsApi, unique: str) -> None:
     for session in (api.create(), api.create()):
         api.write(session, "events", {"name": "once"}, Idempotency_Key=unique)
