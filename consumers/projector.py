@@ -10,10 +10,10 @@ import psycopg
 
 from consumers.leases import Leases, reached_by
 from consumers.message_ids import MessageIds, forget_old
-from consumers.pause import Pause
 from projections.projection import Changes, Key, Projection, State
 from projections.recorded import RawEvent, Recorded, Rejection, decode, reject
 from runtime import metrics
+from runtime.pause import Pause
 from runtime.postgres import Connection
 from runtime.sql import load_queries
 from schemas.facts import EXPIRED

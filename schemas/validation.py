@@ -6,6 +6,7 @@ The hot path is pydantic's JSON parser; the exact checks below run only for bodi
 
 import math
 import re
+from itertools import accumulate
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -17,6 +18,10 @@ MAX_FACT_BYTES: Final = 1 << 20
 
 # Escaped NULs, NaN and numbers that may overflow a double: bodies without them need no walk over the values.
 _SUSPICIOUS = re.compile(rb"\\u0000|[eE]\+?[0-9]{3}|[0-9]{200}|NaN|Infinity")
+
+
+_STEPS: Final = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
+_NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in _STEPS)
 
 
 class InvalidFact(ValueError):
@@ -86,13 +91,11 @@ def from_validation_error(exc: ValidationError, body: bytes) -> InvalidFact:
 
 
 def _check_depth(body: bytes) -> None:
-    depth = 0
     # Possessive, and content with a string that never ends: no body may cost more than one pass.
     stripped = re.sub(rb'(?s)"(?:[^"\\]++|\\.)*+"?', b"", body)
-    for char in re.findall(rb"[{}\[\]]", stripped):
-        depth += 1 if char in b"{[" else -1
-        if depth > MAX_DEPTH:
-            raise InvalidFact("too_deep", f"nested deeper than {MAX_DEPTH} levels")
+    brackets = stripped.translate(None, _NOT_BRACKETS)
+    if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > MAX_DEPTH:
+        raise InvalidFact("too_deep", f"nested deeper than {MAX_DEPTH} levels")
 
 
 def _check_values(value: Any) -> None:

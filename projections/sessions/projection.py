@@ -11,6 +11,7 @@ from projections.recorded import Recorded
 from projections.sessions.fold import fold
 from projections.sessions.rows import Row, SessionChanges
 from projections.sessions.state import Session
+from runtime.pause import Pause
 from runtime.postgres import Connection
 from runtime.sql import in_schema, load_queries, read_sql
 from schemas.streams import HEARTBEATS, SESSIONS
@@ -50,7 +51,9 @@ class SessionsProjection(Projection[Session, SessionChanges]):
             {"sites": [site for site, _ in pairs], "ids": [id_ for _, id_ in pairs]},
         )
         loaded = {}
+        pause = Pause()
         async for site, id_, *columns, state in cursor:
+            await pause()
             known: dict[str, Any] = dict(zip(_NAMES, columns, strict=False))
             loaded[site, id_] = Session(**known, state=from_json(state), weight=len(state))
         return loaded
@@ -69,7 +72,13 @@ class SessionsProjection(Projection[Session, SessionChanges]):
     ) -> None:
         if changes.expired:
             await self._erase(conn, changes.expired)
-        if rows := [_session_row(key, state) for key, state in states.items() if state]:
+        rows = []
+        pause = Pause()
+        for key, state in states.items():
+            await pause()
+            if state is not None:
+                rows.append(_session_row(key, state))
+        if rows:
             await conn.execute(self._queries["write-sessions"], _columns(rows))
         if changes.heartbeats:
             await conn.execute(self._queries["write-heartbeats"], _columns(list(changes.heartbeats.values())))

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from nats.aio.client import Client
 
+from foldline.embedded.nats import NatsServer
 from runtime.postgres import Connection
 from runtime.settings import Settings
 from tests.engine import engine
 from tests.folding import Folding
-from tests.line import Line, Model
+from tests.line import Line, Model, publish_raw
 from tests.reference.published import Published
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -82,3 +83,21 @@ async def test_heartbeats_may_repeat_their_id(folding: Folding, db: Connection) 
     session = await Model(db).session("S1")
     assert session
     assert session["last_heartbeat"] == "2026-02-02T12:00:00.000000Z"
+
+
+async def test_an_id_that_is_none_or_unreadable_never_makes_a_duplicate(
+    settings: Settings, nc: Client, db: Connection, shared_nats: NatsServer
+) -> None:
+    """JetStream takes an empty id for none; of ids that are not UTF-8 the client shows the same text."""
+    line, model = Line(nc), Model(db)
+    await line.created("S1")
+    messages = [(b"", b"empty1"), (b"", b"empty2"), (b"", b"empty3"), (b"\xff", b"odd1"), (b"\xfe", b"odd2")]
+    async with engine(settings):
+        for message_id, name in messages:
+            block = b"NATS/1.0\r\nNats-Msg-Id: %b\r\n\r\n" % message_id
+            await publish_raw(shared_nats.url, (b"ev.local.session.S1.event", block, b'{"name":"%b"}' % name))
+        last = await line.put("event", "S1", {"name": "last"})
+        await model.passed("S1", last)
+        assert last == 2 + len(messages)
+        assert await model.events("S1") == ["empty1", "empty2", "empty3", "odd1", "odd2", "last"]
+        assert await model.rejected() == {}

@@ -49,7 +49,7 @@ async def test_single_fact_is_stored_where_the_answer_says(publisher: Publisher,
 async def test_positions_of_many(publisher: Publisher, look: Client, size: int) -> None:
     sessions = [new_id() for _ in range(max(1, size // 3))]
     facts = [numbered(chance.choice(sessions), n) for n in range(size)]
-    outcomes = await publisher.publish_many(facts)
+    outcomes = await publisher.publish_many(facts, timeout=30)
     assert len(outcomes) == size
     by_sequence = {sequence(message): message for message in await stored(look)}
     for given, seq in zip(facts, sequences(outcomes), strict=True):

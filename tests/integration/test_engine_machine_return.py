@@ -1,0 +1,80 @@
+"""Machines that returned while no consumer ran: judged right, however far HEARTBEATS is folded by then."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from nats.aio.client import Client
+
+from consumers.projector import Projector
+from consumers.reactors.liveness import Liveness
+from producers.publisher import Publisher
+from projections.catalogue import PROJECTIONS
+from runtime.bus import connect_bus
+from runtime.postgres import Connection, pool
+from runtime.progress import Progress
+from runtime.settings import Settings
+from schemas.streams import SESSIONS
+from tests.engine import engine, following
+from tests.line import Line, Model
+from tests.waiting import wait_until
+
+TIMEOUT = 0.5
+
+
+def created(product: str) -> dict[str, Any]:
+    return {"product": product, "version": "1", "machine_id": "m1"}
+
+
+async def machine_returned(line: Line) -> int:
+    """X was silent for longer than the timeout when its machine began Y; answers the sequence of that."""
+    await line.put("created", "X", created("X"))
+    await line.put("heartbeat", "X")
+    (beat,) = await line.stored("HEARTBEATS")
+    suspended = beat.stored_at + timedelta(seconds=TIMEOUT)
+    await wait_until(lambda: datetime.now(UTC) > suspended, what="X is suspended")
+    return await line.put("created", "Y", created("Y"))
+
+
+@pytest.fixture
+def quick(settings: Settings) -> Settings:
+    return settings.model_copy(update={"heartbeat_timeout": TIMEOUT})
+
+
+async def has_crashed(model: Model) -> None:
+    async def so() -> bool:
+        session = await model.session("X")
+        return bool(session and session["crashed"])
+
+    await wait_until(so)
+    await model.passed("X", 1, "HEARTBEATS")
+    session = await model.session("X")
+    assert session
+    assert session["last_heartbeat"]
+    assert [event["data"]["machine_id"] for event in session["events"]] == ["m1"]
+    other = await model.session("Y")
+    assert other
+    assert other["crashed"] is False
+
+
+async def test_heartbeats_are_folded_after_the_judgement(quick: Settings, nc: Client, db: Connection) -> None:
+    line, model = Line(nc), Model(db, timeout=TIMEOUT)
+    returned = await machine_returned(line)
+    projector = Projector(PROJECTIONS[0])
+    projector.streams = (SESSIONS,)
+    publishing = await connect_bus(quick, name="test-publisher", publisher=True)
+    publisher = Publisher(publishing, partitions=quick.partitions)
+    async with pool(quick, name="test-liveness") as readers:
+        progress = Progress(nc, readers)
+        await progress.start()
+        liveness = Liveness(nc, publisher, progress, partitions=quick.partitions, timeout=TIMEOUT)
+        async with following(nc, quick, projector, liveness):
+            await model.passed("Y", returned, follower="liveness")
+    await publisher.aclose()
+    await publishing.close()
+    assert await model.reached("X", "HEARTBEATS") == 0
+    assert [fact.subject for fact in await line.stored() if fact.fact == "crashed"] == [
+        "ev.local.session.X.crashed"
+    ]
+    async with engine(quick):
+        await has_crashed(model)
