@@ -14,7 +14,7 @@ from psycopg import sql
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
-from runtime.bus import connect_bus
+from runtime.bus import close_bus, connect_bus
 from runtime.line import api as jetstream_api
 from runtime.line import prepare_line
 from runtime.postgres import Connection, connect
@@ -116,7 +116,7 @@ async def settings(shared_nats: NatsServer, database: str) -> Settings:
     for stream in STREAMS:
         await jetstream_api(nc, f"STREAM.DELETE.{stream.name}")
     await prepare_line(nc, made)
-    await nc.close()
+    await close_bus(nc)
     return made
 
 
@@ -141,7 +141,7 @@ async def nc(settings: Settings) -> AsyncIterator[Client]:
     """A plain connection to the test's line."""
     client = await connect_bus(settings, name="test")
     yield client
-    await client.close()
+    await close_bus(client)
 
 
 @pytest.fixture

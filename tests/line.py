@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
+import nats.errors
 from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
@@ -63,28 +65,28 @@ class Line:
         assert "error" not in answer, answer
 
     async def stored(self, stream: str = "SESSIONS") -> list[Published]:
-        """Everything the stream holds, in order."""
-        last = (await self.js.stream_info(stream)).state
+        """Everything the stream holds, in order; what is purged meanwhile may be missing."""
         facts: list[Published] = []
-        if not last.messages:
-            return facts
         reader = await self.js.pull_subscribe(
             "",
             stream=stream,
             config=ConsumerConfig(deliver_policy=DeliverPolicy.ALL, ack_policy=AckPolicy.NONE),
         )
-        while len(facts) < last.messages:
-            for message in await reader.fetch(min(1000, last.messages - len(facts)), timeout=10):
-                delivery = parse_delivery(message.reply)
-                facts.append(
-                    Published(
-                        published_form(message.subject),
-                        message.data,
-                        delivery.sequence,
-                        delivery.stored_at,
-                        message.headers or {},
+        left = (await reader.consumer_info()).num_pending or 0
+        while left:
+            with suppress(nats.errors.TimeoutError):  # the rest was purged
+                for message in await reader.fetch(min(1000, left), timeout=2):
+                    delivery = parse_delivery(message.reply)
+                    facts.append(
+                        Published(
+                            published_form(message.subject),
+                            message.data,
+                            delivery.sequence,
+                            delivery.stored_at,
+                            message.headers or {},
+                        )
                     )
-                )
+            left = (await reader.consumer_info()).num_pending or 0
         await reader.unsubscribe()
         return facts
 
