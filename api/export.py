@@ -1,5 +1,7 @@
 """GET /api/data/sessions: all sessions, or those a filter matches, as a bare array."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import fields
@@ -17,12 +19,16 @@ from api.params import Limit, Query, Text, Texts, bad_parameter, conditions, doc
 from api.reader import Reader
 from projections.sessions.exports import ExportPage, Filters, SessionExports, Sort, Status
 from projections.sessions.views import PROJECTION
-from schemas.times import Timestamp, parse_time
+from schemas.times import Timestamp, format_time, parse_time
 from schemas.validation import InvalidFact
+
+logger = logging.getLogger("foldline.api")
 
 TOTAL: Final = "Foldline-Total"
 NEXT_CURSOR: Final = "Foldline-Next-Cursor"
 _CHUNK: Final = 64 << 10
+_LONGEST_PAGE_S: Final = 60.0
+_LONGEST_EXPORT_S: Final = 1800.0
 
 # What a cursor holds of the sort key; PostgreSQL wrote times in its own form, ISO 8601.
 _KEYS: Final[dict[Sort, type[str] | type[int]]] = {
@@ -85,7 +91,7 @@ class ExportQuery(Query):
             try:
                 after = cursor.decode(self.cursor, self.sort, _KEYS[sort], str, str)
                 if sort in ("created_at", "updated_at"):
-                    parse_time(after[0])
+                    after = (format_time(parse_time(after[0])), *after[1:])
             except (cursor.InvalidCursor, InvalidFact):
                 raise bad_parameter("cursor", f"not a cursor of this list sorted by {self.sort}") from None
         return ExportPage(
@@ -116,7 +122,8 @@ def export_router(reader: Reader, exports: SessionExports) -> APIRouter:
                 following = cursor.encode(query.sort, *found.after)
                 headers[NEXT_CURSOR] = following
                 headers["Link"] = f'<{_with_cursor(request, following)}>; rel="next"'
-            return _Streamed(_array(found.sessions), headers, stack.pop_all())
+            within = _LONGEST_EXPORT_S if query.limit is None else _LONGEST_PAGE_S
+            return _Streamed(_array(found.sessions), headers, stack.pop_all(), within=within)
 
     return router
 
@@ -124,13 +131,21 @@ def export_router(reader: Reader, exports: SessionExports) -> APIRouter:
 class _Streamed(StreamingResponse):
     """Sends an array as it is read, and lets go of the connection whatever becomes of the client."""
 
-    def __init__(self, body: AsyncIterator[bytes], headers: dict[str, str], stack: AsyncExitStack) -> None:
+    def __init__(
+        self, body: AsyncIterator[bytes], headers: dict[str, str], stack: AsyncExitStack, *, within: float
+    ) -> None:
         super().__init__(body, media_type="application/json", headers=headers)
         self._stack = stack
+        self._within = within
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._stack:
-            await super().__call__(scope, receive, send)
+            try:
+                async with asyncio.timeout(self._within):
+                    await super().__call__(scope, receive, send)
+            except TimeoutError:
+                # The answer stays without its end, which no client takes for a whole one.
+                logger.warning("a client read its list for more than %.0f s and was cut off", self._within)
 
 
 async def _array(sessions: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Final, TypeVar
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from api.positions import wanted_positions
 from runtime.http import unavailable
@@ -18,7 +18,7 @@ from runtime.waits import wanted_wait
 T = TypeVar("T")
 
 _EXPORTS: Final = 4
-_EXPORT_QUEUE_S: Final = 5.0
+_QUEUE_S: Final = 5.0
 _ONLY_ON_REQUEST: Final = 1 << 30  # prepare what asks for it, and nothing for having run often
 _NOT_INSTALLED: Final = (
     psycopg.errors.UndefinedTable,
@@ -36,6 +36,7 @@ class Reader:
         self._pool = pool
         self._progress = progress
         self._exports = asyncio.Semaphore(_EXPORTS)
+        self._pages = asyncio.Semaphore(max(1, settings.pool_size // 2))
 
     async def settle(self, projection: str, headers: Mapping[str, str]) -> None:
         """Wait until the projection passed what the request wrote. Raises SessionProblem (400, 503)."""
@@ -62,13 +63,15 @@ class Reader:
     ) -> T:
         """Enter a context that keeps its connection until `stack` is closed. Raises SessionProblem (503).
 
-        `long` ones, which last as long as a client cares to read, get connections beside the pool.
+        `long` ones, which last as long as a client cares to read, get connections beside the pool; the
+        others at most half of the pool, so that slow readers of lists never keep a session from being read.
         """
 
         async def enter(conn: Connection, attempt: AsyncExitStack) -> T:
             return await attempt.enter_async_context(manager(conn))
 
         if not long:
+            await stack.enter_async_context(_place(self._pages, "lists are being sent"))
             return await self._pooled(stack, enter)
         with _as_problem():
             conn = await stack.enter_async_context(self._own_connection())
@@ -98,15 +101,24 @@ class Reader:
 
     @asynccontextmanager
     async def _own_connection(self) -> AsyncIterator[Connection]:
-        try:
-            await asyncio.wait_for(self._exports.acquire(), _EXPORT_QUEUE_S)
-        except TimeoutError:
-            raise unavailable(f"{_EXPORTS} exports are running, as many as may") from None
-        try:
-            async with await connect(self.settings, name="foldline-export") as conn:
-                yield conn
-        finally:
-            self._exports.release()
+        async with (
+            _place(self._exports, "exports are running"),
+            await connect(self.settings, name="foldline-export") as conn,
+        ):
+            yield conn
+
+
+@asynccontextmanager
+async def _place(places: asyncio.Semaphore, taken_by: str) -> AsyncIterator[None]:
+    """One of a few places. Raises SessionProblem (503) when none becomes free in time."""
+    try:
+        await asyncio.wait_for(places.acquire(), _QUEUE_S)
+    except TimeoutError:
+        raise unavailable(f"as many {taken_by} as may; try again") from None
+    try:
+        yield
+    finally:
+        places.release()
 
 
 @contextmanager
@@ -117,5 +129,9 @@ def _as_problem() -> Iterator[None]:
         raise unavailable("the read model is not set up yet: no consumer has run") from None
     except psycopg.errors.QueryCanceled:
         raise unavailable("the query took too long: ask for less at once") from None
+    except (psycopg.errors.ProgramLimitExceeded, psycopg.errors.OutOfMemory):
+        raise unavailable("the answer is larger than PostgreSQL can build: read it in pages") from None
+    except PoolTimeout:
+        raise unavailable("all connections are busy") from None
     except (psycopg.OperationalError, psycopg.InterfaceError):
         raise unavailable("PostgreSQL does not answer") from None

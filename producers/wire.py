@@ -18,7 +18,7 @@ EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_OF: Final = "Nats-Expected-Last-Subject-Sequence-Subject"
 
 _WRONG_LAST_SEQUENCE: Final = 10071
-_WRITE_UNDER_WAY: Final = 10164  # of a cluster: the same subject is just being written, ask again
+_UNDER_WAY: Final = (10158, 10164)  # of a cluster: the same id, or subject, is just being written
 
 
 class BatchRefused(Exception):
@@ -44,7 +44,7 @@ class Wire:
         error = answer["error"]
         if error["err_code"] == _WRONG_LAST_SEQUENCE and item.expected_last is not None:
             return await self._earlier(item, error["description"], timeout)
-        if error["code"] >= 500 or error["err_code"] == _WRITE_UNDER_WAY:
+        if error["code"] >= 500 or error["err_code"] in _UNDER_WAY:
             raise InDoubt(error["description"])
         raise Refused(error["description"])
 

@@ -9,6 +9,7 @@ from runtime.http import SessionProblem
 from schemas.validation import InvalidFact
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
+_MOST_MEMBERS: Final = 64
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
@@ -36,7 +37,11 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
 def gunzip(packed: bytes, max_bytes: int) -> bytes:
     """Unpack one or more gzip members; stops at `max_bytes`. Raises InvalidFact, SessionProblem."""
     unpacked = bytearray()
+    members = 0
     while packed:
+        members += 1
+        if members > _MOST_MEMBERS:  # each one copies what follows it
+            raise _bad_gzip()
         member = zlib.decompressobj(_GZIP)
         try:
             unpacked += member.decompress(packed, max_bytes - len(unpacked) + 1)

@@ -9,6 +9,7 @@ from nats.errors import Error, NoServersError
 
 import runtime.unreadable  # noqa: F401 - for its effect on the client
 from runtime.problems import Problem
+from runtime.redact import without_credentials
 from runtime.settings import Settings
 
 logger = logging.getLogger("foldline.bus")
@@ -35,8 +36,9 @@ async def connect_bus(settings: Settings, *, name: str, publisher: bool = False)
             if time.monotonic() >= deadline:
                 # The deadline's own time-out says nothing of what went wrong before it.
                 reason = failures[-1] if failures and isinstance(exc, TimeoutError) else exc
+                where = without_credentials(settings.nats_url)
                 raise BusUnreachable(
-                    f"NATS at {settings.nats_url} does not answer: {str(reason) or type(reason).__name__}",
+                    f"NATS at {where} does not answer: {str(reason) or type(reason).__name__}",
                     "FOLDLINE_NATS_URL",
                 ) from exc
             await asyncio.sleep(0.2)

@@ -17,7 +17,7 @@ MAX_INDEXED_BYTES: Final = 512
 MAX_FACT_BYTES: Final = 1 << 20
 
 # Escaped NULs, NaN and numbers that may overflow a double: bodies without them need no walk over the values.
-_SUSPICIOUS = re.compile(rb"\\u0000|[eE]\+?[0-9]{3}|[0-9]{200}|NaN|Infinity")
+_SUSPICIOUS = re.compile(rb"\\u0000|[eE]\+?[0-9]{3}|(?<![0-9])[0-9]{200}|NaN|Infinity")
 
 
 _STEPS: Final = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}

@@ -6,8 +6,9 @@ import psycopg
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from foldline.cli.session import command_settings, database, run, show_json
+from foldline.cli.session import command_settings, database, printable, run, show_json
 from projections.catalogue import PROJECTIONS
 from projections.rejected import RejectedEvents, RejectedPage
 from runtime.problems import Problem
@@ -45,8 +46,9 @@ def _show(page: RejectedPage) -> None:
         return
     table = Table("stored", "stream", "sequence", "subject", "reason", "details")
     for item in page.items:
-        place = (item["stored_at"], item["stream"], str(item["sequence"]), item["subject"])
-        table.add_row(*place, item["reason"], item["details"])
+        cells = (item[name] for name in ("stored_at", "stream", "sequence", "subject", "reason", "details"))
+        # Text, not markup: what is in brackets came from whoever published it.
+        table.add_row(*(Text(printable(str(cell))) for cell in cells))
     console.print(table)
     total = sum(page.counts.values())
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(page.counts.items()))

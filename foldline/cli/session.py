@@ -45,6 +45,11 @@ async def database(config: Settings) -> AsyncIterator[Connection]:
         yield conn
 
 
+def printable(text: str) -> str:
+    """Text of others for a terminal: control characters and escape sequences made visible."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 def show_json(value: Any) -> None:
     """One line of JSON on standard output."""
     typer.echo(json.dumps(value, default=str))

@@ -6,6 +6,7 @@ import psycopg
 import typer
 from rich.console import Console
 from rich.filesize import decimal
+from rich.markup import escape
 from rich.table import Table
 
 from foldline.cli.session import bus, command_settings, database, run, show_json
@@ -53,7 +54,7 @@ def _show(found: Status) -> None:
 
 
 def _held(follower: FollowerStatus) -> str:
-    lines = [f"{owner}: {_parts(parts)}" for owner, parts in sorted(follower.owners.items())]
+    lines = [f"{escape(owner)}: {_parts(parts)}" for owner, parts in sorted(follower.owners.items())]
     if follower.unheld:
         lines.append(f"[red]nobody: {_parts(follower.unheld)}[/red]")
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from nats.errors import TimeoutError as NatsTimeout
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from consumers.delivery import parse_delivery
-from foldline.cli.session import bus, command_settings, run
+from foldline.cli.session import bus, command_settings, printable, run
 from runtime.problems import Problem
 from schemas.streams import STREAMS
 from schemas.subjects import overlaps, published_form, stored_form
@@ -122,7 +122,7 @@ def _line(stream: str, message: Msg, as_json: bool) -> str:
     stored_at = format_time(delivery.stored_at.astimezone(UTC))
     body = message.data.decode(errors="replace")
     if not as_json:
-        return f"{stored_at}  {position}  {subject}  {body}"
+        return f"{stored_at}  {position}  {printable(subject)}  {printable(body)}"
     line: dict[str, Any] = {"stored_at": stored_at, "position": position, "subject": subject}
     try:
         line["body"] = json.loads(body) if body else {}

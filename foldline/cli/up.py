@@ -9,6 +9,7 @@ from rich.table import Table
 
 from foldline.embedded.stack import Stack
 from runtime.problems import Problem
+from runtime.redact import without_credentials
 from runtime.settings import Settings
 
 
@@ -48,9 +49,9 @@ def up(
 
     def ready(stack: Stack, directory: Path) -> None:
         if as_json:
-            typer.echo(stack.model_dump_json())
+            typer.echo(_shown(stack).model_dump_json())
         else:
-            _show(stack, directory)
+            _show(_shown(stack), directory)
 
     run_up(
         Settings(**given),
@@ -58,6 +59,16 @@ def up(
         overrides={f"FOLDLINE_{key.upper()}": str(value) for key, value in given.items()},
         say=lambda line: progress.print(line, soft_wrap=True, markup=False),
         ready=ready,
+    )
+
+
+def _shown(stack: Stack) -> Stack:
+    """Without passwords: those are in run/stack.json, which only its owner may read."""
+    return stack.model_copy(
+        update={
+            "nats_url": without_credentials(stack.nats_url),
+            "database_url": without_credentials(stack.database_url),
+        }
     )
 
 

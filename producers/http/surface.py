@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from fastapi import Response
 
 from producers.existence import Existence
-from producers.publisher import Ack, BusUnavailable, Fact, Publisher
+from producers.publisher import Ack, BusUnavailable, Fact, Publisher, Refused
 from producers.requests import InDoubt
 from runtime.http import SessionProblem, unavailable
 from runtime.settings import Settings
@@ -46,6 +46,8 @@ class WriteSurface:
             ack = await self.publisher.publish(fact, expected_last=expected_last)
         except BusUnavailable as exc:
             raise unavailable(str(exc), exc.retry_after) from exc
+        except Refused as exc:
+            raise unavailable(f"the line does not take it: {exc}", 10) from exc
         self.existence.note(fact.subject.site, fact.subject.entity, fact.subject.id)
         if ack.duplicate:
             await self._check_same(fact, ack.position)

@@ -35,7 +35,7 @@ _KEYS: Final[dict[Sort, dict[str, str]]] = {
     "metrics": {"key": "s.metrics", "type": "bigint"},
 }
 # Sessions may be large and are held one fetch at a time.
-_FETCH: Final = 16
+_FETCH: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

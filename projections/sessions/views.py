@@ -1,9 +1,10 @@
 """One session as the API shows it: the document, its timelines by pages, its history."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from projections.sessions.history import paged, read_patches, serve, snapshots
 from projections.sessions.statements import Statements, only_row
@@ -12,6 +13,8 @@ from runtime.postgres import Connection
 from schemas.subjects import partition_of
 
 PROJECTION: Final = "sessions"
+_LONG_HISTORY: Final = 64 << 10  # characters of patches
+T = TypeVar("T")
 
 Timeline = Literal["event", "metric"]
 
@@ -69,7 +72,8 @@ class SessionViews:
         )
         if document is None:
             return SessionDocument(sites=sites, position=position, body=None)
-        return SessionDocument(sites=sites, position=position, body=with_history(document, patches))
+        body = await _aside(patches, lambda: with_history(document, patches))
+        return SessionDocument(sites=sites, position=position, body=body)
 
     async def timeline(
         self,
@@ -108,8 +112,12 @@ class SessionViews:
         sites, position, patches = await only_row(
             conn, self._history, self._which(session_id, site), prepare=True
         )
-        page, total, after = paged(snapshots(read_patches(patches)), window)
-        return Page(sites=sites, position=position, items=serve(page), total=total, after=after)
+
+        def fold() -> Page:
+            page, total, after = paged(snapshots(read_patches(patches)), window)
+            return Page(sites=sites, position=position, items=serve(page), total=total, after=after)
+
+        return await _aside(patches, fold)
 
     def _which(self, session_id: str, site: str | None) -> dict[str, Any]:
         return {
@@ -119,6 +127,13 @@ class SessionViews:
             "own": self._own,
             "asked": site,
         }
+
+
+async def _aside(patches: str | None, work: Callable[[], T]) -> T:
+    """Fold a long history in a thread: others are answered meanwhile."""
+    if patches is None or len(patches) < _LONG_HISTORY:
+        return work()
+    return await asyncio.to_thread(work)
 
 
 def with_history(document: str, patches: str | None) -> bytes:

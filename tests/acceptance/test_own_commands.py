@@ -10,7 +10,8 @@ from tests.acceptance.readme import tour
 from tests.acceptance.sessions_api import SessionsApi, names
 from tests.acceptance.shell import understood
 from tests.acceptance.stack import Stack
-from tests.line import Line
+from tests.line import Line, publish_raw
+from tests.waiting import wait_until
 
 
 def test_publish(api: SessionsApi, stack: Stack, unique: str) -> None:
@@ -158,3 +159,16 @@ def test_a_stack_that_is_away_is_one_line(stack: Stack, command: str) -> None:
     assert (told.code, told.out) == (1, "")
     assert told.err.startswith("foldline: ")
     assert "(see FOLDLINE_" in told.err
+
+
+async def test_rejected_shows_what_others_wrote_as_it_is(stack: Stack, line: Line, unique: str) -> None:
+    """Brackets are no markup, and escape sequences do nothing to the terminal."""
+    subject = f"ev.local.session.[/red]{unique}\x1b]0;owned.event"
+    await publish_raw(stack.nats, (subject.encode(), b"", b"{}"))
+
+    def shown() -> str:
+        outcome = foldline(stack, "rejected", "--reason", "invalid_subject")
+        assert (outcome.code, "\x1b" in outcome.out) == (0, False)
+        return outcome.out if "[/red]" in outcome.out else ""
+
+    assert await wait_until(shown)

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api import cursor
 from foldline.embedded.postgres import PostgresServer
 from tests.integration.api_fixtures import FoldedLine, api_client, folded_line, postgres, stamp
 
@@ -218,6 +219,12 @@ async def test_bad_parameters(client: httpx.AsyncClient, query: str, names: list
 )
 async def test_odd_values_match_nothing(client: httpx.AsyncClient, query: str) -> None:
     assert await ids(client, query) == []
+
+
+@pytest.mark.parametrize("time", ["2024-01-01T10:00:00+23:59", "2024-01-01T10:00:00,5Z"])
+async def test_a_cursor_with_a_time_of_another_form(client: httpx.AsyncClient, time: str) -> None:
+    text = cursor.encode("created_at", time, "local", "x")
+    assert (await client.get(f"{DATA}?limit=1&cursor={text}")).status_code == 200
 
 
 async def test_cursor_belongs_to_its_sort(client: httpx.AsyncClient) -> None:

@@ -335,6 +335,14 @@ async def test_chunked_body_is_bounded_while_it_is_read(http: httpx.AsyncClient)
     assert sent < 10
 
 
+async def test_many_empty_gzip_members_cost_nothing(http: httpx.AsyncClient) -> None:
+    session = await begin(http)
+    packed = gzip.compress(b"") * 50_000
+    headers = {"Content-Encoding": "gzip"}
+    answer = await http.post(f"/sessions/{session}/state", content=packed[: 1 << 20], headers=headers)
+    assert problem(answer)[:2] == (400, "Invalid request")
+
+
 async def test_unknown_paths_and_methods(http: httpx.AsyncClient) -> None:
     session = await begin(http)
     assert problem(await http.post(f"/sessions/{session}/dance"))[:2] == (404, "Not found")
