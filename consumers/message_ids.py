@@ -78,8 +78,9 @@ async def forget_old(conn: Connection, queries: Queries, newest: Sequence[tuple[
 
 
 def _slot(event: RawEvent) -> _Slot | None:
-    message_id, key = event.explicit_id(), event.key()
-    if message_id is None or key is None or event.stream in _LEVELS:
+    if event.stream in _LEVELS or (message_id := event.explicit_id()) is None:
+        return None
+    if (key := event.key()) is None:
         return None
     digest = hashlib.blake2b(message_id.encode(errors="surrogatepass"), digest_size=16).digest()
     return *key, UUID(bytes=digest)

@@ -13,6 +13,8 @@ from schemas.validation import InvalidFact
 TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 PREFIX: Final = "ev"
 
+_STORED: Final = re.compile(rf"{PREFIX}\.{TOKEN.pattern}" + rf"\.({TOKEN.pattern})" * 4)
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -38,12 +40,12 @@ class Subject:
     @classmethod
     def parse_stored(cls, subject: str) -> Self:
         """Read a stored subject (with its partition token); raises InvalidFact."""
-        tokens = subject.split(".")
-        if len(tokens) != 6 or tokens[0] != PREFIX or not all(map(is_token, tokens[1:])):
+        match = _STORED.fullmatch(subject)
+        if match is None:
             raise InvalidFact(
                 "invalid_subject", f"{subject[:200]!r}: a token is too long or not A-Z a-z 0-9 _ -"
             )
-        return cls(*tokens[2:])
+        return cls(*match.groups())
 
     def __str__(self) -> str:
         return f"{PREFIX}.{self.site}.{self.entity}.{self.id}.{self.fact}"

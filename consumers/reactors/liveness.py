@@ -35,6 +35,7 @@ logger = logging.getLogger("foldline.liveness")
 _PATIENCE: Final = 10.0  # seconds the read model may be behind before the batch is tried again
 _TRIES: Final = 20  # facts of the session itself may overtake a conclusion that often
 _SESSIONS: Final = "sessions"
+_HANG: Final = HUNG.encode()
 
 
 class Liveness:
@@ -145,6 +146,8 @@ class Liveness:
 
 def _decoded(events: Iterable[RawEvent]) -> Iterable[Recorded]:
     for raw in events:
+        if not _may_matter(raw):
+            continue
         try:
             yield decode(raw)
         except InvalidFact:
@@ -155,6 +158,14 @@ async def _others(conn: Connection, created: Recorded) -> list[OpenSession]:
     return await sessions_of_machine(
         conn, _machine(created), created=created.key, created_seq=created.sequence
     )
+
+
+def _may_matter(raw: RawEvent) -> bool:
+    """Whether to look at an event at all: most are passed over without reading them as JSON."""
+    fact = raw.subject.rpartition(".")[2]
+    if fact == "event":
+        return _HANG in raw.body or b"\\u" in raw.body  # any letter may be written as an escape
+    return fact in ("heartbeat", "created")
 
 
 def _is_hang(event: Recorded) -> bool:
