@@ -337,9 +337,9 @@ async def test_chunked_body_is_bounded_while_it_is_read(http: httpx.AsyncClient)
 
 async def test_many_empty_gzip_members_cost_nothing(http: httpx.AsyncClient) -> None:
     session = await begin(http)
-    packed = gzip.compress(b"") * 50_000
+    packed = gzip.compress(b"") * 200
     headers = {"Content-Encoding": "gzip"}
-    answer = await http.post(f"/sessions/{session}/state", content=packed[: 1 << 20], headers=headers)
+    answer = await http.post(f"/sessions/{session}/state", content=packed, headers=headers)
     assert problem(answer)[:2] == (400, "Invalid request")
 
 
