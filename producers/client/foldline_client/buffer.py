@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from threading import Lock
+from threading import RLock
 from typing import Final
 
 from foldline_client.items import CRASHED, CREATED, ENDED, HEARTBEAT, STATE, Item
@@ -23,7 +23,7 @@ class Buffer:
     def __init__(self, max_items: int, max_bytes: int) -> None:
         self._max_items = max_items
         self._max_bytes = max_bytes
-        self._lock = Lock()
+        self._lock = RLock()
         self._items: deque[Item] = deque()
         self._heartbeats: dict[str, Item] = {}
         self._unborn: set[str] = set()  # sessions whose `created` waits here: nobody knows them yet

@@ -1,6 +1,6 @@
 """Reading a session back from the API, up to what this client has written."""
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
@@ -18,11 +18,14 @@ def require_api(api_url: str | None) -> str:
     return api_url
 
 
+_LONGEST_WAIT_MS: Final = 30_000  # what the server takes at most
+
+
 def fetch(api_url: str, ref: SessionRef, options: Options, timeout: float) -> dict[str, Any]:
     """GET the session. Raises DetailsUnavailable."""
     try:
         with httpx.Client(**_reading(api_url, options, timeout)) as client:
-            return _details(client.get(_path(ref), headers=_headers(ref)), ref)
+            return _details(client.get(_path(ref), headers=_headers(ref, timeout)), ref)
     except httpx.RequestError as exc:
         raise _unreachable(exc, api_url) from exc
 
@@ -31,7 +34,7 @@ async def fetch_async(api_url: str, ref: SessionRef, options: Options, timeout: 
     """The same without blocking the loop."""
     try:
         async with httpx.AsyncClient(**_reading(api_url, options, timeout)) as client:
-            return _details(await client.get(_path(ref), headers=_headers(ref)), ref)
+            return _details(await client.get(_path(ref), headers=_headers(ref, timeout)), ref)
     except httpx.RequestError as exc:
         raise _unreachable(exc, api_url) from exc
 
@@ -44,9 +47,14 @@ def _path(ref: SessionRef) -> str:
     return f"/api/sessions/{quote(ref.id, safe='')}"
 
 
-def _headers(ref: SessionRef) -> dict[str, str]:
+def _headers(ref: SessionRef, timeout: float) -> dict[str, str]:
     position = ref.position()
-    return {"Foldline-Min-Position": position} if position else {}
+    if not position:
+        return {}
+    return {
+        "Foldline-Min-Position": position,
+        "Foldline-Wait": str(min(int(timeout * 1000), _LONGEST_WAIT_MS)),
+    }
 
 
 def _details(response: httpx.Response, ref: SessionRef) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Which sessions get a heartbeat in the background, and when the next one is due."""
 
 from dataclasses import dataclass
-from threading import Lock
+from threading import RLock
 
 from foldline_client.items import SessionRef
 
@@ -18,7 +18,7 @@ class Heartbeats:
     """The schedule of background heartbeats. Times are of a monotonic clock, seconds; any thread may call."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()
         self._beats: dict[str, _Beat] = {}
 
     def start(self, ref: SessionRef, interval: float, now: float) -> None:

@@ -3,21 +3,30 @@
 The line takes no NaN, NUL, lone surrogate, number beyond a double, or nesting over 64 levels, and PostgreSQL
 could not store them. Telemetry must not stop the program it watches, so values are converted, never refused:
 non-finite numbers become the strings "NaN", "Infinity", "-Infinity", bad characters U+FFFD, sets lists,
-dates ISO text, what is nested too deep or unknown to JSON its `str()`.
+dates ISO text, what is unknown to JSON its `str()`. What would not end is cut, with a marker in its place:
+objects that hold themselves, too deep a nesting, and what would unfold to more than a fact may be.
 """
 
 import json
 import math
 import numbers
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import date, time
 from enum import Enum
+from itertools import islice
 from typing import Any, Final
 
+from foldline_client.options import MAX_BODY
+
 MAX_DEPTH: Final = 60  # the line's 64, less what wraps a value
+MAX_NODES: Final = 200_000  # more do not fit into a fact
 MAX_INDEXED: Final = 512
 """Longest name, category, group, unit or type, bytes: read models index them."""
+
+CIRCULAR: Final = "<circular>"
+CUT: Final = "<cut: too large>"
+_MAX_CLEANED: Final = MAX_BODY - (1 << 16)  # bytes; less what closes the brackets of what is cut
 
 _SUSPICIOUS: Final = re.compile(r"\\u0000|[0-9]{300}")
 _BAD: Final = re.compile("[\x00\ud800-\udfff]")
@@ -26,36 +35,76 @@ _BAD: Final = re.compile("[\x00\ud800-\udfff]")
 def encode(value: Mapping[str, Any]) -> bytes:
     """One JSON object as UTF-8; a snapshot, so what happens to `value` later does not matter."""
     try:
-        text = _FAST.encode(value)
-        body = text.encode()
-    except (TypeError, ValueError, RuntimeError, RecursionError):
-        pass  # not plain JSON, circular, or changed by another thread meanwhile
-    else:
-        deep = text.count("{") + text.count("[") > MAX_DEPTH and _depth(value) > MAX_DEPTH
-        if not deep and not _SUSPICIOUS.search(text):
-            return body
+        if _ordinary(value):
+            text = _FAST.encode(value)
+            if not _SUSPICIOUS.search(text):
+                return text.encode()
+    except (TypeError, ValueError, RuntimeError):
+        pass  # not plain JSON, or changed by another thread meanwhile
     return _FAST.encode(clean(value)).encode()
 
 
-def clean(value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - a table of cases
-    """A copy of `value` that is JSON the line accepts."""
-    match value:
-        case None | bool():
-            return value
-        case str():
-            return _BAD.sub("\ufffd", value)
-        case int():
-            return int(value) if value.bit_length() < 990 else hex(value)
-        case float():
-            return value if math.isfinite(value) else _FAST_NAN.encode(value)
-        case list() | tuple() | Mapping() if depth >= MAX_DEPTH:
-            return f"<{type(value).__name__}: nested too deep>"
-        case Mapping():
-            return {clean(safe_str(key)): clean(item, depth + 1) for key, item in list(value.items())}
-        case list() | tuple():
-            return [clean(item, depth + 1) for item in list(value)]
-        case _:
-            return clean(plain(value), depth)
+def clean(value: Any) -> Any:
+    """A copy of `value` that is JSON the line accepts, of a size it accepts but for a single huge text."""
+    return _Cleaning().copy(value)
+
+
+class _Cleaning:
+    """One copy in the making: which containers it is inside of, and the bytes it may still grow by."""
+
+    def __init__(self) -> None:
+        self._inside: set[int] = set()
+        self._left = _MAX_CLEANED
+
+    def copy(self, value: Any) -> Any:
+        match value:
+            case str():
+                return self._paid(_BAD.sub("\ufffd", value))
+            case None | bool():
+                return self._paid(value)
+            case int():
+                return self._paid(int(value) if value.bit_length() < 990 else hex(value))
+            case float():
+                return self._paid(value if math.isfinite(value) else _FAST_NAN.encode(value))
+            case list() | tuple() | Mapping():
+                return self._container(value)
+            case _:
+                return self.copy(plain(value))
+
+    def _paid(self, value: Any) -> Any:
+        self._left -= len(_FAST.encode(value).encode()) + 1  # with its comma or colon
+        return value
+
+    def _container(self, value: Any) -> Any:
+        if id(value) in self._inside:
+            return self._paid(CIRCULAR)
+        if len(self._inside) >= MAX_DEPTH:
+            return self._paid(f"<{type(value).__name__}: nested too deep>")
+        self._left -= 3
+        self._inside.add(id(value))
+        copied = self._mapping(value) if isinstance(value, Mapping) else self._list(value)
+        self._inside.discard(id(value))
+        return copied
+
+    # Copied at once before it is looked through, as other threads may change it; no more than could be kept.
+
+    def _mapping(self, value: Mapping[Any, Any]) -> dict[str, Any]:
+        copied: dict[str, Any] = {}
+        for key, item in list(islice(value.items(), max(1, self._left))):
+            if self._left <= 0:
+                copied[CUT] = CUT
+                break
+            copied[self.copy(safe_str(key))] = self.copy(item)
+        return copied
+
+    def _list(self, value: list[Any] | tuple[Any, ...]) -> list[Any]:
+        copied: list[Any] = []
+        for item in list(islice(value, max(1, self._left))):
+            if self._left <= 0:
+                copied.append(CUT)
+                break
+            copied.append(self.copy(item))
+        return copied
 
 
 def plain(value: Any) -> Any:  # noqa: PLR0911 - a table of cases
@@ -95,11 +144,29 @@ def indexed(text: str) -> str:
     return cut.decode(errors="ignore")
 
 
-def _depth(value: Any, above: int = 0) -> int:
-    if above > MAX_DEPTH or not isinstance(value, (Mapping, list, tuple)):
-        return above
-    items = value.values() if isinstance(value, Mapping) else value
-    return max((_depth(item, above + 1) for item in list(items)), default=above + 1)
+def _ordinary(value: Any) -> bool:
+    """Whether the fast encoder may have it: neither deep nor huge once unfolded. Never takes long itself."""
+    left, level = MAX_BODY, [value]
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for container in level:
+            left -= len(container) + 1
+            if isinstance(container, dict):
+                left -= sum(len(key) for key in container if type(key) is str)
+                container = container.values()  # noqa: PLW2901 - looked through like a list
+            for item in container:
+                if type(item) is str:
+                    left -= len(item)
+                elif isinstance(item, (dict, list, tuple)):
+                    below.append(item)
+                elif isinstance(item, (Mapping, Set, Enum)):
+                    return False  # the encoder would unfold it by way of `plain`
+                if left < 0:
+                    return False
+        if not below:
+            return True
+        level = below
+    return False
 
 
 _FAST: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=plain)

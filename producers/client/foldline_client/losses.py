@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import RLock
 from typing import Final
 
 from foldline_client.bodies import event_body
@@ -11,6 +11,7 @@ from foldline_client.items import Item, SessionRef, time_text
 
 DROPPED_EVENT: Final = "foldline_client_dropped"
 _TELL_AFTER: Final = 5.0  # seconds between two notices of one overflow that does not end
+_MOST_SESSIONS: Final = 1_000
 
 
 @dataclass(slots=True)
@@ -25,7 +26,7 @@ class Losses:
     """Dropped facts not yet told. Any thread may call any method."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()
         self._by_session: dict[str, _Loss] = {}
         self._told = 0.0
         self.total = 0
@@ -34,10 +35,12 @@ class Losses:
         """Count one; says whether it is the first of a burst."""
         with self._lock:
             first = not self._by_session
+            self.total += 1
+            if item.ref.id not in self._by_session and len(self._by_session) >= _MOST_SESSIONS:
+                return first  # in the total only: what is told stays bounded as well
             loss = self._by_session.setdefault(item.ref.id, _Loss(item.ref))
             loss.facts[item.fact] += 1
             loss.until = time_text()
-            self.total += 1
             return first
 
     def take(self, *, calm: bool) -> list[tuple[SessionRef, bytes]]:

@@ -1,15 +1,19 @@
 """Metrics of a session: gauges, counters, histograms, timers."""
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from threading import Lock
+from threading import RLock
 from typing import Any
+from weakref import WeakSet
 
 from foldline_client.bodies import Tags, metric_body, texts
 from foldline_client.items import METRIC, SessionRef, time_text
 from foldline_client.jsontext import safe_str
 from foldline_client.recorder import Line, Recorder
+
+_recorders: "WeakSet[MetricRecorder]" = WeakSet()
 
 
 class MetricRecorder(Recorder):
@@ -18,7 +22,8 @@ class MetricRecorder(Recorder):
     def __init__(self, line: Line, ref: SessionRef) -> None:
         super().__init__(line, ref)
         self._totals: dict[tuple[str, object], float] = {}
-        self._totals_lock = Lock()
+        self._totals_lock = RLock()
+        _recorders.add(self)
 
     def log_metric(
         self,
@@ -121,3 +126,13 @@ def _tag_key(tags: Mapping[str, Any] | list[str] | None) -> object:
     if isinstance(tags, Mapping):
         return tuple(sorted((safe_str(name), safe_str(value)) for name, value in tags.items()))
     return tuple(sorted(tags or ()))
+
+
+def _after_fork() -> None:
+    # A thread of the parent may have been counting: nobody is left to release its lock.
+    for recorder in list(_recorders):
+        recorder._totals_lock = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -15,6 +15,7 @@ from foldline_client.transport import DELIVERED, Outcome, Verdict, in_session_or
 _HEADER_ROOM: Final = 1024
 _NOT_ATOMIC: Final = 10174  # the stream does not allow batches
 _TRANSIENT: Final = (408, 429)
+_UNDER_WAY: Final = (10158, 10164)  # of a cluster: the same id, or subject, is just being written
 
 
 class NatsTransport:
@@ -118,7 +119,7 @@ class NatsTransport:
         try:
             ack = await connection.publish(self._subject(item), item.body, self._headers(item), timeout)
         except Refused as exc:
-            again = exc.code >= 500 or exc.code in _TRANSIENT
+            again = exc.code >= 500 or exc.code in _TRANSIENT or exc.err_code in _UNDER_WAY
             return Outcome(Verdict.RETRY if again else Verdict.REJECTED, str(exc))
         except MaxPayloadError:
             return rejected("too large for the NATS server")

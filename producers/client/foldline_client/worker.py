@@ -60,7 +60,7 @@ class Worker:
         self._reset()
 
     def _reset(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
         self._pump = self._make_pump()
 

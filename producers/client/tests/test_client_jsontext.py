@@ -122,3 +122,13 @@ def test_wide_values_stay_whole() -> None:
 @given(any_text)
 def test_indexed_text_fits_the_index(text: str) -> None:
     assert len(clean(indexed(text * 20)).encode()) <= MAX_INDEXED
+
+
+def test_what_leads_back_to_itself_is_cut() -> None:
+    """Two references a node: followed to the end they would be 2^60 nodes."""
+    one: dict[str, Any] = {"name": "one"}
+    two: dict[str, Any] = {"name": "two", "next": one, "previous": one}
+    one |= {"next": two, "previous": two}
+    found = json.loads(encode({"data": one}))
+    assert found["data"]["next"]["next"] == "<circular>"
+    assert found["data"]["previous"]["name"] == "two"
