@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Final, TypeVar
 
 import psycopg
@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 _EXPORTS: Final = 4
 _QUEUE_S: Final = 5.0
+_SWAPS: Final = 5  # generations that become live while one read begins: more is no coincidence
 _ONLY_ON_REQUEST: Final = 1 << 30  # prepare what asks for it, and nothing for having run often
 _NOT_INSTALLED: Final = (
     psycopg.errors.UndefinedTable,
@@ -75,7 +76,10 @@ class Reader:
             return await self._pooled(stack, enter)
         with _as_problem():
             conn = await stack.enter_async_context(self._own_connection())
-            return await enter(conn, stack)
+            for _ in range(_SWAPS):
+                with suppress(psycopg.errors.SerializationFailure):
+                    return await enter(conn, stack)
+            raise psycopg.OperationalError("the read model is swapped again and again")
 
     async def _pooled(
         self, stack: AsyncExitStack, enter: Callable[[Connection, AsyncExitStack], Awaitable[T]]
@@ -91,6 +95,8 @@ class Reader:
                     except psycopg.errors.FeatureNotSupported:
                         await conn.close()  # a rebuild changed a type: its kept plans will never do again
                         continue
+                    except psycopg.errors.SerializationFailure:
+                        continue  # another generation became live meanwhile
                     except psycopg.OperationalError:
                         if conn.closed:
                             continue

@@ -27,7 +27,8 @@ from consumers.reactors.expiry import Expiry, subscribe_expiry
 from consumers.reactors.liveness import Liveness
 from producers.publisher import Publisher
 from projections.catalogue import PROJECTIONS
-from projections.install import add_leases, install
+from projections.generations import add_leases
+from projections.install import install
 from runtime import postgres
 from runtime.bus import close_bus, connect_bus
 from runtime.line import prepare_line

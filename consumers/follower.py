@@ -43,6 +43,10 @@ class Handler(Protocol):
         """The follower's name in leases, metrics and logs."""
 
     @property
+    def version(self) -> int | None:
+        """Of what it folds: only leases of that version are taken."""
+
+    @property
     def streams(self) -> tuple[Stream, ...]:
         """What it reads."""
 
@@ -65,7 +69,9 @@ class Follower:
 
     def __init__(self, handler: Handler, nc: Client, settings: Settings, owner: str) -> None:
         self.handler = handler
-        self.leases = Leases(handler.name, owner, settings.partitions, settings.lease_ttl)
+        self.leases = Leases(
+            handler.name, owner, settings.partitions, settings.lease_ttl, version=handler.version
+        )
         self.failure: str | None = None  # why the last batch or refresh failed; None when all is well
         self._nc = nc
         self._settings = settings

@@ -52,10 +52,13 @@ class Moved(NamedTuple):
 
 
 class Leases:
-    """The leases of one follower in this process."""
+    """The leases of one follower in this process. `version`: only those of this version are taken."""
 
-    def __init__(self, follower: str, owner: str, partitions: int, ttl: float) -> None:
+    def __init__(
+        self, follower: str, owner: str, partitions: int, ttl: float, *, version: int | None = None
+    ) -> None:
         self.follower = follower
+        self.version = version
         self.owner = owner
         self.partitions = partitions
         self.held: dict[int, Held] = {}
@@ -129,8 +132,8 @@ class Leases:
         return await (await self._execute(conn, query, **values)).fetchall()
 
     async def _execute(self, conn: Connection, query: str, **values: Any) -> AsyncCursor[TupleRow]:
-        arguments = {"follower": self.follower, "owner": self.owner, "ttl": self._ttl, **values}
-        return await conn.execute(_QUERIES[query], arguments)
+        mine = {"follower": self.follower, "owner": self.owner, "version": self.version, "ttl": self._ttl}
+        return await conn.execute(_QUERIES[query], mine | values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 -- name: announce-replica
--- This replica is alive; returns all replicas that are, by name.
+-- This replica is alive; returns all replicas of its version that are, by name.
 with me as (
-    insert into foldline.replica (follower, owner, until)
-    values (%(follower)s, %(owner)s, clock_timestamp() + %(ttl)s)
-    on conflict (follower, owner) do update set until = excluded.until
+    insert into foldline.replica (follower, owner, version, until)
+    values (%(follower)s, %(owner)s, %(version)s, clock_timestamp() + %(ttl)s)
+    on conflict (follower, owner) do update set version = excluded.version, until = excluded.until
     returning owner
 ), silent as (
     select owner from foldline.replica
@@ -16,7 +16,8 @@ with me as (
 select owner from me
 union
 select owner from foldline.replica
-where follower = %(follower)s and until between clock_timestamp() and clock_timestamp() + 2 * %(ttl)s
+where follower = %(follower)s and version is not distinct from %(version)s::integer
+  and until between clock_timestamp() and clock_timestamp() + 2 * %(ttl)s
 order by owner
 
 -- name: renew-leases
@@ -38,12 +39,13 @@ where l.follower = %(follower)s and l.part = held.part
 returning l.part
 
 -- name: take-leases
--- Take free or expired partitions, and own ones that were forgotten after a failure. One that ends further ahead than any owner would set it was written
--- before the clock went back: as good as expired. Rows locked by a hung owner's transaction are passed over;
+-- Take free or expired partitions of our version that are not paused, and own ones that were forgotten after a
+-- failure. One that ends further ahead than any owner would set it was written before the clock went back: as
+-- good as expired. Rows locked by a hung owner's transaction are passed over;
 -- one that hangs before its fence holds no lease row, but its uncommitted rows would block us: its backend ends.
 with free as (
     select part, owner, backend_pid, backend_start from foldline.lease
-    where follower = %(follower)s
+    where follower = %(follower)s and version is not distinct from %(version)s::integer and paused is null
       and part <> all(%(holding)s::smallint[])
       and (owner is null or owner = %(owner)s
            or until not between clock_timestamp() and clock_timestamp() + 2 * %(ttl)s)
@@ -68,8 +70,8 @@ returning l.part, l.epoch, l.seqs, (select bool_and(done) from ended)
 select pg_terminate_backend(l.backend_pid)
 from foldline.lease l
 join pg_stat_activity a on a.pid = l.backend_pid and a.backend_start = l.backend_start
-where l.follower = %(follower)s and l.part <> all(%(holding)s::smallint[])
-  and l.owner is not null and l.backend_pid <> %(pid)s
+where l.follower = %(follower)s and l.version is not distinct from %(version)s::integer
+  and l.part <> all(%(holding)s::smallint[]) and l.owner is not null and l.backend_pid <> %(pid)s
   and (l.owner = %(owner)s or l.until not between clock_timestamp() and clock_timestamp() + 2 * %(ttl)s)
 
 -- name: release-leases

@@ -29,11 +29,15 @@ _REFUSALS: Final = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded)
 
 
 class Projector(Generic[State, Changes]):
-    """Applies events to a projection. Remembers entity states as long as every batch commits."""
+    """Applies events to a projection. Remembers entity states as long as every batch commits.
+
+    As a follower it has the name of the schema it folds into.
+    """
 
     def __init__(self, projection: Projection[State, Changes]) -> None:
         self.projection = projection
-        self.name = projection.name
+        self.name = projection.schema
+        self.version = projection.version
         self.streams = projection.streams
         self._queries = load_queries("consumers", "batch.sql", schema=projection.schema)
         self._states: OrderedDict[Key, State | None] = OrderedDict()

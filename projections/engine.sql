@@ -1,6 +1,9 @@
 -- Tables the engine keeps beside every read model, in the read model's own schema: they are rebuilt
 -- and swapped with it.
 
+-- Which generation this is; see foldline.generation.
+create table {schema}.generation (number bigint not null);
+
 -- Events without effect because something was wrong with them; a pure function of the line.
 create table {schema}.rejected (
     part      smallint    not null,

@@ -1,38 +1,29 @@
-"""Creating a read model's schema, once, whoever comes first."""
+"""Creating a read model's first generation, once, whoever comes first."""
 
-from typing import Any, Final
+from typing import Any
 
+from projections.generations import Role, create, generations, lock_installation
 from projections.projection import Projection
 from runtime.postgres import Connection
 from runtime.problems import Problem
-from runtime.sql import in_schema, load_queries, read_sql
-
-_QUERIES: Final = load_queries("projections", "install.sql", schema="foldline")
 
 
-async def install(conn: Connection, projection: Projection[Any, Any], partitions: int) -> None:
-    """Create the tables and lease rows of a projection where missing.
+async def install(conn: Connection, projection: Projection[Any, Any], partitions: int) -> bool:
+    """Create the live generation where there is none; whether it is of this program's version.
 
-    Safe to call from any number of processes at once. Raises Problem if the schema is of another version.
+    Where it is older, it has to be rebuilt. Safe to call from any number of processes at once. Raises Problem
+    if it is newer.
     """
     async with conn.transaction():
-        await conn.execute(_QUERIES["lock-installation"])
-        row = await (await conn.execute(_QUERIES["installed-version"], {"name": projection.name})).fetchone()
-        if row is None:
-            await conn.execute(in_schema("create schema {schema}", projection.schema).encode())
-            await conn.execute(in_schema(read_sql("projections", "engine.sql"), projection.schema).encode())
-            await conn.execute(projection.schema_sql().encode())
-            await conn.execute(
-                _QUERIES["record-version"], {"name": projection.name, "version": projection.version}
-            )
-        elif row[0] != projection.version:
-            raise Problem(
-                f"projection {projection.name}: PostgreSQL holds version {row[0]}, this program folds "
-                f"version {projection.version}: run the program that matches, or start with an empty database"
-            )
-        await add_leases(conn, projection.name, partitions)
-
-
-async def add_leases(conn: Connection, follower: str, partitions: int) -> None:
-    """One lease row per partition, free and at the start of the line where it is new."""
-    await conn.execute(_QUERIES["add-leases"], {"follower": follower, "partitions": partitions})
+        await lock_installation(conn)
+        live = (await generations(conn, projection.name)).get(Role.LIVE)
+        if live is None:
+            await create(conn, projection, Role.LIVE, partitions)
+            return True
+    if live.version > projection.version:
+        raise Problem(
+            f"projection {projection.name}: PostgreSQL holds version {live.version}, this program folds "
+            f"version {projection.version}: run the newer program, or go back with "
+            f"`foldline put-back {projection.name}` while the generation before is kept"
+        )
+    return live.version == projection.version

@@ -7,7 +7,7 @@ the engine's.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Self, TypeVar
 
 from projections.recorded import Recorded
 from runtime.postgres import Connection
@@ -34,6 +34,10 @@ class Projection(ABC, Generic[State, Changes]):
 
     def __init__(self, schema: str | None = None) -> None:
         self.schema = schema or self.name
+
+    def in_schema(self, schema: str) -> Self:
+        """The same projection, folding into another schema."""
+        return type(self)(schema)
 
     @abstractmethod
     def schema_sql(self) -> str:

@@ -14,6 +14,9 @@ create table if not exists foldline.lease (
     until         timestamptz not null default '-infinity',
     seqs          jsonb       not null default '{}',         -- stream name → last sequence folded
     stored_at     timestamptz,                               -- store time of the last event folded
+    version       integer,                                   -- of the projection; only its program takes it
+    paused        text,                                      -- why nobody may fold it; null = go on
+    paused_at     timestamptz,
     primary key (follower, part)
 ) with (fillfactor = 50);
 
@@ -21,16 +24,36 @@ create table if not exists foldline.lease (
 create table if not exists foldline.replica (
     follower text        not null,
     owner    text        not null,
+    version  integer,
     until    timestamptz not null,
     primary key (follower, owner)
 ) with (fillfactor = 50);
 
--- Which version of each projection the live schema holds.
-create table if not exists foldline.projection (
-    name         text        primary key,
-    version      integer     not null,
-    installed_at timestamptz not null default clock_timestamp()
+-- The generations of each read model, each in a schema of its own: the live one, which is read, one that is
+-- being built, and the one before, kept to be put back. Every one has lease rows under its schema's name.
+create table if not exists foldline.generation (
+    projection text        not null,
+    role       text        not null check (role in ('live', 'building', 'old')),
+    number     bigint      not null,                         -- counts up; the schema's own table holds it, too
+    version    integer     not null,                         -- of the projection that folds it
+    cancelled  boolean     not null default false,           -- whoever builds it shall stop
+    began_at   timestamptz not null default clock_timestamp(),
+    primary key (projection, role)
 );
+
+-- Called first in every read of a read model: between parsing a statement, which finds its tables, and its
+-- snapshot, another generation may have become the live one. Its reader then asks again.
+create or replace function foldline.live(projection text, number bigint) returns bigint
+language plpgsql stable as $$
+begin
+    if not exists (
+        select from foldline.generation g
+        where g.projection = live.projection and g.role = 'live' and g.number = live.number
+    ) then
+        raise serialization_failure using message = format('another generation of %s is live', projection);
+    end if;
+    return number;
+end $$;
 
 -- RFC 3339 in UTC with six digits, the one form in which times leave this system.
 create or replace function foldline.rfc3339(t timestamptz) returns text

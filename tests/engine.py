@@ -11,7 +11,8 @@ from consumers.projector import Projector
 from consumers.reactors.liveness import Liveness
 from producers.publisher import Publisher
 from projections.catalogue import PROJECTIONS
-from projections.install import add_leases, install
+from projections.generations import add_leases
+from projections.install import install
 from runtime.bus import connect_bus
 from runtime.line import prepare_line
 from runtime.postgres import connect_with_retry, pool

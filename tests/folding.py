@@ -42,7 +42,7 @@ class Folding:
 
     def __init__(self, conn: Connection, projection: Projection[Any, Any] = PROJECTIONS[0]) -> None:
         self.conn = conn
-        self.leases = Leases(projection.name, "folding", PARTITIONS, ttl=3600)
+        self.leases = Leases(projection.schema, "folding", PARTITIONS, ttl=3600, version=projection.version)
         self.projector = Projector(projection)
         self._newest: dict[int, datetime] = {}
         self._batch_queries = load_queries("consumers", "batch.sql", schema=projection.schema)

@@ -42,6 +42,7 @@ class Liveness:
     """Publishes `application_recovered` and machine-return crashes. `timeout`: silence that suspends."""
 
     name = "liveness"
+    version = None
     streams = (SESSIONS, HEARTBEATS)
 
     def __init__(

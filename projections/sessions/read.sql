@@ -14,6 +14,10 @@ cross join lateral (
         greatest(s.touched_at, h.at) as updated_at
 ) c
 
+-- name: live
+-- Fragment, first of every statement: refused if another generation became live while it was being parsed.
+live as materialized (select foldline.live(%(projection)s, g.number) as number from {schema}.generation g)
+
 -- name: clock
 -- Fragment: one reading of the clock for a whole statement; a heartbeat before the deadline is too old.
 clock as materialized (select clock_timestamp() - %(timeout)s::interval as deadline)
@@ -39,7 +43,7 @@ found as materialized (
 -- Fragment: how far the read model is, as a Foldline-Position; `parts` null means all partitions.
 (
     select string_agg(q.key || '/' || l.part || ':' || q.value, ',' order by q.key, l.part)
-    from foldline.lease l, jsonb_each_text(l.seqs) q
+    from live, foldline.lease l, jsonb_each_text(l.seqs) q
     where l.follower = %(projection)s and (%(parts)s::smallint[] is null or l.part = any(%(parts)s))
 )
 
@@ -83,7 +87,7 @@ concat(
 
 -- name: session
 -- One session with everything; the sites tell whether it exists, and whether the id is enough.
-with {clock}, {found}
+with {live}, {clock}, {found}
 select found.sites, {position}, one.document, one.patches
 from found
 left join lateral (
@@ -94,14 +98,14 @@ left join lateral (
 
 -- name: history
 -- The patches of one session.
-with {found}
+with {live}, {found}
 select found.sites, {position}, {patches}
 from found
 left join {schema}.session s on cardinality(found.sites) = 1 and s.site = found.sites[1] and s.id = %(id)s
 
 -- name: timeline
 -- One page of a session's events or metrics, with the number of all that match and where the page ends.
-with {found}, matching as (
+with {live}, {found}, matching as (
     select t.seq
     from found
     join {schema}.{timeline} t on t.site = found.sites[1] and t.id = %(id)s
@@ -175,7 +179,7 @@ set local idle_in_transaction_session_timeout = '60s'
 -- name: export
 -- Sessions by filter, sorted, one row each; the first row carries the total, the position and where the
 -- page ends. Keys are sorted before documents are built, so that memory is bounded by the keys.
-with {clock}, matching as materialized (
+with {live}, {clock}, matching as materialized (
     select s.site, s.id, {key} as key
     from {seen}
     where (%(product)s::text is null or s.state->>'product' = %(product)s)
@@ -245,7 +249,7 @@ group by site, id
 -- name: timeseries
 -- A metric over many sessions: statistics of all points, and the newest of them in the order of time.
 -- Sums of very large values would overflow a double: they are taken in units of a power of two, which is exact.
-with measured as materialized (
+with {live}, measured as materialized (
     select m.site, m.id, m.seq, m.at, m.value
     from {schema}.metric m
     join {schema}.session s on s.site = m.site and s.id = m.id

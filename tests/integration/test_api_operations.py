@@ -118,7 +118,7 @@ async def test_reads_follow_a_swapped_schema(
     for _ in range(8):
         assert (await client.get("/api/sessions/S1")).status_code == 200
     await line.conn.execute("alter schema sessions rename to replaced")
-    await line.conn.execute("drop schema if exists replaced cascade; delete from foldline.projection")
+    await line.conn.execute("drop schema if exists replaced cascade; delete from foldline.generation")
     await install(line.conn, line.projection, PARTITIONS)
     if retyped:
         await line.conn.execute("alter table sessions.session alter column events type numeric")

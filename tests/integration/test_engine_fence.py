@@ -10,7 +10,7 @@ from runtime.postgres import Connection
 
 @pytest.fixture
 async def leases(db: Connection) -> Leases:
-    made = Leases("sessions", "test", 16, ttl=60)
+    made = Leases("sessions", "test", 16, ttl=60, version=1)
     await made.refresh(db, await identify(db))
     return made
 

@@ -21,7 +21,7 @@ class Replica:
     """One owner of the sessions projection by hand: its leases and its two connections."""
 
     def __init__(self, owner: str, ttl: float, control: Connection, writer: Connection) -> None:
-        self.leases = Leases("sessions", owner, 16, ttl)
+        self.leases = Leases("sessions", owner, 16, ttl, version=1)
         self.control, self.writer = control, writer
 
     async def refresh(self) -> set[int]:

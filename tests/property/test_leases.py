@@ -56,7 +56,7 @@ class Replica:
 
     def __init__(self, database: Database, name: str) -> None:
         self.database = database
-        self.leases = Leases(FOLLOWER, name, PARTITIONS, ttl=3600)
+        self.leases = Leases(FOLLOWER, name, PARTITIONS, ttl=3600, version=1)
         self.control, self.writer = database.open(), database.open()
         self.backend = database.run(identify(self.writer))
 

@@ -1,0 +1,105 @@
+"""Generations of a read model: the live one, one being built beside it, and the one before.
+
+Each is a schema of its own with lease rows of its own, both under one name. Read models have no migrations:
+what changes is a new generation, folded from the line.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from projections.projection import Projection
+from runtime.postgres import Connection
+from runtime.sql import in_schema, load_queries, read_sql
+
+
+class Role(StrEnum):
+    """What a generation is for. `SCRATCH` is what a verification folds; it is never recorded."""
+
+    LIVE = "live"
+    BUILDING = "building"
+    OLD = "old"
+    SCRATCH = "scratch"
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One recorded generation. `number` counts up over the life of a projection."""
+
+    role: Role
+    number: int
+    version: int
+    cancelled: bool
+    began_at: datetime
+
+
+_QUERIES: Final = load_queries("projections", "generations.sql", schema="foldline")
+
+
+def name_of(projection: str, role: Role) -> str:
+    """The schema of a generation, and the follower that folds it."""
+    return projection if role is Role.LIVE else f"{projection}_{role}"
+
+
+async def generations(conn: Connection, projection: str) -> dict[Role, Generation]:
+    """Those there are."""
+    cursor = await conn.execute(_QUERIES["generations"], {"projection": projection})
+    return {Role(role): Generation(Role(role), *rest) async for role, *rest in cursor}
+
+
+async def create(conn: Connection, projection: Projection[Any, Any], role: Role, partitions: int) -> None:
+    """An empty generation at the start of the line. Runs inside the caller's transaction."""
+    name = name_of(projection.name, role)
+    built = projection.in_schema(name)
+    await conn.execute(in_schema("create schema {schema}", name).encode())
+    await conn.execute(in_schema(read_sql("projections", "engine.sql"), name).encode())
+    await conn.execute(built.schema_sql().encode())
+    number = 0
+    if role is not Role.SCRATCH:
+        values = {"projection": projection.name, "role": role, "version": projection.version}
+        row = await (await conn.execute(_QUERIES["record"], values)).fetchone()
+        number = row[0] if row else 0
+    numbered = load_queries("projections", "generations.sql", schema=name)["number"]
+    await conn.execute(numbered, {"number": number})
+    await add_leases(conn, name, partitions, version=projection.version)
+
+
+async def drop(conn: Connection, projection: str, role: Role) -> None:
+    """A generation goes away with everything in it. Runs inside the caller's transaction."""
+    name = name_of(projection, role)
+    await conn.execute(_QUERIES["drop-leases"], {"follower": name})
+    await conn.execute(in_schema("drop schema if exists {schema} cascade", name).encode())
+    await conn.execute(_QUERIES["forget"], {"projection": projection, "role": role})
+
+
+async def become(conn: Connection, projection: str, role: Role, to: Role) -> None:
+    """A generation takes another role: schema, leases and record. Runs inside the caller's transaction."""
+    old, new = name_of(projection, role), name_of(projection, to)
+    await conn.execute(f'alter schema "{old}" rename to "{new}"'.encode())
+    await conn.execute(_QUERIES["move-leases"], {"from": old, "to": new})
+    await conn.execute(_QUERIES["become"], {"projection": projection, "role": role, "to": to})
+
+
+async def cancel(conn: Connection, projection: str, *, cancelled: bool = True) -> bool:
+    """Ask whoever builds to stop; whether there is anything being built."""
+    cursor = await conn.execute(_QUERIES["cancel"], {"projection": projection, "cancelled": cancelled})
+    return await cursor.fetchone() is not None
+
+
+async def lock_installation(conn: Connection) -> None:
+    """One process at a time creates or drops generations, until the end of the transaction."""
+    await conn.execute(_QUERIES["lock-installation"])
+
+
+async def add_leases(
+    conn: Connection, follower: str, partitions: int, *, version: int | None = None
+) -> None:
+    """One lease row per partition, free and at the start of the line where it is new."""
+    values = {"follower": follower, "partitions": partitions, "version": version}
+    await conn.execute(_QUERIES["add-leases"], values)
+
+
+async def tables(conn: Connection, schema: str) -> list[str]:
+    """Names of a schema's tables."""
+    return [row[0] async for row in await conn.execute(_QUERIES["tables"], {"schema": schema})]

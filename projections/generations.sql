@@ -1,0 +1,52 @@
+-- name: lock-installation
+-- Held to the end of the transaction: one process installs, the others then find it done.
+select pg_advisory_xact_lock(1179601988)
+
+-- name: generations
+-- All generations of a projection.
+select role, number, version, cancelled, began_at from foldline.generation where projection = %(projection)s
+
+-- name: record
+-- A new generation; its number is the next one.
+insert into foldline.generation (projection, role, number, version)
+select %(projection)s, %(role)s, coalesce(max(number), 0) + 1, %(version)s
+from foldline.generation where projection = %(projection)s
+returning number
+
+-- name: number
+-- The generation's own copy of its number.
+insert into {schema}.generation values (%(number)s)
+
+-- name: add-leases
+-- A free lease row for each partition that has none, at the start of the line.
+insert into foldline.lease (follower, part, version)
+select %(follower)s, p, %(version)s from generate_series(0, %(partitions)s - 1) p
+on conflict do nothing
+
+-- name: drop-leases
+-- The leases of a generation that goes away; whoever folds it is fenced.
+delete from foldline.lease where follower = %(follower)s
+
+-- name: move-leases
+-- The leases of a generation follow it to its new name, free and under epochs nobody holds.
+update foldline.lease set
+    follower = %(to)s, epoch = epoch + 1, owner = null, backend_pid = null, backend_start = null, until = '-infinity'
+where follower = %(from)s
+
+-- name: forget
+-- A generation that was dropped.
+delete from foldline.generation where projection = %(projection)s and role = %(role)s
+
+-- name: become
+-- A generation takes another role; it begins anew in it.
+update foldline.generation set role = %(to)s, cancelled = false, began_at = clock_timestamp()
+where projection = %(projection)s and role = %(role)s
+
+-- name: cancel
+-- Ask whoever builds a generation to stop.
+update foldline.generation set cancelled = %(cancelled)s
+where projection = %(projection)s and role = 'building' returning number
+
+-- name: tables
+-- The tables of a schema.
+select tablename from pg_tables where schemaname = %(schema)s order by tablename
