@@ -21,6 +21,7 @@ from faststream.nats.prometheus import NatsPrometheusMiddleware
 from faststream.security import SASLPlaintext
 from prometheus_client import REGISTRY, start_http_server
 
+from consumers.control.upgrade import upgrade
 from consumers.follower import Follower, Handler
 from consumers.projector import Projector
 from consumers.reactors.expiry import Expiry, subscribe_expiry
@@ -82,8 +83,7 @@ async def _start(config: Settings, stack: AsyncExitStack) -> Expiry:
     await prepare_line(reading, config)
     async with await postgres.connect_with_retry(config, name="foldline-install") as conn:
         await install_engine(conn)
-        for projection in PROJECTIONS:
-            await install(conn, projection, config.partitions)
+        outdated = [one for one in PROJECTIONS if not await install(conn, one, config.partitions)]
         await add_leases(conn, Liveness.name, config.partitions)
     pool = await stack.enter_async_context(postgres.pool(config, name="foldline-consumer"))
     progress = Progress(reading, pool)
@@ -98,6 +98,9 @@ async def _start(config: Settings, stack: AsyncExitStack) -> Expiry:
     followers = [Follower(handler, reading, config, owner) for handler in handlers]
     running = [asyncio.create_task(follower.run()) for follower in followers]
     stack.push_async_callback(_stop, followers, running)
+    for projection in outdated:
+        upgrading = asyncio.create_task(upgrade(projection, config, reading))
+        stack.push_async_callback(_cancel, upgrading)
     if config.metrics_port:
         server, thread = start_http_server(config.metrics_port, addr=config.host)
         stack.callback(thread.join)
@@ -110,6 +113,11 @@ async def _stop(followers: list[Follower], running: list[asyncio.Task[None]]) ->
     for follower in followers:
         follower.stop()
     await asyncio.gather(*running)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def run(config: Settings) -> None:

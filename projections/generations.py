@@ -67,18 +67,28 @@ async def create(conn: Connection, projection: Projection[Any, Any], role: Role,
 
 async def drop(conn: Connection, projection: str, role: Role) -> None:
     """A generation goes away with everything in it. Runs inside the caller's transaction."""
-    name = name_of(projection, role)
-    await conn.execute(_QUERIES["drop-leases"], {"follower": name})
-    await conn.execute(in_schema("drop schema if exists {schema} cascade", name).encode())
+    await drop_leases(conn, projection, role)
+    dropping = in_schema("drop schema if exists {schema} cascade", name_of(projection, role))
+    await conn.execute(dropping.encode())
     await conn.execute(_QUERIES["forget"], {"projection": projection, "role": role})
 
 
 async def become(conn: Connection, projection: str, role: Role, to: Role) -> None:
-    """A generation takes another role: schema, leases and record. Runs inside the caller's transaction."""
+    """A generation takes another role, without its leases. Runs inside the caller's transaction."""
     old, new = name_of(projection, role), name_of(projection, to)
     await conn.execute(f'alter schema "{old}" rename to "{new}"'.encode())
-    await conn.execute(_QUERIES["move-leases"], {"from": old, "to": new})
     await conn.execute(_QUERIES["become"], {"projection": projection, "role": role, "to": to})
+
+
+async def move_leases(conn: Connection, projection: str, role: Role, to: Role) -> None:
+    """A generation's leases follow it into another role, free for anybody."""
+    names = {"from": name_of(projection, role), "to": name_of(projection, to)}
+    await conn.execute(_QUERIES["move-leases"], names)
+
+
+async def drop_leases(conn: Connection, projection: str, role: Role) -> None:
+    """A generation's leases go away; whoever folds it is fenced."""
+    await conn.execute(_QUERIES["drop-leases"], {"follower": name_of(projection, role)})
 
 
 async def cancel(conn: Connection, projection: str, *, cancelled: bool = True) -> bool:
@@ -92,9 +102,7 @@ async def lock_installation(conn: Connection) -> None:
     await conn.execute(_QUERIES["lock-installation"])
 
 
-async def add_leases(
-    conn: Connection, follower: str, partitions: int, *, version: int | None = None
-) -> None:
+async def add_leases(conn: Connection, follower: str, partitions: int, *, version: int | None = None) -> None:
     """One lease row per partition, free and at the start of the line where it is new."""
     values = {"follower": follower, "partitions": partitions, "version": version}
     await conn.execute(_QUERIES["add-leases"], values)

@@ -7,6 +7,7 @@ the engine's.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import ClassVar, Generic, Self, TypeVar
 
 from projections.recorded import Recorded
@@ -31,6 +32,12 @@ class Projection(ABC, Generic[State, Changes]):
     version: ClassVar[int]
     """Raised with every change that makes the same line give other rows."""
     streams: ClassVar[tuple[Stream, ...]]
+    entity: ClassVar[str]
+    """The subject's token of what it is about: `session`."""
+    levels: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Tables filled from a stream that keeps only the newest message of a subject: table → stream."""
+    bookkeeping: ClassVar[frozenset[str]] = frozenset()
+    """Tables that no answer depends on and that may differ between two folds of the same line."""
 
     def __init__(self, schema: str | None = None) -> None:
         self.schema = schema or self.name

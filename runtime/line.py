@@ -18,6 +18,7 @@ from schemas.streams import MAX_PAYLOAD, MIN_SERVER, STREAMS, drift
 logger = logging.getLogger("foldline.line")
 
 _NOT_FOUND = 10059
+_NO_MESSAGE = 10037
 _NO_QUORUM_YET = 503
 
 
@@ -107,3 +108,13 @@ async def api(
         return {"error": {"code": _NO_QUORUM_YET, "description": f"JetStream does not answer: {exc}"}}
     answer: dict[str, Any] = json.loads(reply.data)
     return answer
+
+
+async def newest_sequence(nc: Client, stream: str, stored_filter: str) -> int:
+    """The sequence of the newest message of a subject; 0 without one. Raises LookupError."""
+    answer = await api(nc, f"STREAM.MSG.GET.{stream}", {"last_by_subj": stored_filter})
+    if error := answer.get("error"):
+        if error.get("err_code") == _NO_MESSAGE:
+            return 0
+        raise LookupError(f"stream {stream}: {error.get('description', error)}")
+    return int(answer["message"]["seq"])

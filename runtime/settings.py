@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     lease_ttl: Seconds = Field(
         5.0, description="Seconds until a silent consumer loses its partitions; alike everywhere."
     )
+    rebuild_workers: int = Field(
+        2, ge=1, le=64, description="Processes that fold a rebuild or a verification."
+    )
     connect_timeout: Seconds = Field(60.0, description="Seconds a process retries its first connections.")
 
     # Judgements and waits
@@ -78,3 +81,9 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """The process's settings; the first call reads the environment."""
     return Settings()
+
+
+def environment_of(config: Settings) -> dict[str, str]:
+    """The variables that give another process the same settings."""
+    given = {name: getattr(config, name) for name in config.model_fields_set}
+    return {f"FOLDLINE_{name.upper()}": str(value) for name, value in given.items() if value is not None}

@@ -105,4 +105,9 @@ def published_form(stored: str) -> str:
 
 def entity_filter(site: str, entity: str, entity_id: str, partitions: int) -> str:
     """All stored subjects of one entity: what expected-last-sequence checks and purges name."""
-    return f"{PREFIX}.{partition_of(entity_id, partitions)}.{site}.{entity}.{entity_id}.*"
+    return fact_filter(site, entity, entity_id, "*", partitions)
+
+
+def fact_filter(site: str, entity: str, entity_id: str, fact: str, partitions: int) -> str:
+    """The stored subject of one fact of one entity."""
+    return f"{PREFIX}.{partition_of(entity_id, partitions)}.{site}.{entity}.{entity_id}.{fact}"

@@ -21,6 +21,13 @@ COMMANDS = {
     "tail": "foldline.cli.tail",
     "demo": "foldline.cli.demo",
     "status": "foldline.cli.status",
+    "projections": "foldline.cli.projections",
+    "rebuild": "foldline.cli.rebuild",
+    "verify": "foldline.cli.rebuild",
+    "put-back": "foldline.cli.rebuild",
+    "drop": "foldline.cli.projections",
+    "pause": "foldline.cli.projections",
+    "resume": "foldline.cli.projections",
     "rejected": "foldline.cli.rejected",
     "asyncapi": "foldline.cli.asyncapi",
 }

@@ -12,6 +12,7 @@ from nats.aio.client import Client
 from foldline.embedded.stack import resolve
 from runtime.bus import close_bus, connect_bus
 from runtime.postgres import Connection, connect_with_retry
+from runtime.problems import Problem
 from runtime.settings import Settings, settings
 
 
@@ -42,6 +43,16 @@ async def bus(config: Settings, *, publisher: bool = False) -> AsyncIterator[Cli
 async def database(config: Settings) -> AsyncIterator[Connection]:
     """A connection to PostgreSQL for the length of a command."""
     async with await connect_with_retry(config, name="foldline-cli") as conn:
+        yield conn
+
+
+@asynccontextmanager
+async def projections_database(config: Settings) -> AsyncIterator[Connection]:
+    """The same, where read models have been installed. Raises Problem where they have not."""
+    async with database(config) as conn:
+        row = await (await conn.execute("select to_regclass('foldline.generation')")).fetchone()
+        if row is None or row[0] is None:
+            raise Problem("no consumer has run on this database yet", "FOLDLINE_DATABASE_URL")
         yield conn
 
 

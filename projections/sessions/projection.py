@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic_core import from_json, to_json
@@ -33,6 +34,9 @@ class SessionsProjection(Projection[Session, SessionChanges]):
     name = "sessions"
     version = 1
     streams = (SESSIONS, HEARTBEATS)
+    entity = "session"
+    levels = MappingProxyType({"heartbeat": HEARTBEATS.name})
+    bookkeeping = frozenset({"expiry"})  # tells how the two streams interleaved
 
     def __init__(self, schema: str | None = None) -> None:
         super().__init__(schema)

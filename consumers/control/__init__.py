@@ -1,0 +1,1 @@
+"""Operating projections: rebuild, verify, put back, pause, and the entities that are parked."""

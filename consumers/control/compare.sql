@@ -1,0 +1,24 @@
+-- name: columns
+-- A table's columns in order, and which of them are its key.
+select a.attname, coalesce(a.attnum = any(i.indkey::int2[]), false)
+from pg_attribute a
+left join pg_index i on i.indrelid = a.attrelid and i.indisprimary
+where a.attrelid = to_regclass(%(table)s) and a.attnum > 0 and not a.attisdropped
+order by a.attnum
+
+-- name: bucket
+-- Fragment: which of many buckets a row belongs to, by its key.
+(hashtextextended(concat_ws(' ', {key}), 0) & 4095)
+
+-- name: digests
+-- How many rows each bucket of a table has, and what they add up to.
+select {bucket}, count(*), sum(hashtextextended(t::text, 1)::numeric), sum(hashtextextended(t::text, 2)::numeric)
+from {schema}.{table} t
+where {condition}
+group by 1
+
+-- name: rows
+-- The rows of some buckets, every column as text.
+select {columns}
+from {schema}.{table} t
+where {condition} and {bucket} = any(%(wanted)s::bigint[])

@@ -1,0 +1,50 @@
+-- name: checkpoints
+-- How far each partition of a follower is.
+select part, seqs from foldline.lease where follower = %(follower)s order by part
+
+-- name: lock-checkpoints
+-- The same, and nobody commits a batch until the end of the transaction. In the order of the fence.
+select part, seqs from foldline.lease where follower = %(follower)s order by part for update
+
+-- name: one-at-a-time
+-- Held as long as the connection: one process rebuilds or verifies a projection.
+select pg_try_advisory_lock(1179601988, hashtext(%(name)s))
+
+-- name: continue-at
+-- The generation that becomes live: as far as it is, under epochs nobody holds. Who held the partitions keeps
+-- them, and takes them anew. The time the swap took is no silence of theirs.
+update foldline.lease l
+set seqs = reached.seqs, version = %(version)s, epoch = l.epoch + 1,
+    until = l.until + (clock_timestamp() - transaction_timestamp())
+from unnest(%(parts)s::smallint[], %(seqs)s::jsonb[]) reached (part, seqs)
+where l.follower = %(follower)s and l.part = reached.part
+
+-- name: set-aside
+-- The generation before, as far as it was.
+insert into foldline.lease (follower, part, version, seqs)
+select %(follower)s, part, %(version)s, seqs
+from unnest(%(parts)s::smallint[], %(seqs)s::jsonb[]) was (part, seqs)
+
+-- name: pause
+-- Nobody folds a projection's partitions any more; who does is fenced.
+update foldline.lease
+set paused = %(reason)s, paused_at = clock_timestamp(), epoch = epoch + 1, owner = null, backend_pid = null,
+    backend_start = null, until = '-infinity'
+where follower = %(follower)s and paused is distinct from %(reason)s
+
+-- name: resume
+-- Its partitions may be taken again.
+update foldline.lease set paused = null, paused_at = null
+where follower = %(follower)s and paused is not null
+
+-- name: bound-lock
+-- Who waits for a lock would make others wait behind it.
+select set_config('lock_timeout', %(timeout)s, true)
+
+-- name: newest
+-- Store time of the newest event a follower has folded.
+select max(stored_at) from foldline.lease where follower = %(follower)s
+
+-- name: paused
+-- The partitions nobody may fold, and why.
+select part, paused from foldline.lease where follower = %(follower)s and paused is not null order by part

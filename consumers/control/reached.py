@@ -1,0 +1,59 @@
+"""Whether a follower has folded everything up to given sequences."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from nats.aio.client import Client
+
+from runtime.line import api
+from runtime.postgres import Connection
+from runtime.sql import load_queries
+from schemas.subjects import PREFIX
+
+Sequences = dict[int, dict[str, int]]
+"""Partition → stream → sequence."""
+
+_QUERIES: Final = load_queries("consumers.control", "control.sql", schema="foldline")
+_NO_MESSAGE: Final = 10037
+
+
+async def checkpoints(conn: Connection, follower: str, *, lock: bool = False) -> Sequences:
+    """How far a follower is; with `lock` it stays there until the end of the transaction."""
+    query = _QUERIES["lock-checkpoints" if lock else "checkpoints"]
+    return {part: seqs async for part, seqs in await conn.execute(query, {"follower": follower})}
+
+
+async def reached(nc: Client, at: Sequences, target: Sequences) -> bool:
+    """Whether nothing is left between two places. Raises LookupError when a stream does not answer.
+
+    Equal sequences are not asked for: what was folded elsewhere may have been purged since.
+    """
+    gaps = [
+        (stream, part, at.get(part, {}).get(stream, 0), end)
+        for part, ends in target.items()
+        for stream, end in ends.items()
+    ]
+    left = await asyncio.gather(*(_left(nc, *gap) for gap in gaps if gap[2] < gap[3]))
+    return not any(left)
+
+
+def further(one: Mapping[int, Mapping[str, int]], other: Mapping[int, Mapping[str, int]]) -> Sequences:
+    """The larger sequence of each partition and stream."""
+    return {
+        part: {
+            stream: max(one.get(part, {}).get(stream, 0), other.get(part, {}).get(stream, 0))
+            for stream in one.get(part, {}).keys() | other.get(part, {}).keys()
+        }
+        for part in one.keys() | other.keys()
+    }
+
+
+async def _left(nc: Client, stream: str, part: int, start: int, end: int) -> bool:
+    request = {"seq": start + 1, "next_by_subj": f"{PREFIX}.{part}.>"}
+    answer = await api(nc, f"STREAM.MSG.GET.{stream}", request)
+    if error := answer.get("error"):
+        if error.get("err_code") == _NO_MESSAGE:
+            return False
+        raise LookupError(f"stream {stream}: {error.get('description', error)}")
+    return int(answer["message"]["seq"]) <= end

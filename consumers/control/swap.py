@@ -1,0 +1,108 @@
+"""The swap: a generation that has caught up becomes the live one, in one transaction.
+
+The live lease rows are locked, so that no live batch commits; the workers fold the small remainder meanwhile;
+then the schemas change names. Readers are never held up and never see an older state than before: the new
+generation is at least as far as the one it replaces. A batch that was under way into the old generation is
+fenced, for every epoch is raised.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+from nats.aio.client import Client
+from psycopg.types.json import Jsonb
+
+from consumers.control.reached import Sequences, checkpoints, further, reached
+from projections.generations import (
+    Role,
+    become,
+    drop,
+    drop_leases,
+    generations,
+    lock_installation,
+    name_of,
+    tables,
+)
+from projections.projection import Projection
+from runtime.postgres import Connection, connect
+from runtime.settings import Settings
+from runtime.sql import load_queries
+
+logger = logging.getLogger("foldline.rebuild")
+
+_QUERIES: Final = load_queries("consumers.control", "control.sql", schema="foldline")
+_LOCK_TIMEOUT: Final = "2s"
+_REMAINDER_S: Final = 3.0  # how long live batches may be held up for it
+_POLL_S: Final = 0.02
+
+
+class NotNow(RuntimeError):
+    """The swap was given up and nothing has changed: to be tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Puts the generation being built of one projection in the place of the live one."""
+
+    projection: Projection[Any, Any]
+    nc: Client
+    config: Settings
+
+    async def prepare(self, conn: Connection) -> None:
+        """What need not be done while others are held up: room for the old generation, fresh statistics."""
+        name = self.projection.name
+        async with conn.transaction():
+            await self._bound(conn)
+            await lock_installation(conn)
+            await drop(conn, name, Role.OLD)
+        for table in await tables(conn, name_of(name, Role.BUILDING)):
+            await conn.execute(f'analyze "{name_of(name, Role.BUILDING)}"."{table}"'.encode())
+
+    async def perform(self, conn: Connection) -> None:
+        """The swap itself. Raises NotNow."""
+        try:
+            async with conn.transaction():
+                await self._bound(conn)
+                await lock_installation(conn)
+                live = await checkpoints(conn, self.projection.name, lock=True)
+                await self._wait_for_remainder(live)
+                await self._exchange(conn, live)
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as exc:
+            raise NotNow(f"a lock was not to be had: {exc}") from exc
+
+    async def _wait_for_remainder(self, live: Sequences) -> None:
+        deadline = asyncio.get_running_loop().time() + _REMAINDER_S
+        building = name_of(self.projection.name, Role.BUILDING)
+        async with await connect(self.config, name="foldline-swap") as beside:
+            while not await reached(self.nc, await checkpoints(beside, building), live):
+                if asyncio.get_running_loop().time() > deadline:
+                    raise NotNow("the remainder took too long")
+                await asyncio.sleep(_POLL_S)
+
+    async def _exchange(self, conn: Connection, live: Sequences) -> None:
+        name = self.projection.name
+        built = await checkpoints(conn, name_of(name, Role.BUILDING), lock=True)
+        version = (await generations(conn, name))[Role.LIVE].version
+        await become(conn, name, Role.LIVE, Role.OLD)
+        await become(conn, name, Role.BUILDING, Role.LIVE)
+        await drop_leases(conn, name, Role.BUILDING)
+        # The live checkpoint may be ahead with nothing left to fold: facts of expired entities were purged.
+        await self._write(conn, "continue-at", name, further(live, built), self.projection.version)
+        await self._write(conn, "set-aside", name_of(name, Role.OLD), live, version)
+
+    async def _write(
+        self, conn: Connection, query: str, follower: str, sequences: Sequences, version: int
+    ) -> None:
+        values = {
+            "follower": follower,
+            "parts": list(sequences),
+            "seqs": [Jsonb(seqs) for seqs in sequences.values()],
+            "version": version,
+        }
+        await conn.execute(_QUERIES[query], values)
+
+    async def _bound(self, conn: Connection) -> None:
+        await conn.execute(_QUERIES["bound-lock"], {"timeout": _LOCK_TIMEOUT})

@@ -1,0 +1,93 @@
+"""A worker of a rebuild or a verification: folds one generation, as a process of its own.
+
+Started by `Workers` with one line of JSON on its standard input; the end of its input is the end of its work,
+so that none outlives who asked for it.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import uvloop
+from pydantic import BaseModel
+
+from consumers.follower import Follower, Handler
+from consumers.leases import Leases
+from consumers.projector import Projector
+from projections.catalogue import projection_named
+from projections.generations import Role, name_of
+from projections.recorded import RawEvent
+from runtime.bus import close_bus, connect_bus
+from runtime.logs import set_up_logging
+from runtime.postgres import Connection
+from runtime.settings import Settings, settings
+
+_INPUT: Final = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - standard input, unbuffered
+
+
+class Order(BaseModel):
+    """What to fold: a generation, up to the sequences of `until` (partition → stream → sequence), or on."""
+
+    projection: str
+    role: Role
+    until: dict[int, dict[str, int]] | None = None
+
+
+class UpTo:
+    """A projector that stops at given sequences: what comes after is as if it had not been published yet."""
+
+    def __init__(self, projector: Projector[Any, Any], until: Mapping[int, Mapping[str, int]]) -> None:
+        self.projector = projector
+        self.name = projector.name
+        self.version = projector.version
+        self.streams = projector.streams
+        self._until = until
+
+    def forget(self) -> None:
+        """As the projector does."""
+        self.projector.forget()
+
+    async def apply(self, writer: Connection, events: Sequence[RawEvent], leases: Leases) -> None:
+        """Fold what is not beyond the end."""
+        wanted = [event for event in events if event.sequence <= self._end(event)]
+        if wanted:
+            await self.projector.apply(writer, wanted, leases)
+
+    def _end(self, event: RawEvent) -> int:
+        return self._until.get(event.partition, {}).get(event.stream, 0)
+
+
+async def work(order: Order, config: Settings) -> None:
+    """Fold until standard input ends."""
+    projection = projection_named(order.projection)
+    projector = Projector(projection.in_schema(name_of(projection.name, order.role)))
+    handler: Handler = projector if order.until is None else UpTo(projector, order.until)
+    nc = await connect_bus(config, name=f"foldline-{order.role}")
+    follower = Follower(handler, nc, config, f"{socket.gethostname()}-{os.getpid()}")
+    running = asyncio.create_task(follower.run())
+    try:
+        await _end_of_input()
+    finally:
+        follower.stop()
+        await running
+        await close_bus(nc)
+
+
+async def _end_of_input() -> None:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), _INPUT)
+    await reader.read()
+
+
+def main() -> None:
+    """Read the order, then work."""
+    config = settings()
+    set_up_logging(config)
+    order = Order.model_validate_json(_INPUT.readline())
+    uvloop.run(work(order, config))
+
+
+if __name__ == "__main__":
+    main()

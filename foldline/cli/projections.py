@@ -1,0 +1,109 @@
+"""`foldline projections`, `pause`, `resume` and `drop`: what read models there are, and which rest."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from consumers.control.overview import Overview, overview
+from consumers.control.pause import pause as pause_projection
+from consumers.control.pause import resume as resume_projection
+from consumers.control.rebuild import drop_generation
+from foldline.cli.session import bus, command_settings, printable, projections_database, run, show_json
+from projections.catalogue import PROJECTIONS, projection_named
+from projections.generations import Role
+from runtime.problems import Problem
+from schemas.times import format_time
+
+Name = Annotated[str, typer.Argument(metavar="PROJECTION", help="For example: sessions.")]
+
+
+def projections(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+) -> None:
+    """List the projections: generations and versions, lag, pauses."""
+    run(_projections(as_json))
+
+
+def pause(
+    projection: Name,
+    reason: Annotated[str, typer.Option(help="Why, for whoever finds it paused.")],
+) -> None:
+    """Stop folding a projection, whatever restarts, until it is resumed. Readers go on."""
+    run(_pause(projection, reason))
+
+
+def resume(projection: Name) -> None:
+    """Fold a paused projection again, also partitions that stopped by themselves."""
+    run(_resume(projection))
+
+
+def drop(
+    projection: Name,
+    generation: Annotated[str, typer.Argument(metavar="old|building", help="Which one.")],
+) -> None:
+    """Drop the generation kept from before the last rebuild, or one that is not built to its end."""
+    run(_drop(projection, generation))
+
+
+async def _projections(as_json: bool) -> None:
+    config = command_settings(database=True)
+    async with bus(config) as nc, projections_database(config) as conn:
+        try:
+            found = await overview(nc, conn, PROJECTIONS)
+        except LookupError as exc:
+            raise Problem(str(exc), "FOLDLINE_NATS_URL") from exc
+    if as_json:
+        show_json([one.as_json() for one in found])
+    else:
+        _show(found)
+
+
+async def _pause(name: str, reason: str) -> None:
+    projection_named(name)
+    async with projections_database(command_settings(database=True)) as conn:
+        await pause_projection(conn, name, reason)
+    typer.echo(f"{name} is paused: nothing is folded until `foldline resume {name}`")
+
+
+async def _resume(name: str) -> None:
+    projection_named(name)
+    async with projections_database(command_settings(database=True)) as conn:
+        paused = await resume_projection(conn, name)
+    typer.echo(f"{name}: {paused} partitions go on" if paused else f"{name} was not paused")
+
+
+async def _drop(name: str, generation: str) -> None:
+    projection_named(name)
+    if generation not in ("old", "building"):
+        raise Problem(f"{generation[:50]!r} cannot be dropped: old or building can")
+    config = command_settings(database=True)
+    async with projections_database(config):
+        dropped = await drop_generation(config, name, Role(generation))
+    typer.echo(f"{name}: dropped" if dropped else f"{name}: there is no {generation} generation")
+
+
+def _show(found: list[Overview]) -> None:
+    console = Console(highlight=False)
+    table = Table("projection", "generation", "version", "since", "state")
+    for one in found:
+        for generation in one.generations:
+            live = generation.role is Role.LIVE
+            table.add_row(
+                one.name if live else "",
+                f"{generation.number} {generation.role}",
+                str(generation.version),
+                format_time(generation.began_at),
+                Text(_state(one)) if live else "",
+            )
+    console.print(table)
+
+
+def _state(one: Overview) -> str:
+    lag = f"{sum(one.follower.lag_events.values()):,} events behind"
+    paused = (
+        f"paused ({' '.join(map(str, parts))}): {printable(reason)}" for reason, parts in one.paused.items()
+    )
+    return "\n".join([lag, *paused])

@@ -1,0 +1,139 @@
+"""`foldline rebuild`, `put-back` and `verify`: fold the line anew, and compare."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import psycopg
+import typer
+from rich.console import Console
+
+from consumers.control.rebuild import rebuild as rebuild_projection
+from consumers.control.verify import Verification
+from consumers.control.verify import verify as verify_projection
+from foldline.cli.advance import Shown
+from foldline.cli.session import (
+    bus,
+    command_settings,
+    printable,
+    projections_database,
+    run,
+    show_json,
+)
+from projections.catalogue import projection_named
+from projections.generations import Role, generations
+from runtime.problems import Problem
+from runtime.settings import Settings
+
+_WIDTH = 200  # characters of a value
+
+Projection = Annotated[str, typer.Argument(metavar="PROJECTION", help="For example: sessions.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, max=64, help="Processes that fold; default: the setting.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print readings and the result as lines of JSON.")]
+
+
+def rebuild(
+    projection: Projection,
+    workers: Workers = None,
+    anew: Annotated[bool, typer.Option(help="Throw away what an earlier rebuild built so far.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Fold the line from its start into a new generation beside the live one, then switch to it.
+
+    Readers and consumers go on meanwhile. Ctrl-C stops it; the same command goes on where it was. The
+    generation before is kept: see put-back and drop.
+    """
+    run(_rebuild(projection, _settings(workers), anew=anew, as_json=as_json))
+
+
+def put_back(projection: Projection, workers: Workers = None, as_json: Json = False) -> None:
+    """Make the generation from before the last rebuild live again, after it has caught up."""
+    run(_rebuild(projection, _settings(workers), put_back=True, as_json=as_json))
+
+
+def verify(
+    projection: Projection,
+    workers: Workers = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many differences.")] = 1_000,
+    as_json: Json = False,
+) -> None:
+    """Fold the line into a scratch schema up to the live checkpoints and compare every row.
+
+    Exit code 1 if any differs. Consumers go on meanwhile.
+    """
+    run(_verify(projection, _settings(workers), limit=limit, as_json=as_json))
+
+
+def _settings(workers: int | None) -> Settings:
+    config = command_settings(database=True)
+    return config if workers is None else config.model_copy(update={"rebuild_workers": workers})
+
+
+async def _rebuild(
+    name: str, config: Settings, *, as_json: bool, anew: bool = False, put_back: bool = False
+) -> None:
+    projection = projection_named(name)
+    async with bus(config) as nc, projections_database(config) as conn:
+        with Shown(as_json=as_json) as shown, _can_go_on(name):
+            done = await rebuild_projection(
+                projection, config, nc, report=shown.report, anew=anew, put_back=put_back
+            )
+        live = (await generations(conn, name))[Role.LIVE]
+    if not as_json:
+        Console(highlight=False).print(
+            f"{name}: generation {live.number} is live, {done.total:,} events in {done.elapsed:.1f} s; "
+            f"the one before is kept until `foldline drop {name} old`"
+        )
+
+
+async def _verify(name: str, config: Settings, *, limit: int, as_json: bool) -> None:
+    projection = projection_named(name)
+    async with bus(config) as nc, projections_database(config):
+        with Shown(as_json=as_json) as shown:
+            found = await verify_projection(projection, config, nc, report=shown.report, limit=limit)
+    if as_json:
+        show_json(found.as_json())
+    else:
+        _show(found)
+    if found.total:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _can_go_on(name: str) -> Iterator[None]:
+    """What interrupts a rebuild loses nothing, and says so."""
+    try:
+        yield
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        typer.echo(
+            f"stopped; `foldline rebuild {name}` goes on, `foldline drop {name} building` throws it away",
+            err=True,
+        )
+        raise
+    except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
+        raise Problem(
+            f"PostgreSQL went away: start the rebuild of {name} again, it goes on where it was",
+            "FOLDLINE_DATABASE_URL",
+        ) from exc
+
+
+def _show(found: Verification) -> None:
+    console = Console(highlight=False)
+    for difference in found.differences:
+        key = " ".join(f"{name}={printable(str(value))}" for name, value in difference.key.items())
+        console.print(f"{difference.table} {key}: {difference.kind}", markup=False)
+        for name, (there, line) in difference.columns.items() if difference.kind == "changed" else ():
+            console.print(f"    {name}: {_short(there)}; the line gives {_short(line)}", markup=False)
+    if found.total > len(found.differences):
+        console.print(f"… and {found.total - len(found.differences):,} more")
+    rows = sum(found.rows.values())
+    verdict = f"{found.total:,} rows differ" if found.total else "equal"
+    console.print(f"{found.projection}: {verdict}; {rows:,} rows compared in {found.elapsed:.1f} s")
+
+
+def _short(value: str | None) -> str:
+    text = "nothing" if value is None else printable(value)
+    return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"

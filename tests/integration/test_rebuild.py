@@ -1,0 +1,87 @@
+"""A rebuild beside the live read model, and a verification of it: nothing is missed, nothing counts twice."""
+
+from nats.aio.client import Client
+
+from consumers.control.advance import Advance
+from consumers.control.rebuild import rebuild
+from consumers.control.verify import verify
+from projections.catalogue import projection_named
+from projections.generations import Role, generations
+from runtime.postgres import Connection
+from runtime.settings import Settings
+from tests.engine import engine
+from tests.line import Line, Model
+
+SESSIONS = projection_named("sessions")
+
+
+async def fill(line: Line) -> None:
+    for number in range(20):
+        await line.created(f"S{number}")
+        await line.put("event", f"S{number}", {"name": "e"})
+        await line.put("heartbeat", f"S{number}")
+
+
+async def test_folds_everything_and_becomes_live(settings: Settings, nc: Client, db: Connection) -> None:
+    line, model = Line(nc), Model(db)
+    await fill(line)
+    readings: list[Advance] = []
+    async with engine(settings):
+        await model.passed("S19", await line.put("event", "S19", {"name": "last"}))
+        await db.execute("update sessions.session set state = '{}'")
+        done = await rebuild(SESSIONS, settings, nc, report=readings.append)
+        assert done.phase == "done"
+        assert done.events == done.total == 61
+        assert (await model.session("S3") or {})["state"] == {"product": "P", "version": "1"}
+        await model.passed("S3", await line.put("event", "S3", {"name": "after"}))
+        assert await model.events("S3") == ["e", "after"]
+    found = await generations(db, "sessions")
+    assert {role: one.number for role, one in found.items()} == {Role.LIVE: 2, Role.OLD: 1}
+
+
+async def test_a_clean_read_model_verifies(settings: Settings, nc: Client, db: Connection) -> None:
+    line, model = Line(nc), Model(db)
+    await fill(line)
+    async with engine(settings):
+        await model.passed("S19", await line.put("event", "S19", {"name": "last"}))
+        found = await verify(SESSIONS, settings, nc)
+    assert found.differences == []
+    assert found.rows["session"] == 20
+    assert found.rows["event"] == 21
+
+
+async def test_every_change_by_hand_is_found(settings: Settings, nc: Client, db: Connection) -> None:
+    line, model = Line(nc), Model(db)
+    await fill(line)
+    async with engine(settings):
+        await model.passed("S19", await line.put("event", "S19", {"name": "last"}))
+    await db.execute("update sessions.session set state = '{\"a\": 1}' where id = 'S3'")
+    await db.execute("delete from sessions.event where id = 'S4'")
+    await db.execute("insert into sessions.patch values (1, 'local', 'S5', 999, now(), false, '{}')")
+    await db.execute("update sessions.heartbeat set at = now() where id = 'S6'")
+    found = await verify(SESSIONS, settings, nc)
+    assert {(one.table, one.kind, one.key["id"]) for one in found.differences} == {
+        ("session", "changed", "S3"),
+        ("event", "missing", "S4"),
+        ("patch", "extra", "S5"),
+        ("heartbeat", "changed", "S6"),
+    }
+    (session,) = [one for one in found.differences if one.table == "session"]
+    assert session.columns == {"state": ('{"a": 1}', '{"product": "P", "version": "1"}')}
+
+
+async def test_a_checkpoint_moved_by_hand_is_found(settings: Settings, nc: Client, db: Connection) -> None:
+    line, model = Line(nc), Model(db)
+    async with engine(settings):
+        await model.passed("S1", await line.created("S1"))
+    beyond = await line.put("event", "S1", {"name": "never folded"})
+    await db.execute(
+        "update foldline.lease set seqs = seqs || jsonb_build_object('SESSIONS', %s::bigint) "
+        "where follower = 'sessions' and seqs ? 'SESSIONS'",
+        (beyond,),
+    )
+    found = await verify(SESSIONS, settings, nc)
+    assert {(one.table, one.kind) for one in found.differences} == {
+        ("event", "missing"),
+        ("session", "changed"),
+    }
