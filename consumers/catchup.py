@@ -16,8 +16,8 @@ from nats.aio.subscription import Subscription as NatsSubscription
 from nats.errors import Error
 
 from consumers.buffer import Buffer
-from consumers.delivery import parse_delivery, parse_status
 from projections.recorded import RawEvent
+from runtime.delivery import parse_delivery, parse_status
 from runtime.line import api
 from schemas.streams import MAX_PAYLOAD
 from schemas.subjects import PREFIX

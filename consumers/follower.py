@@ -17,6 +17,7 @@ from nats.aio.client import Client
 from consumers.buffer import Buffer
 from consumers.connections import Connections
 from consumers.leases import Fenced, Leases, Moved
+from consumers.parking import Stopped
 from consumers.readers import Readers
 from projections.recorded import RawEvent
 from runtime import metrics
@@ -112,6 +113,8 @@ class Follower:
                 self.failure = None
             except (psycopg.Error, OSError, Fenced, NotYet) as exc:
                 await self._failed(exc)
+            except Stopped as exc:
+                await self._stop_partition(exc)
             except Exception as exc:
                 # Our own bug: nothing is lost, nothing is skipped, and everybody is told.
                 logger.exception("%s: cannot apply a batch", self.handler.name)
@@ -213,6 +216,14 @@ class Follower:
         except Exception as exc:
             logger.exception("%s: cannot look after leases and readers", self.handler.name)
             self._report(exc)
+
+    async def _stop_partition(self, stopped: Stopped) -> None:
+        logger.error("%s: partition %d %s", self.handler.name, stopped.partition, stopped)
+        with contextlib.suppress(psycopg.Error, OSError):  # not written down: it stops once more
+            control = await self._connections.control()
+            async with self._leasing:
+                await self.leases.stop(control, stopped.partition, str(stopped))
+        await self._failed(stopped)
 
     async def _failed(self, exc: Exception) -> None:
         """Forget everything in memory; the checkpoints in PostgreSQL say where to go on."""

@@ -94,6 +94,11 @@ class Leases:
         if given:
             await self._execute(control, "release-leases", **_epochs(given))
 
+    async def stop(self, control: Connection, part: int, reason: str) -> None:
+        """Nobody shall fold a partition of ours until it is resumed."""
+        if (held := self.held.pop(part, None)) is not None:
+            await self._execute(control, "stop-partition", part=part, epoch=held.epoch, reason=reason)
+
     async def leave(self, control: Connection) -> None:
         """Give everything up: the replica stops."""
         await self.release(control, self.held)

@@ -81,6 +81,13 @@ set owner = null, until = '-infinity', backend_pid = null, backend_start = null
 from unnest(%(parts)s::smallint[], %(epochs)s::bigint[]) held (part, epoch)
 where l.follower = %(follower)s and l.part = held.part and l.epoch = held.epoch and l.owner = %(owner)s
 
+-- name: stop-partition
+-- Nobody folds a partition any more until it is resumed.
+update foldline.lease
+set paused = %(reason)s, paused_at = clock_timestamp(), epoch = epoch + 1, owner = null, backend_pid = null,
+    backend_start = null, until = '-infinity'
+where follower = %(follower)s and part = %(part)s and epoch = %(epoch)s
+
 -- name: leave
 -- This replica is gone.
 delete from foldline.replica where follower = %(follower)s and owner = %(owner)s

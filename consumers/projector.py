@@ -8,8 +8,9 @@ from typing import Any, Final, Generic
 
 import psycopg
 
-from consumers.leases import Leases, reached_by
+from consumers.leases import Fenced, Leases, reached_by
 from consumers.message_ids import MessageIds, forget_old
+from consumers.parking import Failures, Parked, Parking, Stopped
 from projections.projection import Changes, Key, Projection, State
 from projections.recorded import RawEvent, Recorded, Rejection, decode, reject
 from runtime import metrics
@@ -26,6 +27,8 @@ _REMEMBERED_WEIGHT: Final = 64 << 20
 _FORGET_EVERY: Final = 1_000
 # What PostgreSQL says when it is the data that cannot be stored, not the moment that is bad.
 _REFUSALS: Final = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded)
+# What is no fault of an event: the batch is tried again as a whole.
+_NOT_OURS: Final = (psycopg.Error, OSError, MemoryError, Fenced, Stopped)
 
 
 class Projector(Generic[State, Changes]):
@@ -40,6 +43,7 @@ class Projector(Generic[State, Changes]):
         self.version = projection.version
         self.streams = projection.streams
         self._queries = load_queries("consumers", "batch.sql", schema=projection.schema)
+        self._parking = Parking(projection.name, self._queries)
         self._states: OrderedDict[Key, State | None] = OrderedDict()
         self._weight = 0
         self._batches = 0
@@ -48,6 +52,7 @@ class Projector(Generic[State, Changes]):
         """Remembered states are void: a lease moved, or a batch failed."""
         self._states.clear()
         self._weight = 0
+        self._parking.forget()
 
     async def apply(self, writer: Connection, events: Sequence[RawEvent], leases: Leases) -> None:
         """Fold `events` and commit. If PostgreSQL refuses them for their data, bisect to the one at fault.
@@ -62,66 +67,133 @@ class Projector(Generic[State, Changes]):
             decoded.append(_decode(event))
         await self._apply(writer, _Batch(events, decoded, epochs), leases)
 
+    async def replay(self, writer: Connection, events: Sequence[RawEvent]) -> int:
+        """Fold events of one entity inside the caller's transaction; how many took effect.
+
+        For a projector of its own, whose rows for the entity are as they were before the first of them.
+        Raises whatever the fold raises: then nothing may be committed.
+        """
+        await self._parking.load(writer)
+        decoded = [_decode(event) for event in events]
+        attempt = await self._attempt(writer, _Batch(events, decoded, {}), Failures(), alone=True)
+        await self._write(writer, attempt)
+        return attempt.result.folded
+
     async def _apply(self, writer: Connection, batch: "_Batch", leases: Leases) -> None:
         try:
-            await self._commit(writer, batch, leases)
+            await self._commit(writer, batch, leases, Failures())
         except _REFUSALS as exc:
             self.forget()
             if len(batch.events) > 1:
-                for half in batch.halves():
-                    await self._apply(writer, half, leases)
+                await self._halve(writer, batch, leases)
                 return
             reason = str(exc).splitlines()[0]
             event = batch.events[0]
             logger.warning("%s: PostgreSQL refuses %s: %s", self.name, _place(event), reason)
             refused = reject(event, InvalidFact("refused_by_database", reason))
-            await self._commit(writer, _Batch([event], [refused], batch.epochs), leases)
+            await self._commit(writer, _Batch([event], [refused], batch.epochs), leases, Failures())
+        except _NOT_OURS:
+            raise
+        except Exception as exc:
+            # Not a fold, those are caught one by one: building or writing its rows.
+            self.forget()
+            if len(batch.events) > 1:
+                await self._halve(writer, batch, leases)
+                return
+            failures = Failures()
+            failures.note(batch.events[0], exc)
+            logger.exception("%s: cannot write %s", self.name, _place(batch.events[0]))
+            await self._commit(writer, batch, leases, failures)
 
-    async def _commit(self, writer: Connection, batch: "_Batch", leases: Leases) -> None:
+    async def _halve(self, writer: Connection, batch: "_Batch", leases: Leases) -> None:
+        for half in batch.halves():
+            await self._apply(writer, half, leases)
+
+    async def _commit(self, writer: Connection, batch: "_Batch", leases: Leases, failures: Failures) -> None:
         reached = reached_by(batch.events, batch.epochs)
         async with writer.transaction():
-            ids = MessageIds(self._queries)
-            await ids.load(writer, batch.events)
-            states = await self._load(writer, batch.decoded)
-            changes = self.projection.changes()
-            result = await self._fold(batch, ids, states, changes)
-            await self.projection.write(writer, states, changes)
-            await self._forget_expired(writer, result.expired.values())
-            await ids.write(writer)
-            await self._record(writer, result.rejections)
+            await self._parking.load(writer)
+            attempt = await self._attempt(writer, batch, failures)
+            while failures.found:
+                # A fold that raised may have left half of its work: once more, without it.
+                failures.found = 0
+                attempt = await self._attempt(writer, batch, failures)
+            await self._write(writer, attempt)
             if self._batches % _FORGET_EVERY == 0:
                 await forget_old(writer, self._queries, _newest(batch.events))
             await leases.fence(writer, reached)
         leases.advance(reached)
         self._batches += 1
-        self._remember(states)
-        result.count(self.name)
+        self._remember(attempt.states)
+        self._parking.committed(attempt.result.parked)
+        attempt.result.count(self.name)
 
-    async def _fold(
-        self, batch: "_Batch", ids: MessageIds, states: dict[Key, State | None], changes: Changes
-    ) -> "_Result":
-        result = _Result()
+    async def _attempt(
+        self, writer: Connection, batch: "_Batch", failures: Failures, *, alone: bool = False
+    ) -> "_Attempt[State, Changes]":
+        """Fold a batch in memory. `alone`: nothing is parked, what raises is raised."""
+        ids = MessageIds(self._queries)
+        await ids.load(writer, batch.events)
+        states = await self._load(writer, batch.decoded)
+        attempt = _Attempt(ids, states, self.projection.changes(), _Result(parked=self._parking.begin()))
         pause = Pause()
         for raw, event in zip(batch.events, batch.decoded, strict=True):
             await pause()
             if ids.is_duplicate(raw):
-                result.duplicates += 1
-                continue
-            if isinstance(event, Rejection):
-                result.rejections.append(event)
-                continue
-            try:
-                self.projection.fold(states, event, changes)
-            except InvalidFact as exc:
-                result.rejections.append(reject(raw, exc))
-                continue
-            result.folded += 1
-            if event.subject.fact == EXPIRED:
-                ids.expire(event.key)
-                result.expire(event)
+                attempt.result.duplicates += 1
+            elif isinstance(event, Rejection):
+                attempt.result.rejections.append(event)
+            elif (reason := self._parking.skipped(raw)) is not None:
+                attempt.result.rejections.append(reject(raw, InvalidFact("skipped", reason)))
+            elif not alone and event.subject.fact != EXPIRED and self._waits(raw, event, attempt, failures):
+                pass
             else:
-                ids.remember(raw)
-        return result
+                self._fold(raw, event, attempt, None if alone else failures)
+        return attempt
+
+    def _waits(
+        self, raw: RawEvent, event: Recorded, attempt: "_Attempt[State, Changes]", failures: Failures
+    ) -> bool:
+        parked = attempt.result.parked
+        if self._parking.holds(event.key, raw, parked):
+            parked.waiting.append((event.key, raw))
+            return True
+        if (error := failures.of(raw)) is not None:
+            parked.park(event.key, raw, error)
+            return True
+        return False
+
+    def _fold(
+        self, raw: RawEvent, event: Recorded, attempt: "_Attempt[State, Changes]", failures: Failures | None
+    ) -> None:
+        result = attempt.result
+        try:
+            self.projection.fold(attempt.states, event, attempt.changes)
+        except InvalidFact as exc:
+            result.rejections.append(reject(raw, exc))
+            return
+        except Exception as exc:
+            if failures is None:
+                raise
+            logger.exception("%s: cannot fold %s, its entity is parked", self.name, _place(raw))
+            # What follows of it need not be tried.
+            result.parked.park(event.key, raw, failures.note(raw, exc))
+            return
+        result.folded += 1
+        result.parked.folded(raw.partition)
+        if event.subject.fact == EXPIRED:
+            attempt.ids.expire(event.key)
+            result.expire(event)
+        else:
+            attempt.ids.remember(raw)
+
+    async def _write(self, writer: Connection, attempt: "_Attempt[State, Changes]") -> None:
+        result = attempt.result
+        await self.projection.write(writer, attempt.states, attempt.changes)
+        await self._forget_expired(writer, result.expired.values())
+        await attempt.ids.write(writer)
+        await self._record(writer, result.rejections)
+        await self._parking.write(writer, result.parked)
 
     async def _load(
         self, writer: Connection, decoded: Iterable[Recorded | Rejection]
@@ -170,12 +242,14 @@ class _Result:
     duplicates: int = 0
     rejections: list[Rejection] = field(default_factory=list)
     expired: dict[Key, Recorded] = field(default_factory=dict)
+    parked: Parked = field(default_factory=Parked)
 
     def expire(self, event: Recorded) -> None:
         """The entity's earlier facts are gone, and what was rejected of them."""
         self.expired[event.key] = event
         gone = (event.key, event.stream)
         self.rejections = [one for one in self.rejections if (one.event.key(), one.event.stream) != gone]
+        self.parked.expire(event.key)
 
     def count(self, follower: str) -> None:
         """Add to the metrics, after the commit."""
@@ -183,6 +257,17 @@ class _Result:
         metrics.DUPLICATES.labels(follower).inc(self.duplicates)
         for reason, number in Counter(one.reason for one in self.rejections).items():
             metrics.REJECTED.labels(follower, reason).inc(number)
+        metrics.PARKED.labels(follower).inc(len(self.parked.entities))
+
+
+@dataclass(slots=True)
+class _Attempt(Generic[State, Changes]):
+    """A batch folded in memory: nothing of it is written yet."""
+
+    ids: MessageIds
+    states: dict[Key, State | None]
+    changes: Changes
+    result: _Result
 
 
 @dataclass(frozen=True, slots=True)

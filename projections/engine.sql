@@ -31,3 +31,28 @@ create table {schema}.message_id (
     primary key (site, id, message)
 );
 create index on {schema}.message_id (part, stored_at);
+
+-- Entities whose fold raised, which is our bug: nothing of theirs is folded from that event on until a retry
+-- folds what waits here, in order.
+create table {schema}.parked (
+    part   smallint not null,
+    site   text     not null,
+    id     text     not null,
+    stream text     not null,                    -- the event whose fold raised
+    seq    bigint   not null,
+    error  text     not null,
+    primary key (site, id)
+);
+
+create table {schema}.parked_event (
+    part      smallint    not null,
+    site      text        not null,
+    id        text        not null,
+    stream    text        not null,
+    seq       bigint      not null,
+    stored_at timestamptz not null,
+    subject   text        not null,
+    headers   text        not null,              -- JSON; as text, for it may hold what jsonb does not take
+    body      bytea       not null,
+    primary key (site, id, stream, seq)
+);

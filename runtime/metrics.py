@@ -23,6 +23,7 @@ DUPLICATES: Final = Counter(
     "foldline_duplicates_total", "Events whose message id was seen before.", ["follower"]
 )
 REJECTED: Final = Counter("foldline_rejected_total", "Events set aside, by reason.", ["follower", "reason"])
+PARKED: Final = Counter("foldline_parked_total", "Entities parked because their fold raised.", ["follower"])
 BATCH_EVENTS: Final = Histogram(
     "foldline_batch_events", "Events in one transaction.", ["follower"], buckets=_BATCH
 )

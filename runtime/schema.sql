@@ -55,6 +55,17 @@ begin
     return number;
 end $$;
 
+-- Events an operator decided to pass over, with the reason. Outside the read models, so that a rebuild and a
+-- verification obey it, too.
+create table if not exists foldline.skip (
+    projection text        not null,
+    stream     text        not null,
+    seq        bigint      not null,
+    reason     text        not null,
+    decided_at timestamptz not null default clock_timestamp(),
+    primary key (projection, stream, seq)
+);
+
 -- RFC 3339 in UTC with six digits, the one form in which times leave this system.
 create or replace function foldline.rfc3339(t timestamptz) returns text
 language sql immutable parallel safe

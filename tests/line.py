@@ -12,8 +12,8 @@ import nats.errors
 from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from consumers.delivery import parse_delivery
 from projections.sessions.views import SessionViews
+from runtime.delivery import parse_delivery
 from runtime.line import api
 from runtime.postgres import Connection
 from schemas.facts import MESSAGE_ID

@@ -48,3 +48,20 @@ select max(stored_at) from foldline.lease where follower = %(follower)s
 -- name: paused
 -- The partitions nobody may fold, and why.
 select part, paused from foldline.lease where follower = %(follower)s and paused is not null order by part
+
+-- name: take-over
+-- The partition of an entity is ours until the end of the transaction; what its owner remembers is void.
+update foldline.lease set epoch = epoch + 1 where follower = %(follower)s and part = %(part)s returning seqs
+
+-- name: skip
+-- Pass an event over, in every fold from now on.
+insert into foldline.skip (projection, stream, seq, reason)
+values (%(projection)s, %(stream)s, %(seq)s, %(reason)s)
+on conflict (projection, stream, seq) do update set reason = excluded.reason
+
+-- name: entity-tables
+-- The tables of a schema whose rows belong to an entity.
+select table_name from information_schema.columns
+where table_schema = %(schema)s and column_name in ('site', 'id')
+group by table_name having count(*) = 2
+order by table_name

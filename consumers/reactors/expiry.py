@@ -14,10 +14,10 @@ from nats.aio.client import Client
 from nats.js.api import ConsumerConfig
 from psycopg_pool import AsyncConnectionPool
 
-from consumers.delivery import Delivery, parse_delivery
 from consumers.reactors.newest import newest_heartbeat
 from consumers.reactors.retrying import Retry, retrying
 from projections.sessions.liveness import outlived
+from runtime.delivery import Delivery, parse_delivery
 from runtime.line import api
 from runtime.postgres import Connection
 from runtime.progress import Progress

@@ -12,7 +12,7 @@ from runtime.problems import Problem
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-# Command -> module with a function of that name (`-` as `_`), in the order --help lists them.
+# Command -> module with a function, or a group of them, of that name (`-` as `_`), in the order of --help.
 COMMANDS = {
     "up": "foldline.cli.up",
     "api": "foldline.cli.run",
@@ -28,6 +28,8 @@ COMMANDS = {
     "drop": "foldline.cli.projections",
     "pause": "foldline.cli.projections",
     "resume": "foldline.cli.projections",
+    "cancel": "foldline.cli.projections",
+    "parked": "foldline.cli.parked",
     "rejected": "foldline.cli.rejected",
     "asyncapi": "foldline.cli.asyncapi",
 }
@@ -43,8 +45,11 @@ class _Lazy(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(COMMANDS[cmd_name])
+        found = getattr(module, cmd_name.replace("-", "_"))
+        if isinstance(found, typer.Typer):
+            return typer.main.get_command(found)
         single = typer.Typer(add_completion=False)
-        single.command(cmd_name)(getattr(module, cmd_name.replace("-", "_")))
+        single.command(cmd_name)(found)
         return typer.main.get_command(single)
 
 

@@ -14,6 +14,7 @@ from consumers.control.rebuild import drop_generation
 from foldline.cli.session import bus, command_settings, printable, projections_database, run, show_json
 from projections.catalogue import PROJECTIONS, projection_named
 from projections.generations import Role
+from projections.generations import cancel as cancel_rebuild
 from runtime.problems import Problem
 from schemas.times import format_time
 
@@ -48,6 +49,11 @@ def drop(
     run(_drop(projection, generation))
 
 
+def cancel(projection: Name) -> None:
+    """Ask a rebuild to stop, wherever it runs; what was built is kept, and `foldline rebuild` goes on."""
+    run(_cancel(projection))
+
+
 async def _projections(as_json: bool) -> None:
     config = command_settings(database=True)
     async with bus(config) as nc, projections_database(config) as conn:
@@ -73,6 +79,13 @@ async def _resume(name: str) -> None:
     async with projections_database(command_settings(database=True)) as conn:
         paused = await resume_projection(conn, name)
     typer.echo(f"{name}: {paused} partitions go on" if paused else f"{name} was not paused")
+
+
+async def _cancel(name: str) -> None:
+    projection_named(name)
+    async with projections_database(command_settings(database=True)) as conn:
+        building = await cancel_rebuild(conn, name)
+    typer.echo(f"{name}: asked to stop" if building else f"{name}: nothing is being built")
 
 
 async def _drop(name: str, generation: str) -> None:

@@ -9,6 +9,7 @@ import psycopg
 import typer
 from rich.console import Console
 
+from consumers.control.entity import rebuild_entity
 from consumers.control.rebuild import rebuild as rebuild_projection
 from consumers.control.verify import Verification
 from consumers.control.verify import verify as verify_projection
@@ -39,6 +40,8 @@ def rebuild(
     projection: Projection,
     workers: Workers = None,
     anew: Annotated[bool, typer.Option(help="Throw away what an earlier rebuild built so far.")] = False,
+    entity: Annotated[str | None, typer.Option(metavar="ID", help="Only this one, in place.")] = None,
+    site: Annotated[str | None, typer.Option(help="Of the entity; default: the own one.")] = None,
     as_json: Json = False,
 ) -> None:
     """Fold the line from its start into a new generation beside the live one, then switch to it.
@@ -46,7 +49,10 @@ def rebuild(
     Readers and consumers go on meanwhile. Ctrl-C stops it; the same command goes on where it was. The
     generation before is kept: see put-back and drop.
     """
-    run(_rebuild(projection, _settings(workers), anew=anew, as_json=as_json))
+    if entity is not None:
+        run(_rebuild_entity(projection, _settings(workers), site, entity, as_json=as_json))
+    else:
+        run(_rebuild(projection, _settings(workers), anew=anew, as_json=as_json))
 
 
 def put_back(projection: Projection, workers: Workers = None, as_json: Json = False) -> None:
@@ -87,6 +93,19 @@ async def _rebuild(
             f"{name}: generation {live.number} is live, {done.total:,} events in {done.elapsed:.1f} s; "
             f"the one before is kept until `foldline drop {name} old`"
         )
+
+
+async def _rebuild_entity(
+    name: str, config: Settings, site: str | None, entity: str, *, as_json: bool
+) -> None:
+    projection = projection_named(name)
+    key = site or config.site, entity
+    async with bus(config) as nc, projections_database(config) as conn:
+        folded = await rebuild_entity(conn, nc, projection, key, config.partitions)
+    if as_json:
+        show_json({"projection": name, "site": key[0], "id": entity, "events": folded})
+    else:
+        typer.echo(f"{entity} at {key[0]}: {folded} events folded anew")
 
 
 async def _verify(name: str, config: Settings, *, limit: int, as_json: bool) -> None:

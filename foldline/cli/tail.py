@@ -13,8 +13,8 @@ from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from consumers.delivery import parse_delivery
 from foldline.cli.session import bus, command_settings, printable, run
+from runtime.delivery import parse_delivery
 from runtime.problems import Problem
 from schemas.streams import STREAMS
 from schemas.subjects import overlaps, published_form, stored_form

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 
-from consumers.delivery import Delivery
 from consumers.reactors.expiry import Expiry
+from runtime.delivery import Delivery
 from runtime.postgres import Connection, connect, pool
 from runtime.progress import Progress
 from runtime.settings import Settings

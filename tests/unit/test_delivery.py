@@ -7,7 +7,7 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from consumers.delivery import Delivery, parse_delivery, parse_status
+from runtime.delivery import Delivery, parse_delivery, parse_status
 
 STORED = 1_769_860_800_123_456_789
 

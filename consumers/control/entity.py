@@ -1,0 +1,50 @@
+"""One entity folded anew, in place: its rows go and come back within its partition's lock."""
+
+from typing import Any, Final
+
+from nats.aio.client import Client
+from psycopg import sql
+
+from consumers.control.parked import replayed
+from consumers.control.partition import within
+from projections.entity import stored_events
+from projections.projection import Key, Projection
+from runtime.postgres import Connection
+from runtime.problems import Problem
+from runtime.sql import load_queries
+from schemas.subjects import entity_filter, partition_of
+
+_QUERIES: Final = load_queries("consumers.control", "control.sql", schema="foldline")
+
+
+async def rebuild_entity(
+    conn: Connection, nc: Client, projection: Projection[Any, Any], key: Key, partitions: int
+) -> int:
+    """Fold all facts of one entity up to the live checkpoint; how many took effect.
+
+    An entity that the line does not know loses its rows; one that was parked is so no longer. Raises Problem
+    if a fold raises: then everything is as it was.
+    """
+    part = partition_of(key[1], partitions)
+    where = entity_filter(key[0], projection.entity, key[1], partitions)
+
+    async def fold(reached: dict[str, int]) -> int:
+        await _erase(conn, projection.schema, key)
+        events = []
+        for stream in projection.streams:
+            try:
+                async for event in stored_events(nc, stream.name, where, part):
+                    if event.sequence <= reached.get(stream.name, 0):
+                        events.append(event)
+            except LookupError as exc:
+                raise Problem(f"cannot read {key[1]} from the line: {exc}") from exc
+        return await replayed(projection, conn, events, key) if events else 0
+
+    return await within(conn, projection.schema, part, fold)
+
+
+async def _erase(conn: Connection, schema: str, key: Key) -> None:
+    tables = await conn.execute(_QUERIES["entity-tables"], {"schema": schema})
+    for (table,) in await tables.fetchall():
+        named = sql.Identifier(schema, table)
+        await conn.execute(sql.SQL("delete from {} where (site, id) = (%s, %s)").format(named), key)
