@@ -38,6 +38,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print readings and the resul
 
 def rebuild(
     projection: Projection,
+    *,
     workers: Workers = None,
     anew: Annotated[bool, typer.Option(help="Throw away what an earlier rebuild built so far.")] = False,
     entity: Annotated[str | None, typer.Option(metavar="ID", help="Only this one, in place.")] = None,
