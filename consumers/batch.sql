@@ -59,7 +59,7 @@ on conflict (site, id) do nothing
 -- Events of parked entities, in the order of the line behind what was parked first.
 insert into {schema}.parked_event (part, site, id, stream, seq, stored_at, subject, headers, body)
 select * from unnest(
-    %s::smallint[], %s::text[], %s::text[], %s::text[], %s::int8[], %s::timestamptz[], %s::text[], %s::text[],
+    %s::smallint[], %s::text[], %s::text[], %s::text[], %s::int8[], %s::timestamptz[], %s::text[], %b::bytea[],
     %b::bytea[]
 )
 

@@ -2,9 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from projections.recorded import RawEvent
+
+_LOOK: Final = 0.001  # seconds
+_IDLE: Final = 10  # so often nothing came although something is expected
 
 
 class Buffer:
@@ -38,6 +42,14 @@ class Buffer:
     async def wait(self) -> None:
         """Until there is at least one event."""
         await self._arrived.wait()
+
+    async def fill(self, enough: int, expected: Callable[[], Awaitable[bool]]) -> None:
+        """Wait for `enough` events as long as more are `expected`: a batch costs less the more it has."""
+        idle = 0
+        while idle < _IDLE and len(self._events) < enough and self.room() and await expected():
+            before = len(self._events)
+            await asyncio.sleep(_LOOK)
+            idle = 0 if len(self._events) > before else idle + 1
 
     def take(self, most: int) -> list[RawEvent]:
         """Whatever has arrived, at most `most` events; may be empty."""

@@ -10,7 +10,6 @@ import json
 import logging
 from typing import Final
 
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 from nats.errors import Error
@@ -19,6 +18,7 @@ from consumers.buffer import Buffer
 from projections.recorded import RawEvent
 from runtime.delivery import parse_delivery, parse_status
 from runtime.line import api
+from runtime.sinks import BusClient, readable
 from schemas.streams import MAX_PAYLOAD
 from schemas.subjects import PREFIX
 
@@ -38,7 +38,7 @@ class CatchUp:
     """
 
     def __init__(
-        self, nc: Client, buffer: Buffer, *, stream: str, partition: int, checkpoint: int, sharing: int
+        self, nc: BusClient, buffer: Buffer, *, stream: str, partition: int, checkpoint: int, sharing: int
     ) -> None:
         self.stream = stream
         self.partition = partition
@@ -50,18 +50,26 @@ class CatchUp:
         self._consumer = ""
         self._consumer_sequence = 0
         self._credit = 0
+        self._pending = 0  # stored behind the last delivery
         self._heard = 0.0
         self._inbox: NatsSubscription | None = None
         self._inbox_name = ""
+        self._now = asyncio.get_running_loop().time
+
+    @property
+    def expecting(self) -> bool:
+        """Whether the server has more that it was asked for."""
+        return self._pending > 0 and self._credit > 0 and not self.broken
 
     async def open(self) -> None:
         """Create the consumer and ask for the first events. Problems end up in `broken`."""
         self._inbox_name = self._nc.new_inbox()
         try:
-            self._inbox = await self._nc.subscribe(self._inbox_name, cb=self._on_message)
+            self._inbox = await self._nc.subscribe(self._inbox_name, cb=self._on_status)
         except Error as exc:
             self.broken = f"cannot subscribe: {exc}"
             return
+        self._nc.sinks[self._inbox._id] = self._on_delivery
         answer = await api(
             self._nc,
             f"CONSUMER.CREATE.{self.stream}",
@@ -83,7 +91,7 @@ class CatchUp:
             self.broken = str(answer["error"].get("description", answer["error"]))
             return
         self._consumer = answer["name"]
-        self._heard = asyncio.get_running_loop().time()
+        self._heard = self._now()
         await self.ask()
 
     async def close(self) -> None:
@@ -91,6 +99,7 @@ class CatchUp:
         self.broken = "closed"
         try:
             if self._inbox is not None:
+                self._nc.sinks.pop(self._inbox._id, None)
                 await self._inbox.unsubscribe()
             if self._consumer:
                 await self._nc.publish(f"$JS.API.CONSUMER.DELETE.{self.stream}.{self._consumer}", b"")
@@ -99,11 +108,7 @@ class CatchUp:
 
     def check(self) -> None:
         """Notice a server that has gone silent: no event and no heartbeat, though something is asked for."""
-        if (
-            not self.broken
-            and self._credit > 0
-            and asyncio.get_running_loop().time() - self._heard > _SILENCE
-        ):
+        if not self.broken and self._credit > 0 and self._now() - self._heard > _SILENCE:
             self.broken = "the server is silent"
 
     async def ask(self) -> None:
@@ -121,7 +126,7 @@ class CatchUp:
             "idle_heartbeat": int(_HEARTBEAT * _SECOND),
         }
         if self._credit <= 0:
-            self._heard = asyncio.get_running_loop().time()
+            self._heard = self._now()
         self._credit = share
         try:
             await self._nc.publish(
@@ -132,34 +137,38 @@ class CatchUp:
         except Error as exc:
             self.broken = f"cannot ask: {exc}"
 
-    async def _on_message(self, message: Msg) -> None:
+    async def _on_status(self, message: Msg) -> None:
+        if self.broken or (status := parse_status(message)) is None:
+            return
+        self._heard = self._now()
+        if status.ends_request:
+            self._credit = max(0, self._credit - status.unused)
+            await self.ask()
+        elif not status.is_heartbeat:
+            self.broken = f"{status.code} {status.description}"
+
+    def _on_delivery(self, subject: bytes, reply: bytes, body: bytes, headers: bytes) -> None:
+        # Asks for no more by itself: every arrival makes the follower take, and then it asks.
         if self.broken:
             return
-        self._heard = asyncio.get_running_loop().time()
-        if (status := parse_status(message)) is not None:
-            if status.ends_request:
-                self._credit = max(0, self._credit - status.unused)
-                await self.ask()
-            elif not status.is_heartbeat:
-                self.broken = f"{status.code} {status.description}"
-            return
-        delivery = parse_delivery(message.reply)
+        self._heard = self._now()
+        delivery = parse_delivery(reply.decode())
         self._consumer_sequence += 1
         if delivery.consumer_sequence != self._consumer_sequence:
             self.broken = f"gap: consumer sequence {delivery.consumer_sequence}"
             return
         self._credit -= 1
+        self._pending = delivery.pending
         if delivery.sequence > self._last:
             self._last = delivery.sequence
             self._buffer.put(
                 RawEvent(
-                    stream=self.stream,
-                    partition=self.partition,
-                    sequence=delivery.sequence,
-                    stored_at=delivery.stored_at,
-                    subject=message.subject,
-                    headers=message.headers or {},
-                    body=message.data,
+                    self.stream,
+                    self.partition,
+                    delivery.sequence,
+                    delivery.stored_at,
+                    readable(subject),
+                    headers,
+                    body,
                 )
             )
-        await self.ask()

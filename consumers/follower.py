@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 import psycopg
-from nats.aio.client import Client
 
 from consumers.buffer import Buffer
 from consumers.connections import Connections
@@ -24,6 +23,7 @@ from runtime import metrics
 from runtime.postgres import Connection
 from runtime.progress import announce
 from runtime.settings import Settings
+from runtime.sinks import BusClient
 from schemas.streams import Stream
 
 logger = logging.getLogger("foldline.follower")
@@ -68,7 +68,7 @@ class Follower:
     readers and gives up partitions, between two batches. Locks are taken in the order `_turn`, `_leasing`.
     """
 
-    def __init__(self, handler: Handler, nc: Client, settings: Settings, owner: str) -> None:
+    def __init__(self, handler: Handler, nc: BusClient, settings: Settings, owner: str) -> None:
         self.handler = handler
         self.leases = Leases(
             handler.name, owner, settings.partitions, settings.lease_ttl, version=handler.version
@@ -126,6 +126,7 @@ class Follower:
 
     async def _apply_one(self) -> None:
         writer = await self._connections.writer()
+        await self._buffer.fill(self._settings.batch_events, self._readers.expecting)
         held = self.leases.held
         events = [
             event for event in self._buffer.take(self._settings.batch_events) if event.partition in held

@@ -18,6 +18,8 @@ from schemas.streams import STREAMS
 
 WINDOW: Final = timedelta(days=7)
 _LEVELS: Final = frozenset(stream.name for stream in STREAMS if stream.newest_only)
+_Place = tuple[str, int, int]
+"""Stream, partition and sequence of an event."""
 _Slot = tuple[str, str, UUID]
 """(site, id) of the entity and the message id, hashed."""
 
@@ -27,15 +29,16 @@ class MessageIds:
 
     def __init__(self, queries: Queries) -> None:
         self._queries = queries
+        self._slots: dict[_Place, _Slot] = {}
         self._seen: dict[_Slot, datetime] = {}
         self._new: dict[_Slot, tuple[int, datetime]] = {}
 
     async def load(self, conn: Connection, events: Iterable[RawEvent]) -> None:
         """Look up the ids of a batch."""
-        slots = {slot for event in events if (slot := _slot(event)) is not None}
-        if not slots:
+        self._slots = {event[:3]: slot for event in events if (slot := _slot(event)) is not None}
+        if not self._slots:
             return
-        sites, ids, messages = (list(column) for column in zip(*slots, strict=True))
+        sites, ids, messages = (list(column) for column in zip(*set(self._slots.values()), strict=True))
         cursor = await conn.execute(
             self._queries["message-ids-seen"], {"sites": sites, "ids": ids, "messages": messages}
         )
@@ -44,7 +47,7 @@ class MessageIds:
 
     def is_duplicate(self, event: RawEvent) -> bool:
         """Whether an earlier event within the window had this id."""
-        slot = _slot(event)
+        slot = self._slots.get(event[:3])
         if slot is None:
             return False
         before = self._new[slot][1] if slot in self._new else self._seen.get(slot)
@@ -52,7 +55,7 @@ class MessageIds:
 
     def remember(self, event: RawEvent) -> None:
         """The event took effect under its id."""
-        if (slot := _slot(event)) is not None:
+        if (slot := self._slots.get(event[:3])) is not None:
             self._new[slot] = event.partition, event.stored_at
 
     def expire(self, key: Key) -> None:

@@ -4,7 +4,6 @@ An exception in a fold is our bug. Nothing is lost by it and nothing is skipped:
 a retry folds what waits, in order; or an operator decides that one event is passed over.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -154,7 +153,7 @@ async def waiting(conn: Connection, queries: Queries, key: Key) -> list[RawEvent
             sequence=seq,
             stored_at=stored_at,
             subject=subject,
-            headers=json.loads(headers),
+            headers=headers,
             body=body,
         )
         async for stream, part, seq, stored_at, subject, headers, body in cursor
@@ -162,8 +161,7 @@ async def waiting(conn: Connection, queries: Queries, key: Key) -> list[RawEvent
 
 
 def _stored(event: RawEvent) -> Sequence[Any]:
-    headers = json.dumps(dict(event.headers))
-    return event.stream, event.sequence, event.stored_at, event.subject, headers, event.body
+    return event.stream, event.sequence, event.stored_at, event.subject, event.headers, event.body
 
 
 def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:

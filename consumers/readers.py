@@ -5,11 +5,10 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-from nats.aio.client import Client
-
 from consumers.buffer import Buffer
 from consumers.catchup import CatchUp
 from consumers.leases import Held
+from runtime.sinks import BusClient
 from schemas.streams import Stream
 
 logger = logging.getLogger("foldline.follower")
@@ -18,7 +17,7 @@ logger = logging.getLogger("foldline.follower")
 class Readers:
     """Fill one buffer. A broken one is replaced at the checkpoint: nothing is read twice or passed over."""
 
-    def __init__(self, follower: str, nc: Client, buffer: Buffer, streams: tuple[Stream, ...]) -> None:
+    def __init__(self, follower: str, nc: BusClient, buffer: Buffer, streams: tuple[Stream, ...]) -> None:
         self._follower = follower
         self._nc = nc
         self._buffer = buffer
@@ -41,6 +40,11 @@ class Readers:
                 reader.broken = reader.broken or "reconnected"
         for reader in self._open.values():
             reader.check()
+
+    async def expecting(self) -> bool:
+        """Ask for more; whether events are stored that were asked for and did not arrive yet."""
+        await self.ask()
+        return any(reader.expecting for reader in self._open.values())
 
     async def ask(self) -> None:
         """There is room in the buffer again."""

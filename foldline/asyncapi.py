@@ -8,7 +8,7 @@ from faststream import FastStream
 from faststream.nats import NatsBroker
 from faststream.specification.asyncapi import AsyncAPI
 
-from schemas.session_facts import SESSION_FACTS, SessionState
+from schemas.session_facts import SESSION_FACTS, documented_body
 from schemas.streams import stream_of
 from schemas.subjects import PREFIX, TOKEN
 
@@ -30,8 +30,7 @@ def line_document(version: str, server: str = "nats://localhost:4222") -> dict[s
     for fact, model in SESSION_FACTS.items():
         broker.publisher(
             f"{PREFIX}.{{site}}.session.{{id}}.{fact}",
-            # A state is any object, or the wrapper with its time.
-            schema=SessionState | dict[str, Any] if model is SessionState else model,
+            schema=documented_body(fact),
             title=f"session.{fact}",
             description=f"{inspect.getdoc(model)}\n\nStream {stream_of('session', fact).name}.",
         )

@@ -52,7 +52,7 @@ create table {schema}.parked_event (
     seq       bigint      not null,
     stored_at timestamptz not null,
     subject   text        not null,
-    headers   text        not null,              -- JSON; as text, for it may hold what jsonb does not take
+    headers   bytea       not null,
     body      bytea       not null,
     primary key (site, id, stream, seq)
 );

@@ -5,12 +5,12 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from projections.recorded import RawEvent
-from runtime.delivery import parse_delivery, parse_status
+from runtime.delivery import Status, parse_delivery, parse_status
 from runtime.line import api
+from runtime.sinks import BusClient, readable
 
 _SECOND: Final = 1_000_000_000
 _AT_ONCE: Final = 500
@@ -18,7 +18,7 @@ _SILENCE: Final = 5.0
 
 
 async def stored_events(
-    nc: Client, stream: str, stored_filter: str, partition: int, *, after: int = 0
+    nc: BusClient, stream: str, stored_filter: str, partition: int, *, after: int = 0
 ) -> AsyncIterator[RawEvent]:
     """Every message of a filter that is stored now, beyond the sequence `after`, in the order of the line.
 
@@ -37,9 +37,21 @@ async def stored_events(
     made = await api(nc, f"CONSUMER.CREATE.{stream}", {"stream_name": stream, "config": config})
     if error := made.get("error"):
         raise LookupError(f"stream {stream}: {error.get('description', error)}")
-    arrived: asyncio.Queue[Msg] = asyncio.Queue()
+    arrived: asyncio.Queue[RawEvent | Status] = asyncio.Queue()
+
+    def put(subject: bytes, reply: bytes, body: bytes, headers: bytes) -> None:
+        at = parse_delivery(reply.decode())
+        arrived.put_nowait(
+            RawEvent(stream, partition, at.sequence, at.stored_at, readable(subject), headers, body)
+        )
+
+    async def put_status(message: Msg) -> None:
+        if (status := parse_status(message)) is not None:
+            arrived.put_nowait(status)
+
     inbox = nc.new_inbox()
-    subscription = await nc.subscribe(inbox, cb=arrived.put)
+    subscription = await nc.subscribe(inbox, cb=put_status)
+    nc.sinks[subscription._id] = put
     try:
         left = int(made["num_pending"])
         while left:
@@ -51,31 +63,19 @@ async def stored_events(
                 reply=inbox,
             )
             for _ in range(asked):
-                yield _event(stream, partition, await _next(stream, arrived))
+                yield await _next(stream, arrived)
             left -= asked
     finally:
+        del nc.sinks[subscription._id]
         await subscription.unsubscribe()
         await nc.publish(f"$JS.API.CONSUMER.DELETE.{stream}.{made['name']}", b"")
 
 
-async def _next(stream: str, arrived: asyncio.Queue[Msg]) -> Msg:
+async def _next(stream: str, arrived: asyncio.Queue[RawEvent | Status]) -> RawEvent:
     try:
-        message = await asyncio.wait_for(arrived.get(), _SILENCE + 1)
+        event = await asyncio.wait_for(arrived.get(), _SILENCE + 1)
     except TimeoutError:
         raise LookupError(f"stream {stream} does not answer") from None
-    if (status := parse_status(message)) is not None:
-        raise LookupError(f"stream {stream}: {status.code} {status.description} while an entity was read")
-    return message
-
-
-def _event(stream: str, partition: int, message: Msg) -> RawEvent:
-    delivery = parse_delivery(message.reply)
-    return RawEvent(
-        stream=stream,
-        partition=partition,
-        sequence=delivery.sequence,
-        stored_at=delivery.stored_at,
-        subject=message.subject,
-        headers=message.headers or {},
-        body=message.data,
-    )
+    if isinstance(event, RawEvent):
+        return event
+    raise LookupError(f"stream {stream}: {event.code} {event.description} while an entity was read")

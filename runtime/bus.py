@@ -4,13 +4,13 @@ import asyncio
 import logging
 import time
 
-from nats.aio.client import Client
 from nats.errors import Error, NoServersError
 
 import runtime.unreadable  # noqa: F401 - for its effect on the client
 from runtime.problems import Problem
 from runtime.redact import without_credentials
 from runtime.settings import Settings
+from runtime.sinks import BusClient
 
 logger = logging.getLogger("foldline.bus")
 
@@ -19,7 +19,7 @@ class BusUnreachable(Problem):
     """NATS did not answer within the connect timeout; the message names the setting to look at."""
 
 
-async def connect_bus(settings: Settings, *, name: str, publisher: bool = False) -> Client:
+async def connect_bus(settings: Settings, *, name: str, publisher: bool = False) -> BusClient:
     """Connect, retrying for `connect_timeout` seconds; afterwards the client reconnects for ever.
 
     With `publisher`, nothing is buffered while disconnected: a publish fails at once instead of being
@@ -44,8 +44,8 @@ async def connect_bus(settings: Settings, *, name: str, publisher: bool = False)
             await asyncio.sleep(0.2)
 
 
-async def _connect(settings: Settings, name: str, publisher: bool, failures: list[Exception]) -> Client:
-    client = Client()
+async def _connect(settings: Settings, name: str, publisher: bool, failures: list[Exception]) -> BusClient:
+    client = BusClient()
     connected = False
 
     async def on_error(exc: Exception) -> None:
@@ -80,7 +80,7 @@ async def _connect(settings: Settings, name: str, publisher: bool, failures: lis
     return client
 
 
-async def close_bus(client: Client) -> None:
+async def close_bus(client: BusClient) -> None:
     """Close, also while disconnected, when the client cannot say good-bye."""
     try:
         await asyncio.wait_for(client.close(), 2)

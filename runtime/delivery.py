@@ -15,6 +15,7 @@ class Delivery(NamedTuple):
     sequence: int
     consumer_sequence: int
     stored_at: datetime
+    pending: int  # messages stored for the consumer beyond this one
 
 
 def parse_delivery(reply: str) -> Delivery:
@@ -26,6 +27,7 @@ def parse_delivery(reply: str) -> Delivery:
         int(tokens[first]),
         int(tokens[first + 1]),
         _EPOCH + timedelta(microseconds=nanoseconds // 1000),
+        int(tokens[first + 3]),
     )
 
 

@@ -3,6 +3,8 @@
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from runtime.sinks import readable
+
 _build_message = Client._build_message
 _process_headers = Client._process_headers
 
@@ -10,8 +12,7 @@ _process_headers = Client._process_headers
 def _build_readable_message(  # noqa: PLR0917 - the client's own signature
     client: Client, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
 ) -> Msg:
-    readable = subject.decode(errors="backslashreplace").encode()
-    message: Msg = _build_message(client, sid, readable, reply, data, headers)
+    message: Msg = _build_message(client, sid, readable(subject).encode(), reply, data, headers)
     return message
 
 

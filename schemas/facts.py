@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from schemas.session_facts import SESSION_FACTS, SessionState
+from schemas.session_facts import SESSION_FACTS, FactBody, SessionState
 from schemas.subjects import Subject
 from schemas.times import MAX_FUTURE, format_time, parse_time
 from schemas.validation import MAX_FACT_BYTES, InvalidFact, check_body, from_validation_error
@@ -31,8 +31,11 @@ class Fact:
     headers: Mapping[str, str]
 
 
-_PARSERS: Final[dict[tuple[str, str], Callable[[bytes], BaseModel]]] = {
-    ("session", fact): (SessionState.parse if model is SessionState else model.model_validate_json)
+Body = FactBody | SessionState
+"""What a fact says, validated."""
+
+_PARSERS: Final[dict[tuple[str, str], Callable[[bytes], Body]]] = {
+    ("session", fact): (model.model_validate_json if issubclass(model, FactBody) else model.parse)
     for fact, model in SESSION_FACTS.items()
 }
 
@@ -42,7 +45,7 @@ FACTS: Final[dict[str, frozenset[str]]] = {
 """Every entity and the facts it knows; the server refuses any other subject."""
 
 
-def parse_fact(entity: str, fact: str, body: bytes, *, max_bytes: int = MAX_FACT_BYTES) -> BaseModel:
+def parse_fact(entity: str, fact: str, body: bytes, *, max_bytes: int = MAX_FACT_BYTES) -> Body:
     """Validate one body; an empty one means `{}`. Raises InvalidFact, never anything else."""
     parser = _PARSERS.get((entity, fact))
     if parser is None:
@@ -54,12 +57,12 @@ def parse_fact(entity: str, fact: str, body: bytes, *, max_bytes: int = MAX_FACT
         raise from_validation_error(exc, body) from None
 
 
-def event_time(model: BaseModel, header: str | None, stored_at: datetime) -> datetime:
+def event_time(model: Body, header: str | None, stored_at: datetime) -> datetime:
     """When it happened: the body's timestamp, else the header, else the store time.
 
     Raises InvalidFact when that lies more than 600 s after `stored_at` (at the door: after now).
     """
-    claimed: datetime | None = getattr(model, "timestamp", None)
+    claimed = model.timestamp
     if claimed is None and header is not None:
         claimed = parse_time(header, TIME)
     if claimed is None:

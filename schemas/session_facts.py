@@ -4,6 +4,8 @@ Unknown fields are tolerated everywhere: they stay in the stored fact and mean n
 A `timestamp` in a body says when it happened; without one the `Foldline-Time` header, then the store time.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -98,16 +100,21 @@ class SessionExpired(FactBody):
     """Retention let go of the whole session; its other facts are purged from the line."""
 
 
-class SessionState(BaseModel):
+class WrappedState(FactBody):
+    """A patch that says when it was true."""
+
+    state: dict[str, Any]
+
+
+@dataclass(slots=True)
+class SessionState:
     """A patch, deep-merged into the session's state: objects merge, null deletes, the rest replaces.
 
     Either the patch itself, or `{"state": {…}, "timestamp": …}` with no other key.
     """
 
-    model_config = ConfigDict(strict=True, extra="allow")
-
-    timestamp: Timestamp | None = None
     state: dict[str, Any]
+    timestamp: datetime | None = None
 
     @classmethod
     def parse(cls, body: bytes) -> "SessionState":
@@ -116,8 +123,9 @@ class SessionState(BaseModel):
         if not isinstance(value, dict):
             raise InvalidFact("invalid_field", f"a state is a JSON object, not {_JSON_TYPES[type(value)]}")
         if isinstance(value.get("state"), dict) and value.keys() <= {"state", "timestamp"}:
-            return cls.model_validate_json(body)
-        return cls.model_construct(timestamp=None, state=value)
+            wrapped = WrappedState.model_validate_json(body)
+            return cls(wrapped.state, wrapped.timestamp)
+        return cls(value)
 
 
 _JSON_TYPES: Final[dict[type, str]] = {
@@ -139,3 +147,9 @@ SESSION_FACTS: Final[dict[str, type[FactBody] | type[SessionState]]] = {
     "ended": SessionEnded,
     "expired": SessionExpired,
 }
+
+
+def documented_body(fact: str) -> Any:
+    """The type of a fact's body as schemas show it: a state is any object, or the wrapper with its time."""
+    model = SESSION_FACTS[fact]
+    return WrappedState | dict[str, Any] if model is SessionState else model

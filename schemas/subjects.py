@@ -5,8 +5,7 @@ Users always write the published form. JetStream inserts the partition token on 
 """
 
 import re
-from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from schemas.validation import InvalidFact
 
@@ -16,8 +15,7 @@ PREFIX: Final = "ev"
 _STORED: Final = re.compile(rf"{PREFIX}\.{TOKEN.pattern}" + rf"\.({TOKEN.pattern})" * 4)
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """One fact's address. Every part is one token of `[A-Za-z0-9_-]`, at most 128 characters."""
 
     site: str
@@ -45,7 +43,7 @@ class Subject:
             raise InvalidFact(
                 "invalid_subject", f"{subject[:200]!r}: a token is too long or not A-Z a-z 0-9 _ -"
             )
-        return cls(*match.groups())
+        return cls._make(match.groups())
 
     def __str__(self) -> str:
         return f"{PREFIX}.{self.site}.{self.entity}.{self.id}.{self.fact}"

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
 
 from schemas.validation import InvalidFact
 
@@ -13,6 +13,7 @@ _EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
 _LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
 
 
+_OURS: Final = re.compile(r"[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 _FORM: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 
 
@@ -39,8 +40,11 @@ _ADAPTER: Final[TypeAdapter[datetime]] = TypeAdapter(Timestamp)
 def parse_time(text: str, name: str = "timestamp") -> datetime:
     """Read an RFC 3339 time; raises InvalidFact that names the field or header."""
     try:
+        # What our own publishers write is read without pydantic's detours, which cost more than the rest.
+        if _OURS.fullmatch(text):
+            return datetime.fromisoformat(text)
         return _ADAPTER.validate_python(text)
-    except ValidationError:
+    except ValueError:  # pydantic's is one as well
         raise InvalidFact(
             "invalid_time", f"{name}: {text[:64]!r} is not an RFC 3339 time such as 2026-01-31T12:00:00Z"
         ) from None
@@ -48,4 +52,5 @@ def parse_time(text: str, name: str = "timestamp") -> datetime:
 
 def format_time(value: datetime) -> str:
     """UTC, six digits, `Z`: the same text everywhere, so answers compare equal as strings."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")[:26] + "Z"

@@ -13,6 +13,7 @@ from projections.recorded import RawEvent
 from projections.sessions.views import SessionViews
 from runtime.postgres import Connection
 from runtime.sql import load_queries
+from schemas.headers import header_block
 from schemas.streams import stream_of
 from schemas.subjects import PREFIX, partition_of
 from tests.reference.published import Published
@@ -32,7 +33,7 @@ def raw_event(one: Published) -> RawEvent:
         sequence=one.seq,
         stored_at=one.stored_at,
         subject=".".join([PREFIX, str(part), *tokens[1:]]),
-        headers=one.headers,
+        headers=header_block(one.headers),
         body=one.body,
     )
 

@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-from nats.aio.client import Client
 from psycopg import sql
 
 from consumers.control.parked import replayed
@@ -11,6 +10,7 @@ from projections.entity import stored_events
 from projections.projection import Key, Projection
 from runtime.postgres import Connection
 from runtime.problems import Problem
+from runtime.sinks import BusClient
 from runtime.sql import load_queries
 from schemas.subjects import entity_filter, partition_of
 
@@ -18,7 +18,7 @@ _QUERIES: Final = load_queries("consumers.control", "control.sql", schema="foldl
 
 
 async def rebuild_entity(
-    conn: Connection, nc: Client, projection: Projection[Any, Any], key: Key, partitions: int
+    conn: Connection, nc: BusClient, projection: Projection[Any, Any], key: Key, partitions: int
 ) -> int:
     """Fold all facts of one entity up to the live checkpoint; how many took effect.
 

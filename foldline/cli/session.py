@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import typer
-from nats.aio.client import Client
 
 from foldline.embedded.stack import resolve
 from runtime.bus import close_bus, connect_bus
 from runtime.postgres import Connection, connect_with_retry
 from runtime.problems import Problem
 from runtime.settings import Settings, settings
+from runtime.sinks import BusClient
 
 
 def command_settings(*, database: bool = False) -> Settings:
@@ -30,7 +30,7 @@ def run(command: Coroutine[Any, Any, None]) -> None:
 
 
 @asynccontextmanager
-async def bus(config: Settings, *, publisher: bool = False) -> AsyncIterator[Client]:
+async def bus(config: Settings, *, publisher: bool = False) -> AsyncIterator[BusClient]:
     """A connection to NATS for the length of a command."""
     nc = await connect_bus(config, name="foldline-cli", publisher=publisher)
     try:

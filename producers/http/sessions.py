@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from producers.http.creating import create
 from producers.http.surface import WriteSurface
@@ -17,7 +17,7 @@ from runtime.http import SessionProblem, session_not_found, unavailable
 from schemas.errors import SessionError
 from schemas.positions import Position
 from schemas.recovery import recovered
-from schemas.session_facts import SESSION_FACTS
+from schemas.session_facts import documented_body
 from schemas.subjects import Subject, is_token
 
 logger = logging.getLogger("foldline.http")
@@ -86,7 +86,7 @@ def _add(router: APIRouter, path: str, fact: str, endpoint: Endpoint, summary: s
 
 
 def _body_of(fact: str) -> dict[str, Any]:
-    schema = SESSION_FACTS[fact].model_json_schema()
+    schema = TypeAdapter(documented_body(fact)).json_schema()
     return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
 
 

@@ -1,10 +1,7 @@
 """The pure fold of session facts: decision table and merge rules of the sessions reference."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final, TypeVar, cast
-
-from pydantic import BaseModel
 
 from projections.projection import Key
 from projections.recorded import Recorded
@@ -16,6 +13,7 @@ from schemas.session_facts import (
     HUNG,
     MACHINE_RETURNED,
     RECOVERED,
+    FactBody,
     SessionCrashed,
     SessionCreated,
     SessionEvent,
@@ -25,7 +23,7 @@ from schemas.session_facts import (
 from schemas.validation import InvalidFact
 
 States = dict[Key, Session | None]
-Body = TypeVar("Body", bound=BaseModel)
+Model = TypeVar("Model", bound=FactBody | SessionState)
 
 
 def fold(states: States, event: Recorded, changes: SessionChanges) -> None:
@@ -43,15 +41,8 @@ def fold(states: States, event: Recorded, changes: SessionChanges) -> None:
 
 def _opened(session: Session | None, event: Recorded) -> Session:
     if session is None:
-        session = Session(
-            part=event.partition,
-            first_seq=event.sequence,
-            last_seq=event.sequence,
-            created_at=event.at,
-            touched_at=event.at,
-            state={},
-        )
-    return replace(session, last_seq=event.sequence)
+        return Session.opened(event.partition, event.sequence, event.at)
+    return session.at(event.sequence)
 
 
 def _touch(session: Session, event: Recorded) -> Session:
@@ -122,8 +113,8 @@ def _crashed(session: Session, event: Recorded, changes: SessionChanges) -> Sess
     return session
 
 
-def _body(event: Recorded, model: type[Body]) -> Body:
-    return cast(Body, event.body)  # decode() chose the model by the fact
+def _body(event: Recorded, model: type[Model]) -> Model:
+    return cast(Model, event.body)  # decode() chose the model by the fact
 
 
 _FOLDS: Final[dict[str, Callable[[Session, Recorded, SessionChanges], Session]]] = {

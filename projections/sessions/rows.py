@@ -2,16 +2,19 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from pydantic_core import to_json
 
 from projections.projection import Key
 from projections.recorded import Recorded
-from schemas.session_facts import SessionEvent, SessionMetric
+from schemas.session_facts import FactBody, SessionEvent, SessionMetric
 from schemas.times import format_time
 
 Row = tuple[Any, ...]
+
+_TIME: Final = frozenset({"timestamp"})
+_DERIVED: Final = frozenset({"timestamp", "level", "category"})
 
 
 @dataclass(slots=True)
@@ -37,7 +40,7 @@ class SessionChanges:
 
     def add_metric(self, source: Recorded, metric: SessionMetric) -> None:
         """One row of the metric timeline."""
-        served = metric.model_dump(exclude={"timestamp"}, exclude_none=True)
+        served = _present(metric, _TIME)
         row = (*_place(source), metric.name, metric.value, _served(source.at, served))
         self.metrics.setdefault(source.key, []).append(row)
 
@@ -49,10 +52,15 @@ class SessionChanges:
 def served_event(event: SessionEvent) -> dict[str, Any]:
     """An event as the API shows it: defaults filled in, absent fields left out."""
     failed = event.exception_type is not None
-    served = event.model_dump(exclude={"timestamp", "level", "category"}, exclude_none=True)
+    served = _present(event, _DERIVED)
     served["level"] = event.level or ("error" if failed else "info")
     served["category"] = event.category or ("error" if failed else "info")
     return served
+
+
+def _present(body: FactBody, without: frozenset[str]) -> dict[str, Any]:
+    # A body holds plain JSON values: a dump would only copy them.
+    return {name: value for name, value in vars(body).items() if value is not None and name not in without}
 
 
 def _place(source: Recorded) -> Row:

@@ -24,6 +24,7 @@ from runtime.postgres import Connection, connect, pool
 from runtime.progress import Progress
 from runtime.schema import install_engine
 from runtime.settings import Settings
+from schemas.headers import NO_HEADERS
 from schemas.streams import stream_of
 from schemas.subjects import Subject, partition_of
 
@@ -83,7 +84,7 @@ class FoldedLine:
                 sequence=self.sequence,
                 stored_at=stored_at or at(self.sequence),
                 subject=Subject(site, "session", session_id, fact).stored(PARTITIONS),
-                headers={},
+                headers=NO_HEADERS,
                 body=json.dumps(body or {}).encode(),
             )
         )

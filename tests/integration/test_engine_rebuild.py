@@ -45,7 +45,7 @@ async def life(line: Line, session_id: str, *, version: str) -> dict[str, str]:
 async def expire(line: Line, session_id: str) -> Delivery:
     sequence = await line.put("expired", session_id)
     *_, expired = await line.stored()
-    return Delivery(sequence, 0, expired.stored_at)
+    return Delivery(sequence, 0, expired.stored_at, 0)
 
 
 async def purge(settings: Settings, nc: Client, session_id: str, expired: Delivery) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from consumers.buffer import Buffer
 from projections.recorded import RawEvent
+from schemas.headers import NO_HEADERS
 
 
 def event(sequence: int, *, part: int = 0, stream: str = "SESSIONS", body: bytes = b"{}") -> RawEvent:
@@ -14,7 +15,7 @@ def event(sequence: int, *, part: int = 0, stream: str = "SESSIONS", body: bytes
         sequence=sequence,
         stored_at=datetime(2026, 1, 31, tzinfo=UTC),
         subject=f"ev.{part}.local.session.S1.state",
-        headers={},
+        headers=NO_HEADERS,
         body=body,
     )
 

@@ -25,7 +25,7 @@ def message(headers: dict[str, str] | None, reply: str = "") -> Msg:
     ],
 )
 def test_both_forms_are_read(reply: str) -> None:
-    assert parse_delivery(reply) == Delivery(12, 7, datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC))
+    assert parse_delivery(reply) == Delivery(12, 7, datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC), 3)
 
 
 def test_a_message_from_the_stream_has_no_status() -> None:

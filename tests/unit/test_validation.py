@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from schemas.facts import FACTS, event_time, parse_fact
+from schemas.session_facts import SessionState
 from schemas.validation import MAX_DEPTH, MAX_FACT_BYTES, InvalidFact
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -80,7 +81,8 @@ def test_what_no_fact_may_hold(fact: str, body: bytes, reason: str) -> None:
 )
 def test_what_a_state_may_hold(body: bytes) -> None:
     parsed = parse_fact("session", "state", body)
-    assert parsed.model_dump()["state"] == json.loads(body)
+    assert isinstance(parsed, SessionState)
+    assert parsed.state == json.loads(body)
 
 
 @pytest.mark.parametrize("fact", ["heartbeat", "ended", "crashed", "expired", "state"])
@@ -167,7 +169,9 @@ def test_unknown_fields_are_tolerated() -> None:
     ],
 )
 def test_a_wrapper_is_told_from_a_state(body: dict[str, object], state: dict[str, object]) -> None:
-    assert parse_fact("session", "state", json.dumps(body).encode()).model_dump()["state"] == state
+    parsed = parse_fact("session", "state", json.dumps(body).encode())
+    assert isinstance(parsed, SessionState)
+    assert parsed.state == state
 
 
 def test_unknown_facts_and_entities_are_listed() -> None:

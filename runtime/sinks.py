@@ -1,0 +1,73 @@
+"""Deliveries from a stream handed over as they come off the socket: the short way into a follower.
+
+nats-py tries six patterns on every line, builds a message object, parses its headers character by character
+and passes it through a queue to a task. That costs several times what a fold does, so followers subscribe
+with a sink: stored messages go to the sink, everything else (what the server says about the subscription)
+the usual way, to the callback.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from nats.aio.client import Client
+from nats.protocol.parser import Parser
+
+Sink = Callable[[bytes, bytes, bytes, bytes], None]
+"""Takes subject, reply subject, body and header block (maybe empty) of one delivery. Must not raise."""
+
+_DELIVERY: Final = b"$JS.ACK."
+_LINE: Final = b"\r\n"
+
+
+class BusClient(Client):
+    """nats-py's client with sinks: `sinks` by the id of the subscription they belong to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sinks: dict[int, Sink] = {}
+        self._ps = _DeliveryParser(self)
+
+
+class _DeliveryParser(Parser):
+    """nats-py's parser behind a short cut: it gets only what is no delivery for a sink, piece by piece."""
+
+    nc: BusClient
+
+    def reset(self) -> None:
+        super().reset()
+        self._arrived = bytearray()
+
+    async def parse(self, data: bytes = b"") -> None:
+        self._arrived.extend(data)
+        while (other := self._deliver()) is not None:
+            await super().parse(other)
+
+    def _deliver(self) -> bytes | None:
+        """Hand deliveries over, up to the first whole piece of another kind: that is answered."""
+        arrived, sinks, stats = self._arrived, self.nc.sinks, self.nc.stats
+        start, other = 0, None
+        while (line_end := arrived.find(_LINE, start)) >= 0:
+            body = after = line_end + 2
+            words = bytes(arrived[start:line_end]).split(b" ")
+            if words[0] == b"HMSG":
+                body, after = body + int(words[-2]), body + int(words[-1]) + 2
+            elif words[0] == b"MSG":
+                after += int(words[-1]) + 2
+            if len(arrived) < after:
+                break
+            sink = sinks.get(int(words[2])) if after > body else None
+            if sink is None or not words[3].startswith(_DELIVERY):
+                other = bytes(arrived[start:after])
+                start = after
+                break
+            stats["in_msgs"] += 1
+            stats["in_bytes"] += after - 2 - body
+            sink(words[1], words[3], bytes(arrived[body : after - 2]), bytes(arrived[line_end + 2 : body]))
+            start = after
+        del arrived[:start]
+        return other
+
+
+def readable(subject: bytes) -> str:
+    """A subject as text; NATS takes any bytes in one."""
+    return subject.decode(errors="backslashreplace")

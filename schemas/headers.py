@@ -1,0 +1,37 @@
+"""NATS header blocks, read where they are: `NATS/1.0␍␊Name: value␍␊…␍␊␍␊`.
+
+Of thousands of messages a second only two headers matter, so a block is searched and not parsed. Of a header
+given twice the first counts, as for the server.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Final
+
+NO_HEADERS: Final = b""
+_START: Final = b"NATS/1.0"
+_LINE: Final = b"\r\n"
+
+
+def header(block: bytes, name: str) -> str | None:
+    """The value of a header; what is not UTF-8 in it becomes U+FFFD."""
+    mark = _mark(name)
+    found = block.find(mark)
+    if found < 0:
+        return None
+    start = found + len(mark)
+    end = block.find(_LINE, start)
+    return block[start : end if end >= 0 else None].strip().decode("utf-8", "replace")
+
+
+def header_block(headers: Mapping[str, str]) -> bytes:
+    """The block a publisher with these headers sends."""
+    if not headers:
+        return NO_HEADERS
+    lines = [f"{name}: {value}".encode() for name, value in headers.items()]
+    return _LINE.join([_START, *lines, _LINE])
+
+
+@cache
+def _mark(name: str) -> bytes:
+    return _LINE + name.encode() + b":"
