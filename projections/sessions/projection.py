@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -23,6 +24,10 @@ _NAMES: Final = [field.name for field in fields(Session) if field.compare]
 # Type names of the COPY columns: binary COPY needs exact types. JSON travels as its text: as type json
 # psycopg would encode the string once more.
 _PLACE: Final = ["int2", "text", "text", "int8", "timestamptz"]
+_SESSION: Final = [
+    *("int2", "text", "text", "int8", "int8", "int8", "timestamptz", "timestamptz", "timestamptz", "bool"),
+    *("int8", "timestamptz", "bool", "bool", "text", "text", "int8", "int8", "text"),
+]
 _EVENT: Final = [*_PLACE, "text", "text"]
 _METRIC: Final = [*_PLACE, "text", "float8", "text"]
 _PATCH: Final = [*_PLACE, "bool", "text"]
@@ -83,23 +88,25 @@ class SessionsProjection(Projection[Session, SessionChanges]):
             if state is not None:
                 rows.append(_session_row(key, state))
         if rows:
-            await conn.execute(self._queries["write-sessions"], _columns(rows))
+            await conn.execute(self._queries["make-session-batch"])
+            await self._copy(conn, "copy-sessions", _SESSION, rows)
+            await conn.execute(self._queries["write-sessions"])
         if changes.heartbeats:
             await conn.execute(self._queries["write-heartbeats"], _columns(list(changes.heartbeats.values())))
-        await self._copy(conn, "copy-events", _EVENT, changes.events)
-        await self._copy(conn, "copy-metrics", _METRIC, changes.metrics)
-        await self._copy(conn, "copy-patches", _PATCH, changes.patches)
+        timelines = (
+            ("copy-events", _EVENT, changes.events),
+            ("copy-metrics", _METRIC, changes.metrics),
+            ("copy-patches", _PATCH, changes.patches),
+        )
+        for query, types, by_session in timelines:
+            if by_session:
+                await self._copy(conn, query, types, chain.from_iterable(by_session.values()))
 
-    async def _copy(
-        self, conn: Connection, query: str, types: list[str], timelines: Mapping[Key, list[Row]]
-    ) -> None:
-        if not timelines:
-            return
+    async def _copy(self, conn: Connection, query: str, types: list[str], rows: Iterable[Row]) -> None:
         async with conn.cursor() as cursor, cursor.copy(self._queries[query]) as copy:
             copy.set_types(types)
-            for rows in timelines.values():
-                for row in rows:
-                    await copy.write_row(row)
+            for row in rows:
+                await copy.write_row(row)
 
     async def _erase(self, conn: Connection, expired: Mapping[Key, Recorded]) -> None:
         await conn.execute(

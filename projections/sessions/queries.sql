@@ -4,17 +4,29 @@ select site, id, part, first_seq, last_seq, created_seq, created_at, touched_at,
 from {schema}.session
 where (site, id) in (select * from unnest(%(sites)s::text[], %(ids)s::text[]))
 
+-- name: make-session-batch
+-- Where a connection puts the rows of a batch on their way into the table.
+create temporary table if not exists session_batch (
+    part smallint, site text, id text, first_seq int8, last_seq int8, created_seq int8, created_at timestamptz,
+    touched_at timestamptz, ended_at timestamptz, crashed bool, hung_seq int8, hung_stored_at timestamptz,
+    ever_hung bool, ever_recovered bool, machine_id text, hostname text, events int8, metrics int8, state text
+) on commit delete rows
+
+-- name: copy-sessions
+-- Every session a batch changed, each row once, in binary: as arrays they would take the client longer than
+-- everything else it does with a row.
+copy pg_temp.session_batch from stdin (format binary)
+
 -- name: write-sessions
--- Every session a batch changed, each row once. States travel in binary: as text, each of their quotes would
--- be escaped by the client, which takes it half a second for a mebibyte.
+-- The rows of the batch into the table. An update and not a new row: most change no indexed column.
 insert into {schema}.session (
     part, site, id, first_seq, last_seq, created_seq, created_at, touched_at, ended_at,
     crashed, hung_seq, hung_stored_at, ever_hung, ever_recovered, machine_id, hostname, events, metrics, state
 )
-select * from unnest(
-    %s::smallint[], %s::text[], %s::text[], %s::int8[], %s::int8[], %s::int8[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[],
-    %s::bool[], %s::int8[], %s::timestamptz[], %s::bool[], %s::bool[], %s::text[], %s::text[], %s::int8[], %s::int8[], %b::text[]::jsonb[]
-)
+select
+    part, site, id, first_seq, last_seq, created_seq, created_at, touched_at, ended_at,
+    crashed, hung_seq, hung_stored_at, ever_hung, ever_recovered, machine_id, hostname, events, metrics, state::jsonb
+from pg_temp.session_batch
 on conflict (site, id) do update set
     last_seq = excluded.last_seq,
     created_seq = excluded.created_seq,
