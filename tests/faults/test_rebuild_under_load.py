@@ -37,6 +37,7 @@ from tests.waiting import wait_until
 logger = logging.getLogger(__name__)
 
 SESSIONS = projection_named("sessions")
+_READ_EVERY = 0.05  # seconds from one read of a reader to its next: the machine is not theirs alone
 STALE = "of a generation that is not live any more"
 
 
@@ -205,7 +206,7 @@ async def _read(
     while not stopping.is_set():
         name, turn = f"{url}-{turn}", turn + 1
         session = name.rpartition("/")[2]
-        newest = ""
+        newest, began = "", 0.0
         for number in range(200):
             if stopping.is_set():
                 return
@@ -213,6 +214,7 @@ async def _read(
             body = json.dumps({"name": f"n{number}"}).encode()
             ack = await publisher.publish(checked_fact(subject, body, now=datetime.now(UTC)))
             reading.written += 1
+            await asyncio.sleep(max(0.0, began + _READ_EVERY - loop.time()))
             began = loop.time()
             headers = {"Foldline-Min-Position": str(ack.position), "Foldline-Wait": "30000"}
             answer = await http.get(name, headers=headers)
