@@ -44,13 +44,17 @@ def read_query(model: type[Model], request: Request) -> Model:
         first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "query"
         if first["type"] == "extra_forbidden":
-            raise bad_parameter(name, f"unknown; known are {', '.join(model.model_fields)}") from None
+            raise bad_parameter(name, f"unknown; known are {', '.join(_names(model))}") from None
         raise bad_parameter(name, first["msg"].removeprefix("Value error, ")) from None
 
 
 def bad_parameter(name: str, why: str) -> SessionProblem:
     """The documented error for a parameter nobody can answer."""
     return SessionProblem(400, "Invalid parameter", f"{name[:100]}: {why}")
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def conditions(name: str, texts: Texts, *, scalar: bool = False) -> tuple[StateCondition, ...]:
@@ -70,11 +74,11 @@ def documented(model: type[BaseModel]) -> dict[str, Any]:
     return {
         "parameters": [
             {
-                "name": name,
+                "name": field.alias or name,
                 "in": "query",
                 "required": field.is_required(),
                 "description": field.description or "",
-                "schema": properties[name],
+                "schema": properties[field.alias or name],
             }
             for name, field in model.model_fields.items()
         ]

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 
 from api.export import export_router
 from api.health import Check, health_router, projection_check
+from api.past import Past
 from api.reader import Reader
 from api.rejected import rejected_router
 from api.sessions import sessions_router
@@ -16,16 +17,17 @@ from projections.rejected import RejectedEvents
 from projections.sessions.exports import SessionExports
 from projections.sessions.series import SessionSeries
 from projections.sessions.views import SessionViews
+from runtime.sinks import BusClient
 
 
-def read_routers(reader: Reader, checks: Mapping[str, Check]) -> list[APIRouter]:
+def read_routers(reader: Reader, nc: BusClient, checks: Mapping[str, Check]) -> list[APIRouter]:
     """The query API. `checks` are what else must be well for this process to be ready, by name."""
     settings = reader.settings
     timeout = timedelta(seconds=settings.heartbeat_timeout)
     views = SessionViews(own=settings.site, timeout=timeout, partitions=settings.partitions)
     projections = {f"projection {p.name}": projection_check(reader, p.name) for p in PROJECTIONS}
     return [
-        sessions_router(reader, views),
+        sessions_router(reader, views, Past(nc, reader, views)),
         export_router(reader, SessionExports(timeout=timeout)),
         timeseries_router(reader, SessionSeries()),
         rejected_router(reader, RejectedEvents({p.name: p.schema for p in PROJECTIONS})),

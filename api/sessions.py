@@ -8,7 +8,9 @@ from pydantic_core import to_json
 
 from api import cursor
 from api.answers import json_response, with_position
+from api.moments import read_moment
 from api.params import Limit, Query, Text, bad_parameter, documented, read_query
+from api.past import Past
 from api.reader import Reader
 from projections.sessions.views import PROJECTION, Page, Reading, SessionViews
 from projections.sessions.window import Way, Window
@@ -70,7 +72,23 @@ class EventsQuery(MetricsQuery):
     )
 
 
-def sessions_router(reader: Reader, views: SessionViews) -> APIRouter:
+class DocumentQuery(SessionQuery):
+    """A whole session, now or as it was."""
+
+    at: Text | None = Field(
+        None, description="As it was then: a store time (RFC 3339) or a sequence of SESSIONS. Default: now."
+    )
+
+
+class DiffQuery(SessionQuery):
+    """Two moments of a session."""
+
+    from_: Text = Field(alias="from", description="A store time (RFC 3339) or a sequence of SESSIONS.")
+    to: Text | None = Field(None, description="The same, later. Default: now.")
+    limit: Limit = Field(1000, description="Most events and most metrics to list, 1 to 1000.")
+
+
+def sessions_router(reader: Reader, views: SessionViews, past: Past) -> APIRouter:
     """Routes below `/api/sessions/{id}`."""
     router = APIRouter(prefix="/api/sessions/{session_id}", tags=["sessions"])
 
@@ -79,14 +97,33 @@ def sessions_router(reader: Reader, views: SessionViews) -> APIRouter:
             raise session_not_found(session_id)  # nobody could have published it
         await reader.settle(PROJECTION, request.headers)
 
-    @router.get("", openapi_extra=documented(SessionQuery))
+    async def site_of(session_id: str, site: str | None) -> str:
+        found = await reader.read(lambda conn: views.sites(conn, session_id, site))
+        _check(session_id, found)
+        return found.sites[0]
+
+    @router.get("", openapi_extra=documented(DocumentQuery))
     async def session(session_id: str, request: Request) -> Response:
         """One session with its state, events, metrics and state history."""
-        query = read_query(SessionQuery, request)
+        query = read_query(DocumentQuery, request)
+        at = read_moment("at", query.at)
         await prepare(session_id, request)
+        if query.at is not None:
+            answer = await past.document(await site_of(session_id, query.site), session_id, at)
+            return json_response(answer.body, answer.position)
         found = await reader.read(lambda conn: views.session(conn, session_id, query.site))
         _check(session_id, found)
         return json_response(found.body or b"", found.position)
+
+    @router.get("/diff", openapi_extra=documented(DiffQuery))
+    async def diff(session_id: str, request: Request) -> Response:
+        """What changed in a session between two moments."""
+        query = read_query(DiffQuery, request)
+        start, end = read_moment("from", query.from_), read_moment("to", query.to)
+        await prepare(session_id, request)
+        site = await site_of(session_id, query.site)
+        answer = await past.diff(site, session_id, start, end, query.limit)
+        return json_response(answer.body, answer.position)
 
     @router.get("/events", openapi_extra=documented(EventsQuery))
     async def events(session_id: str, request: Request) -> Response:

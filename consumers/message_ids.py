@@ -6,17 +6,16 @@ chose are remembered, and not those of levels (heartbeats), which may repeat.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from projections.projection import Key
-from projections.recorded import RawEvent
+from projections.recorded import MESSAGE_ID_WINDOW, RawEvent
 from runtime.postgres import Connection
 from runtime.sql import Queries
 from schemas.streams import STREAMS
 
-WINDOW: Final = timedelta(days=7)
 _LEVELS: Final = frozenset(stream.name for stream in STREAMS if stream.newest_only)
 _Place = tuple[str, int, int]
 """Stream, partition and sequence of an event."""
@@ -51,7 +50,7 @@ class MessageIds:
         if slot is None:
             return False
         before = self._new[slot][1] if slot in self._new else self._seen.get(slot)
-        return before is not None and event.stored_at - before <= WINDOW
+        return before is not None and event.stored_at - before <= MESSAGE_ID_WINDOW
 
     def remember(self, event: RawEvent) -> None:
         """The event took effect under its id."""
@@ -76,7 +75,7 @@ async def forget_old(conn: Connection, queries: Queries, newest: Sequence[tuple[
     """Delete ids outside the window as of each partition's newest event. Answers never depend on it."""
     await conn.execute(
         queries["forget-message-ids"],
-        {"parts": [part for part, _ in newest], "before": [at - WINDOW for _, at in newest]},
+        {"parts": [part for part, _ in newest], "before": [at - MESSAGE_ID_WINDOW for _, at in newest]},
     )
 
 

@@ -83,7 +83,7 @@ async def _wire(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
         settings=settings,
         now=lambda: datetime.now(UTC),
     )
-    for router in (sessions_router(surface), *read_routers(reader, {"nats": line_check(nc)})):
+    for router in (sessions_router(surface), *read_routers(reader, nc, {"nats": line_check(nc)})):
         app.include_router(router)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 from nats.aio.msg import Msg
@@ -19,7 +19,7 @@ _SILENCE: Final = 5.0
 
 async def stored_events(
     nc: BusClient, stream: str, stored_filter: str, partition: int, *, after: int = 0
-) -> AsyncIterator[RawEvent]:
+) -> AsyncGenerator[RawEvent, None]:
     """Every message of a filter that is stored now, beyond the sequence `after`, in the order of the line.
 
     Raises LookupError when the stream does not answer, or when messages went away while they were read.

@@ -1,13 +1,16 @@
 """Events as they come off the line: raw, and decoded by the one validator."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
 from schemas.facts import AUTO, MESSAGE_ID, TIME, Body, event_time, parse_fact
 from schemas.headers import header
 from schemas.subjects import Subject
 from schemas.validation import InvalidFact
+
+MESSAGE_ID_WINDOW: Final = timedelta(days=7)
+"""An entity counts the same message id once within this span of store time."""
 
 
 # Tuples: one is made for every message, and a frozen dataclass takes three times as long.

@@ -18,9 +18,9 @@ from consumers.control.reached import Sequences, checkpoints, reached
 from consumers.control.rebuild import Report, only_one
 from consumers.control.worker import Order
 from consumers.control.workers import workers
-from consumers.message_ids import WINDOW
 from projections.generations import Role, create, drop, generations, lock_installation, name_of, tables
 from projections.projection import Projection
+from projections.recorded import MESSAGE_ID_WINDOW
 from runtime.postgres import Connection, connect
 from runtime.problems import Problem
 from runtime.settings import Settings
@@ -181,7 +181,7 @@ class _Checking:
         row = await (await there.execute(_QUERIES["newest"], follower)).fetchone()
         newest = row[0] if row and row[0] else datetime.now(UTC)  # nothing folded: no ids either
         levels = [stream.name for stream in self._projection.streams if stream.newest_only]
-        return {"since": newest - WINDOW, "levels": levels}
+        return {"since": newest - MESSAGE_ID_WINDOW, "levels": levels}
 
 
 def _position(live: Sequences) -> str:

@@ -85,6 +85,15 @@ concat(
     where p.site = s.site and p.id = s.id
 )
 
+-- name: sites
+-- Where a session exists, and how far the read model is that says so.
+with {live}, {found}
+select found.sites, {position} from found
+
+-- name: skipped
+-- Facts of sessions that an operator had passed over.
+select seq from foldline.skip where projection = %(projection)s and stream = 'SESSIONS'
+
 -- name: session
 -- One session with everything; the sites tell whether it exists, and whether the id is enough.
 with {live}, {clock}, {found}

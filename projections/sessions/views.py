@@ -54,6 +54,8 @@ class SessionViews:
         self._timeout = timeout
         self._partitions = partitions
         statements = Statements(schema)
+        self._sites = statements.compose("sites")
+        self._skipped = statements.compose("skipped")
         self._session = statements.compose("session")
         self._history = statements.compose("history")
         self._timeline: dict[tuple[Timeline, Way], bytes] = {
@@ -74,6 +76,16 @@ class SessionViews:
             return SessionDocument(sites=sites, position=position, body=None)
         body = await _aside(patches, lambda: with_history(document, patches))
         return SessionDocument(sites=sites, position=position, body=body)
+
+    async def sites(self, conn: Connection, session_id: str, site: str | None) -> Reading:
+        """Where the session exists."""
+        sites, position = await only_row(conn, self._sites, self._which(session_id, site), prepare=True)
+        return Reading(sites=sites, position=position)
+
+    async def skipped(self, conn: Connection) -> set[int]:
+        """Sequences of SESSIONS without effect although they are valid."""
+        cursor = await conn.execute(self._skipped, {"projection": PROJECTION})
+        return {seq for (seq,) in await cursor.fetchall()}
 
     async def timeline(
         self,

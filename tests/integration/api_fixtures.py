@@ -24,6 +24,7 @@ from runtime.postgres import Connection, connect, pool
 from runtime.progress import Progress
 from runtime.schema import install_engine
 from runtime.settings import Settings
+from runtime.sinks import BusClient
 from schemas.headers import NO_HEADERS
 from schemas.streams import stream_of
 from schemas.subjects import Subject, partition_of
@@ -141,7 +142,7 @@ async def api_client(server: PostgresServer, **changes: Any) -> AsyncIterator[ht
     install_error_handlers(app)
     async with pool(settings, name="test-api") as readers:
         reader = Reader(settings, readers, Progress(cast(Client, None), readers))
-        for router in read_routers(reader, {}):
+        for router in read_routers(reader, BusClient(), {}):
             app.include_router(router)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://foldline") as client:
