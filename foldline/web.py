@@ -15,8 +15,11 @@ from fastapi import FastAPI
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
 from api.health import line_check
+from api.projections import projections_router
 from api.reader import Reader
+from api.rebuilds import rebuilds_router
 from api.routes import read_routers
+from foldline.operations import ProjectionOperations
 from producers.existence import Existence
 from producers.http.sessions import sessions_router
 from producers.http.surface import HungReader, WriteSurface
@@ -83,6 +86,10 @@ async def _wire(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
         settings=settings,
         now=lambda: datetime.now(UTC),
     )
+    operations = ProjectionOperations(reader, nc)
+    stack.push_async_callback(operations.aclose)
+    app.include_router(projections_router(operations, settings.site))
+    app.include_router(rebuilds_router(operations, settings.site))
     for router in (sessions_router(surface), *read_routers(reader, nc, {"nats": line_check(nc)})):
         app.include_router(router)
 

@@ -10,6 +10,14 @@ select part, seqs from foldline.lease where follower = %(follower)s order by par
 -- Held as long as the connection: one process rebuilds or verifies a projection.
 select pg_try_advisory_lock(1179601988, hashtext(%(name)s))
 
+-- name: under-way
+-- Whether somebody holds that, asked without taking it.
+select exists (
+    select from pg_locks
+    where locktype = 'advisory' and granted and database = (select oid from pg_database where datname = current_database())
+      and classid = 1179601988 and objid = (hashtext(%(name)s)::bigint & 4294967295)::oid and objsubid = 2
+)
+
 -- name: continue-at
 -- The generation that becomes live: as far as it is, under epochs nobody holds. Who held the partitions keeps
 -- them, and takes them anew. The time the swap took is no silence of theirs.

@@ -88,6 +88,12 @@ async def only_one(config: Settings, projection: str, what: str) -> AsyncIterato
         yield conn
 
 
+async def under_way(conn: Connection, projection: str) -> bool:
+    """Whether some process rebuilds or verifies a projection."""
+    row = await (await conn.execute(_QUERIES["under-way"], {"name": projection})).fetchone()
+    return bool(row and row[0])
+
+
 async def _prepare(conn: Connection, projection: Projection[Any, Any], config: Settings, anew: bool) -> None:
     async with conn.transaction():
         await lock_installation(conn)

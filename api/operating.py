@@ -1,0 +1,80 @@
+"""How operator routes read requests and answer them, alike for all of `/v1/projections`."""
+
+from collections.abc import Awaitable
+from typing import Any, Final, TypeVar
+
+import psycopg
+from fastapi import Request, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import to_json
+
+from api.answers import json_response
+from api.operations import Operations
+from projections.projection import Key
+from runtime.bodies import read_body
+from runtime.http import SessionProblem, unavailable
+from runtime.problems import Problem
+from schemas.validation import check_body, from_validation_error
+
+_MAX_BODY: Final = 16 << 10
+T = TypeVar("T")
+
+
+class Body(BaseModel):
+    """A request body; a field it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+Named = TypeVar("Named", bound=Body)
+
+
+class Entity(Body):
+    """One entity. `site`: the own one by default."""
+
+    id: str = Field(min_length=1)
+    site: str | None = None
+
+    def key(self, own: str) -> Key:
+        """Site and id."""
+        return self.site or own, self.id
+
+
+def known(operations: Operations, name: str) -> str:
+    """The name of a projection. Raises SessionProblem (404)."""
+    if name not in operations.names:
+        names = ", ".join(operations.names)
+        raise SessionProblem(404, "Unknown projection", f"no projection {name[:100]!r}: known are {names}")
+    return name
+
+
+async def done(act: Awaitable[T]) -> T:
+    """What an operation answers. Raises SessionProblem: 409 for what cannot be done now, 503."""
+    try:
+        return await act
+    except Problem as exc:
+        raise SessionProblem(409, "Conflict", str(exc)) from None
+    except LookupError as exc:
+        raise unavailable(str(exc)) from None
+    except (psycopg.OperationalError, psycopg.InterfaceError, OSError):
+        raise unavailable("PostgreSQL does not answer") from None
+
+
+async def read_json(model: type[Named], request: Request) -> Named:
+    """The body of a request, none as `{}`. Raises InvalidFact, SessionProblem that say what is wrong."""
+    body = await read_body(request, _MAX_BODY)
+    check_body(body, max_bytes=_MAX_BODY)
+    try:
+        return model.model_validate_json(body or b"{}")
+    except ValidationError as exc:
+        raise from_validation_error(exc, body) from None
+
+
+def documented_body(model: type[Body]) -> dict[str, Any]:
+    """The same for the OpenAPI description, as a route's `openapi_extra`."""
+    return {"requestBody": {"content": {"application/json": {"schema": model.model_json_schema()}}}}
+
+
+def answer(value: Any) -> Response:
+    """A value as JSON."""
+    return json_response(to_json(value))
