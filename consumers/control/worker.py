@@ -24,6 +24,7 @@ from runtime.logs import set_up_logging
 from runtime.postgres import Connection
 from runtime.settings import Settings, settings
 
+_NICE: Final = 10  # what is built beside may take longer; what is live may not wait for it
 _INPUT: Final = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - standard input, unbuffered
 
 
@@ -85,6 +86,7 @@ def main() -> None:
     """Read the order, then work."""
     config = settings()
     set_up_logging(config)
+    os.nice(_NICE)
     order = Order.model_validate_json(_INPUT.readline())
     uvloop.run(work(order, config))
 

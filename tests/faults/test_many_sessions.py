@@ -1,7 +1,6 @@
 """Servers and consumers die under load: everything acknowledged is there once, and equals the reference."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,11 +11,11 @@ from foldline.embedded.postgres import PostgresServer
 from producers.publisher import Publisher
 from runtime.bus import connect_bus
 from runtime.line import prepare_line
-from runtime.postgres import Connection, connect
+from runtime.postgres import connect
 from runtime.settings import Settings
 from tests.conftest import line_settings
+from tests.faults.judge import holders, judge
 from tests.faults.workload import Record, publish_in_bulk, publish_plainly, script
-from tests.line import Line, Model
 from tests.processes import Processes
 from tests.waiting import wait_until
 
@@ -65,14 +64,9 @@ async def _crashes_under_load(
     await asyncio.to_thread(postgres.start)
     await producing
 
-    nc = await connect_bus(settings, name="test")
-    async with await connect(settings, name="test") as db:
-        line, model = Line(nc), Model(db, timeout=86_400)
-        await _settled(line, db)
-        await _judge(line, model, record)
-        assert await _holders(db) >= 2
-        assert all(consumer.running for consumer in consumers[1:])
-    await nc.close()
+    await judge(settings, record)
+    assert len(await holders(settings)) >= 2
+    assert all(consumer.running for consumer in consumers[1:])
     for consumer in consumers[1:]:
         assert consumer.stop() == 0
 
@@ -122,65 +116,3 @@ async def _while_behind(settings: Settings, act: Callable[[], Awaitable[None]]) 
         await wait_until(behind, 60, what="lag above zero")
         await act()
     await nc.close()
-
-
-async def _settled(line: Line, db: Connection) -> None:
-    """Until projection and liveness are at the end of both streams, conclusions included."""
-
-    async def at_the_end() -> bool:
-        for stream in ("SESSIONS", "HEARTBEATS"):
-            last = (await line.js.stream_info(stream)).state.last_seq
-            cursor = await db.execute(
-                "select follower, max((seqs->>%s)::bigint) from foldline.lease group by follower", (stream,)
-            )
-            if any(reached != last for _, reached in await cursor.fetchall()):
-                return False
-        return await _lag(line, db) == 0
-
-    await wait_until(at_the_end, 180, what="all folded")
-
-
-async def _lag(line: Line, db: Connection) -> int:
-    """Stored facts beyond the checkpoint of their partition."""
-    behind = 0
-    for stream in ("SESSIONS", "HEARTBEATS"):
-        cursor = await db.execute(
-            "select part, min(coalesce((seqs->>%s)::bigint, 0)) from foldline.lease group by part", (stream,)
-        )
-        reached = dict(await cursor.fetchall())
-        for partition, sequence in reached.items():
-            try:
-                newest = await line.js.get_last_msg(stream, f"ev.{partition}.>")
-            except Exception:  # noqa: S112 - a partition without facts
-                continue
-            behind += (newest.seq or 0) > sequence
-    return behind
-
-
-async def _judge(line: Line, model: Model, record: Record) -> None:
-    facts, beats = await line.stored(), await line.stored("HEARTBEATS")
-    stored = Counter(fact.headers.get("Nats-Msg-Id", "") for fact in facts)
-    by_id = {fact.headers.get("Nats-Msg-Id", ""): fact for fact in facts}
-    for message_id, (subject, body) in record.acked.items():
-        if subject.endswith(".heartbeat"):
-            continue
-        assert stored[message_id] == 1, f"{message_id} acknowledged and stored {stored[message_id]} times"
-        assert (by_id[message_id].subject, by_id[message_id].body) == (subject, body)
-    conclusions = [one for one in stored if one not in record.acked]
-    assert all(":recovered:" in one for one in conclusions), conclusions
-    newest = {fact.subject.split(".")[3]: fact.headers["Nats-Msg-Id"] for fact in beats}
-    assert newest == record.newest_heartbeat
-    reference = await line.reference()
-    assert len(reference.sessions) == len({subject.split(".")[3] for subject, _ in record.acked.values()})
-    assert await model.rejected() == {}
-    for _, session_id in reference.sessions:
-        await model.equals(reference, session_id)
-
-
-async def _holders(db: Connection) -> int:
-    cursor = await db.execute(
-        "select count(distinct owner) from foldline.lease"
-        " where follower = 'sessions' and until > clock_timestamp()"
-    )
-    row = await cursor.fetchone()
-    return int(row[0]) if row else 0

@@ -74,10 +74,15 @@ async def publish_in_bulk(
     facts: dict[str, list[tuple[str, bytes]]],
     record: Record,
     pace: Callable[[], float],
+    enough: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Through our publisher: chunks of each session in turn; what is in doubt is sent again as it was."""
+    """Through our publisher: chunks of each session in turn; what is in doubt is sent again as it was.
+
+    Ends with the last fact, or when there is `enough` and nothing is in doubt.
+    """
     queues = {session: list(_numbered(session, todo)) for session, todo in facts.items()}
-    while any(queues.values()):
+    doubtful = False
+    while any(queues.values()) and (doubtful or not enough()):
         chunk = [fact for queue in queues.values() for fact in queue[:5]]
         outcomes = await publisher.publish_many(chunk)
         done = set()
@@ -87,6 +92,7 @@ async def publish_in_bulk(
                 done.add(fact.message_id)
             else:
                 record.retries += 1
+        doubtful = len(done) < len(chunk)
         for session, queue in queues.items():
             queues[session] = [fact for fact in queue if fact.message_id not in done]
         await asyncio.sleep(pace())

@@ -1,0 +1,89 @@
+"""After a fault: everything acknowledged is stored once, and the read model is what the line says."""
+
+from collections import Counter
+
+from consumers.control.verify import verify
+from projections.catalogue import projection_named
+from runtime.bus import close_bus, connect_bus
+from runtime.postgres import Connection, connect
+from runtime.settings import Settings
+from tests.faults.workload import Record
+from tests.line import Line, Model
+from tests.waiting import wait_until
+
+
+async def judge(settings: Settings, record: Record) -> None:
+    """Wait until all is folded, then compare: with what was acknowledged, the reference, and a new fold."""
+    nc = await connect_bus(settings, name="test-judge")
+    async with await connect(settings, name="test-judge") as db:
+        line, model = Line(nc), Model(db, timeout=86_400)
+        await _settled(line, db)
+        await _compare(line, model, record)
+        found = await verify(projection_named("sessions"), settings, nc)
+        assert found.differences == []
+        assert found.rows["session"] > 0
+    await close_bus(nc)
+
+
+async def holders(settings: Settings, follower: str = "sessions") -> dict[str, int]:
+    """How many partitions each live owner holds."""
+    async with await connect(settings, name="test-holders") as db:
+        cursor = await db.execute(
+            "select owner, count(*) from foldline.lease"
+            " where follower = %s and until > clock_timestamp() group by owner",
+            (follower,),
+        )
+        return dict(await cursor.fetchall())
+
+
+async def _settled(line: Line, db: Connection) -> None:
+    """Until projection and liveness are at the end of both streams, conclusions included."""
+
+    async def at_the_end() -> bool:
+        for stream in ("SESSIONS", "HEARTBEATS"):
+            last = (await line.js.stream_info(stream)).state.last_seq
+            cursor = await db.execute(
+                "select follower, max((seqs->>%s)::bigint) from foldline.lease group by follower", (stream,)
+            )
+            if any(reached != last for _, reached in await cursor.fetchall()):
+                return False
+        return await _lag(line, db) == 0
+
+    await wait_until(at_the_end, 180, what="all folded")
+
+
+async def _lag(line: Line, db: Connection) -> int:
+    """Stored facts beyond the checkpoint of their partition."""
+    behind = 0
+    for stream in ("SESSIONS", "HEARTBEATS"):
+        cursor = await db.execute(
+            "select part, min(coalesce((seqs->>%s)::bigint, 0)) from foldline.lease group by part", (stream,)
+        )
+        reached = dict(await cursor.fetchall())
+        for partition, sequence in reached.items():
+            try:
+                newest = await line.js.get_last_msg(stream, f"ev.{partition}.>")
+            except Exception:  # noqa: S112 - a partition without facts
+                continue
+            behind += (newest.seq or 0) > sequence
+    return behind
+
+
+async def _compare(line: Line, model: Model, record: Record) -> None:
+    facts, beats = await line.stored(), await line.stored("HEARTBEATS")
+    stored = Counter(fact.headers.get("Nats-Msg-Id", "") for fact in facts)
+    by_id = {fact.headers.get("Nats-Msg-Id", ""): fact for fact in facts}
+    for message_id, (subject, body) in record.acked.items():
+        if subject.endswith(".heartbeat"):
+            continue
+        assert stored[message_id] == 1, f"{message_id} acknowledged and stored {stored[message_id]} times"
+        assert (by_id[message_id].subject, by_id[message_id].body) == (subject, body)
+    conclusions = [one for one in stored if one not in record.acked]
+    assert all(":recovered:" in one for one in conclusions), conclusions
+    newest = {fact.subject.split(".")[3]: fact.headers["Nats-Msg-Id"] for fact in beats}
+    assert newest == record.newest_heartbeat
+    reference = await line.reference()
+    assert len(reference.sessions) == len({subject.split(".")[3] for subject, _ in record.acked.values()})
+    assert await model.rejected() == {}
+    for _, session_id in reference.sessions:
+        await model.equals(reference, session_id)

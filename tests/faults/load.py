@@ -1,0 +1,86 @@
+"""Consumers under a steady load of mixed facts, for as long as a test does something to them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from producers.publisher import Publisher
+from runtime.bus import close_bus, connect_bus
+from runtime.line import prepare_line
+from runtime.settings import Settings
+from tests.faults.judge import judge
+from tests.faults.workload import Record, publish_in_bulk, script
+from tests.processes import Processes, ProcessUnderTest
+from tests.waiting import wait_until
+
+_PAUSE = 0.02
+
+
+@dataclass
+class Load:
+    """What runs. `settings` are those of the consumers."""
+
+    settings: Settings
+    processes: Processes
+    consumers: list[ProcessUnderTest] = field(default_factory=list)
+    record: Record = field(default_factory=Record)
+    over: bool = False
+
+    def consumer(self) -> ProcessUnderTest:
+        """One more consumer."""
+        started = self.processes.consumer(self.settings)
+        self.consumers.append(started)
+        return started
+
+    def consumer_of(self, pid: int) -> ProcessUnderTest:
+        """The consumer with that pid."""
+        (found,) = (one for one in self.consumers if one.pid == pid)
+        return found
+
+    async def published(self, more: int) -> None:
+        """Until so many more facts were acknowledged."""
+        enough = len(self.record.acked) + more
+        await wait_until(lambda: len(self.record.acked) >= enough, 120, what=f"{more} more facts")
+
+
+@asynccontextmanager
+async def under_load(
+    settings: Settings,
+    processes: Processes,
+    *,
+    consumers: int,
+    sessions: int = 40,
+    most: int = 200_000,
+    producing: Settings | None = None,
+) -> AsyncIterator[Load]:
+    """Publish until the block ends, at most `most` facts; then everything is judged.
+
+    `producing`: other settings for the producer than for the consumers.
+    """
+    load = Load(settings, processes)
+    outside = producing or settings
+    nc = await connect_bus(outside, name="test-producer", publisher=True)
+    await prepare_line(nc, outside)
+    for _ in range(consumers):
+        load.consumer()
+    for consumer in load.consumers:
+        await asyncio.to_thread(consumer.wait_for, "follows the line", 60)
+    publisher = Publisher(nc, partitions=settings.partitions, timeout=3)
+    facts = script(sessions, most, seed=7)
+    task = asyncio.create_task(
+        publish_in_bulk(publisher, facts, load.record, lambda: _PAUSE, lambda: load.over)
+    )
+    try:
+        await load.published(100)
+        yield load
+        assert not task.done(), "the load ended before the test"
+    finally:
+        load.over = True
+        await task
+        await publisher.aclose()
+        await close_bus(nc)
+    await judge(settings, load.record)
+    for consumer in load.consumers:
+        if consumer.running:
+            assert consumer.stop() == 0
