@@ -6,6 +6,7 @@ from foldline_client.client import Client, create_session
 from foldline_client.errors import DetailsUnavailable, FoldlineError
 from foldline_client.handler import FoldlineHandler
 from foldline_client.options import Options
+from foldline_client.positions import Positions
 from foldline_client.pump import Stats
 from foldline_client.session import Session
 
@@ -17,6 +18,7 @@ __all__ = [
     "FoldlineError",
     "FoldlineHandler",
     "Options",
+    "Positions",
     "Session",
     "Stats",
     "create_async_session",

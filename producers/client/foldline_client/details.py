@@ -1,6 +1,6 @@
 """Reading a session back from the API, up to what this client has written."""
 
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -9,6 +9,7 @@ from foldline_client.errors import DetailsUnavailable
 from foldline_client.http_transport import client_options
 from foldline_client.items import SessionRef
 from foldline_client.options import Options
+from foldline_client.positions import LONGEST_WAIT, MIN_POSITION, WAIT
 
 
 def require_api(api_url: str | None) -> str:
@@ -16,9 +17,6 @@ def require_api(api_url: str | None) -> str:
     if api_url is None:
         raise DetailsUnavailable("over nats:// there is no API to read from: pass api_url='http://host:9090'")
     return api_url
-
-
-_LONGEST_WAIT_MS: Final = 30_000  # what the server takes at most
 
 
 def fetch(api_url: str, ref: SessionRef, options: Options, timeout: float) -> dict[str, Any]:
@@ -52,8 +50,8 @@ def _headers(ref: SessionRef, timeout: float) -> dict[str, str]:
     if not position:
         return {}
     return {
-        "Foldline-Min-Position": position,
-        "Foldline-Wait": str(min(int(timeout * 1000), _LONGEST_WAIT_MS)),
+        MIN_POSITION: position,
+        WAIT: str(int(min(timeout, LONGEST_WAIT) * 1000)),
     }
 
 

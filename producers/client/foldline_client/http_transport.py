@@ -1,6 +1,7 @@
 """Through the sessions API: one request a fact, a session's one after the other."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -9,6 +10,7 @@ import httpx
 
 from foldline_client.items import CRASHED, CREATED, ENDED, EVENT, HEARTBEAT, METRIC, STATE, Item
 from foldline_client.options import Options
+from foldline_client.positions import POSITION, parse_positions
 from foldline_client.transport import DELIVERED, Outcome, in_session_order, rejected, retry
 
 _PATHS: Final = {
@@ -103,10 +105,9 @@ def _headers(item: Item) -> dict[str, str]:
 
 
 def _note_positions(item: Item, response: httpx.Response) -> None:
-    for position in response.headers.get("Foldline-Position", "").split(","):
-        place, _, sequence = position.strip().rpartition(":")
-        if place and sequence.isdecimal():
-            item.ref.reached(place, int(sequence))
+    with suppress(ValueError):  # the write has succeeded, whatever a proxy did to the header
+        for place, sequence in parse_positions(response.headers.get(POSITION, "")):
+            item.ref.reached(place, sequence)
 
 
 def _retry_after(response: httpx.Response) -> float:

@@ -30,7 +30,7 @@ class SessionRef:
 
     def position(self) -> str:
         """What to wait for (`Foldline-Min-Position`) so as to read everything acknowledged so far."""
-        return ",".join(f"{place}:{sequence}" for place, sequence in self.positions.items())
+        return ",".join(f"{place}:{sequence}" for place, sequence in list(self.positions.items()))
 
 
 @dataclass(slots=True)

@@ -38,6 +38,11 @@ class Recorder:
         return self._ref.id
 
     @property
+    def position(self) -> str:
+        """Where its acknowledged facts end on the line: after a flush, something for `Positions.note`."""
+        return self._ref.position()
+
+    @property
     def ended(self) -> bool:
         """Whether `end()` or `crash()` has been called."""
         return self._over

@@ -8,11 +8,12 @@ from typing import Any
 
 
 class HttpServer:
-    """The sessions API as far as a writer sees it. `answers` are given before the usual ones, in order."""
+    """The sessions API as far as a writer sees it. `answers` (GET: `reads`) come before the usual."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, dict[str, Any], dict[str, str]]] = []
         self.answers: list[tuple[int, dict[str, str]]] = []
+        self.reads: list[tuple[int, dict[str, str]]] = []
         self._seen: dict[str, int] = {}
         self._server: ThreadingHTTPServer | None = None
         with socket.socket() as probe:
@@ -46,7 +47,9 @@ class HttpServer:
                 self._answer(status, headers, {"success": status < 300})
 
             def do_GET(self) -> None:
-                if self.path.endswith("/missing"):
+                if outer.reads:
+                    self._answer(*outer.reads.pop(0), {"error": "not yet"})
+                elif self.path.endswith("/missing"):
                     self._answer(404, {}, {"error": "Session not found"})
                 else:
                     self._answer(200, {}, {"id": self.path.rpartition("/")[2], "headers": dict(self.headers)})
