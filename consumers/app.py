@@ -11,6 +11,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 import nats.errors
 import uvloop
@@ -24,8 +25,10 @@ from prometheus_client import REGISTRY, start_http_server
 from consumers.control.upgrade import upgrade
 from consumers.follower import Follower, Handler
 from consumers.projector import Projector
+from consumers.reactors import retention, sweep
 from consumers.reactors.expiry import Expiry, subscribe_expiry
 from consumers.reactors.liveness import Liveness
+from consumers.reactors.periodic import Round, periodically
 from producers.publisher import Publisher
 from projections.catalogue import PROJECTIONS
 from projections.generations import add_leases
@@ -101,6 +104,17 @@ async def _start(config: Settings, stack: AsyncExitStack) -> Expiry:
     for projection in outdated:
         upgrading = asyncio.create_task(upgrade(projection, config, reading))
         stack.push_async_callback(_cancel, upgrading)
+    rounds: list[tuple[str, Round, float]] = [
+        ("sweep", sweep.Sweep(reading, age=sweep.AGE).round, sweep.EVERY)
+    ]
+    if config.session_retention_days:
+        age = timedelta(days=config.session_retention_days)
+        silent = retention.Retention(reading, publisher, progress, partitions=config.partitions, age=age)
+        rounds.append(("retention", silent.round, retention.EVERY))
+        logger.info("sessions expire after %g days of silence", config.session_retention_days)
+    for name, act, every in rounds:
+        repeating = asyncio.create_task(periodically(config, name, act, every=every))
+        stack.push_async_callback(_cancel, repeating)
     if config.metrics_port:
         server, thread = start_http_server(config.metrics_port, addr=config.host)
         stack.callback(thread.join)

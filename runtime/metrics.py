@@ -36,6 +36,12 @@ FAILURES: Final = Counter(
 FENCED: Final = Counter(
     "foldline_fenced_total", "Batches refused because a lease had moved on.", ["follower"]
 )
+EXPIRED: Final = Counter(
+    "foldline_expired_sessions_total", "Sessions let go after the retention time without a sign of life."
+)
+SWEPT: Final = Counter(
+    "foldline_swept_facts_total", "`expired` facts removed once every generation had folded them."
+)
 PARTITIONS_HELD: Final = Gauge("foldline_partitions_held", "Partitions this process holds.", ["follower"])
 BUFFERED: Final = Gauge("foldline_buffered_events", "Events received and not yet folded.", ["follower"])
 LAG_SECONDS: Final = Gauge(

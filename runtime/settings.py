@@ -57,6 +57,12 @@ class Settings(BaseSettings):
 
     # Judgements and waits
     heartbeat_timeout: Seconds = Field(60.0, description="Seconds of silence that make a session suspended.")
+    session_retention_days: float = Field(
+        0,
+        ge=0,
+        le=36_500,
+        description="Days without a sign of life until a session is let go; 0 = kept for ever.",
+    )
     publish_timeout: Seconds = Field(5.0, description="Longest wait for a durable acknowledgement, seconds.")
     default_wait_ms: int = Field(1_000, ge=0, description="How long a write waits to be readable, ms.")
     max_wait_ms: int = Field(30_000, ge=0, description="Longest wait a request may ask for, ms.")

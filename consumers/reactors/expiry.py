@@ -1,7 +1,8 @@
 """Expiry: an expired session's facts are purged from the line, after every projection has passed the fact.
 
 A task reactor: a FastStream subscriber on a durable consumer, acknowledged after the purge. Order does not
-matter and purging twice is purging once.
+matter and purging twice is purging once. The `expired` fact itself stays until the sweep: a generation that
+folded half of the session before the purge still has to read that it is gone.
 """
 
 import logging
@@ -29,11 +30,12 @@ from schemas.validation import InvalidFact
 logger = logging.getLogger("foldline.expiry")
 
 SUBJECT: Final = f"{PREFIX}.*.*.session.*.expired"
+DURABLE: Final = "expiry"
 _PATIENCE: Final = 5.0
 
 
 class Expiry:
-    """Purges sessions that expired: from SESSIONS up to the `expired` fact, from HEARTBEATS what is older."""
+    """Purges sessions that expired: from SESSIONS below the `expired` fact, from HEARTBEATS what is older."""
 
     def __init__(
         self, nc: Client, progress: Progress, pool: AsyncConnectionPool[Connection], *, partitions: int
@@ -44,7 +46,7 @@ class Expiry:
         self._partitions = partitions
 
     async def purge(self, subject: Subject, expired: Delivery) -> None:
-        """Drop what was stored for the session up to its expiry. Raises Retry while a reader needs it."""
+        """Drop what was stored for the session before its expiry. Raises Retry while a reader needs it."""
         sequence = expired.sequence
         part = partition_of(subject.id, self._partitions)
         position = Position(SESSIONS.name, part, sequence)
@@ -56,7 +58,7 @@ class Expiry:
                 logger.warning("%s: the fact was rejected, nothing is purged", subject)
                 return
         everything = entity_filter(subject.site, "session", subject.id, self._partitions)
-        await self._purge(SESSIONS.name, {"filter": everything, "seq": sequence + 1})
+        await self._purge(SESSIONS.name, {"filter": everything, "seq": sequence})  # excluding it
         newest = await newest_heartbeat(self._nc, (subject.site, subject.id), self._partitions)
         if newest is not None and newest.stored_at <= expired.stored_at:
             # Up to that one only: a heartbeat that arrives meanwhile belongs to what comes after.
@@ -75,7 +77,7 @@ def subscribe_expiry(broker: NatsBroker, expiry: Callable[[], Expiry]) -> None:
     @broker.subscriber(
         SUBJECT,
         stream=JStream(SESSIONS.name, declare=False),
-        durable="expiry",
+        durable=DURABLE,
         pull_sub=PullSub(batch_size=10, timeout=5.0),
         ack_policy=AckPolicy.MANUAL,
         config=ConsumerConfig(ack_wait=30, max_deliver=-1),

@@ -18,16 +18,23 @@ _NO_MESSAGE: Final = 10037
 
 
 class Newest(NamedTuple):
-    """Where the newest message of a subject stands, and when it was stored."""
+    """Where the newest message of a subject stands, when it was stored, and which fact it is."""
 
     sequence: int
     stored_at: datetime
+    fact: str
 
 
 async def newest_heartbeat(nc: Client, key: Key, partitions: int) -> Newest | None:
     """A session's newest heartbeat; None if it never sent one. Raises NotYet."""
     site, session_id = key
     return await _newest(nc, HEARTBEATS.name, entity_filter(site, "session", session_id, partitions))
+
+
+async def newest_fact(nc: Client, key: Key, partitions: int) -> Newest | None:
+    """A session's newest fact but heartbeats; None if the line holds none. Raises NotYet."""
+    site, session_id = key
+    return await _newest(nc, SESSIONS.name, entity_filter(site, "session", session_id, partitions))
 
 
 async def newest_of_partitions(nc: Client, partitions: int) -> list[Position]:
@@ -48,4 +55,5 @@ async def _newest(nc: Client, stream: str, stored_filter: str) -> Newest | None:
         if error.get("err_code") == _NO_MESSAGE:
             return None
         raise NotYet(f"cannot read {stream}: {error.get('description', error)}")
-    return Newest(answer["message"]["seq"], parse_time(answer["message"]["time"]))
+    message = answer["message"]
+    return Newest(message["seq"], parse_time(message["time"]), message["subject"].rpartition(".")[2])

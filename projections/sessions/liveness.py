@@ -8,6 +8,7 @@ from typing import Final
 from projections.projection import Key
 from runtime.postgres import Connection
 from runtime.sql import load_queries
+from schemas.streams import SESSIONS
 
 _QUERIES: Final = load_queries("projections.sessions", "liveness.sql", schema="sessions")
 
@@ -52,9 +53,10 @@ async def sessions_of_machine(
 
 
 async def outlived(conn: Connection, key: Key, expired_seq: int) -> bool:
-    """Whether a session from before the `expired` fact at `expired_seq` is there: that fact was rejected."""
+    """Whether the `expired` fact at `expired_seq` had no effect: rejected, or its session is still there."""
     site, session_id = key
     cursor = await conn.execute(
-        _QUERIES["outlived"], {"site": site, "id": session_id, "expired_seq": expired_seq}
+        _QUERIES["outlived"],
+        {"site": site, "id": session_id, "stream": SESSIONS.name, "expired_seq": expired_seq},
     )
     return await cursor.fetchone() is not None

@@ -19,6 +19,8 @@ where s.site = %(site)s and s.machine_id = %(machine_id)s and s.first_seq < %(be
 order by s.first_seq
 
 -- name: outlived
--- A row when the session has facts from before a sequence that was to end it.
+-- A row when the fact that was to end the session was rejected, or the session has facts from before it.
 select 1 from {schema}.session s
 where s.site = %(site)s and s.id = %(id)s and s.first_seq < %(expired_seq)s
+union all
+select 1 from {schema}.rejected r where r.stream = %(stream)s and r.seq = %(expired_seq)s

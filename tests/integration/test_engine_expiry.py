@@ -36,6 +36,7 @@ async def test_an_expired_session_is_purged_and_others_stay(
     assert await subjects(line) == {
         "ev.local.session.kept.created",
         "ev.local.session.kept.event",
+        "ev.local.session.old.expired",  # until the sweep
         "ev.local.session.old.state",  # it began anew after its expiry
     }
     assert await subjects(line, "HEARTBEATS") == {"ev.local.session.kept.heartbeat"}

@@ -126,7 +126,7 @@ async def test_a_heartbeat_from_after_the_expiry_survives_the_purge(
         await passed(line, model)
         await purge(settings, nc, "S1", expired)
     assert [fact.subject for fact in await line.stored("HEARTBEATS")] == ["ev.local.session.S1.heartbeat"]
-    assert [fact.fact for fact in await line.stored()] == ["created"] * reborn
+    assert [fact.fact for fact in await line.stored()] == ["expired"] + ["created"] * reborn
     live = await equal(line, db, scratch)
     assert len(live["heartbeat"]) == 1
     session = await model.session("S1")

@@ -1,0 +1,39 @@
+"""Reactors that act every now and then, one replica at a time."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import psycopg
+
+from consumers.follower import NotYet
+from runtime.postgres import Connection, connect
+from runtime.settings import Settings
+from runtime.sql import load_queries
+
+logger = logging.getLogger("foldline.reactors")
+
+QUERIES: Final = load_queries("consumers.reactors", "periodic.sql", schema="foldline")
+
+Round = Callable[[Connection], Awaitable[int]]
+"""One round over a connection of its own; answers how much it did. May raise NotYet or psycopg.Error."""
+
+
+async def one_round(config: Settings, name: str, act: Round) -> int | None:
+    """A round unless another replica is in the midst of one: then None. Raises what `act` raises."""
+    async with await connect(config, name=f"foldline-{name}") as conn:
+        row = await (await conn.execute(QUERIES["only-one"], {"name": name})).fetchone()
+        return await act(conn) if row and row[0] else None
+
+
+async def periodically(config: Settings, name: str, act: Round, *, every: float) -> None:
+    """A round every `every` seconds until cancelled; what went wrong is logged, and tried again."""
+    while True:
+        await asyncio.sleep(every)
+        try:
+            await one_round(config, name, act)
+        except (NotYet, psycopg.Error, OSError) as exc:
+            logger.warning("%s: %s", name, exc)
+        except Exception:
+            logger.exception("%s: this round failed", name)

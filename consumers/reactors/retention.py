@@ -1,0 +1,100 @@
+"""Retention: a session nothing was heard of for long enough expires, by a fact.
+
+The read model proposes, the line decides: a session's last sign of life is the newest of the store times of
+its newest fact and its newest heartbeat, and of the event times in its row. Whether it ended does not matter.
+The fact expects that newest fact as the session's last one, so that a session touched meanwhile lives on.
+A heartbeat is on another stream: one stored between the look and the fact does not hold it up.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from nats.aio.client import Client
+
+from consumers.follower import NotYet
+from consumers.reactors.newest import newest_fact, newest_heartbeat
+from consumers.reactors.periodic import QUERIES
+from producers.publisher import Conflict, Publisher, PublishError
+from projections.projection import Key
+from projections.sessions.retention import silent_sessions
+from runtime import metrics
+from runtime.postgres import Connection
+from runtime.progress import Progress
+from schemas.facts import EXPIRED
+from schemas.positions import Position
+from schemas.retention import expired
+
+logger = logging.getLogger("foldline.retention")
+
+PAGE: Final = 100
+EVERY: Final = 600.0
+_PATIENCE: Final = 60.0  # seconds the read model may take for a page
+
+
+class Retention:
+    """Expires sessions silent for `age`, a page at a time: the next one when the read model has the last."""
+
+    def __init__(
+        self,
+        nc: Client,
+        publisher: Publisher,
+        progress: Progress,
+        *,
+        partitions: int,
+        age: timedelta,
+        page: int = PAGE,
+    ) -> None:
+        self._nc = nc
+        self._publisher = publisher
+        self._progress = progress
+        self._partitions = partitions
+        self._age = age
+        self._page = page
+
+    async def round(self, conn: Connection) -> int:
+        """Go through all silent sessions once; how many expired. Raises NotYet, psycopg.Error."""
+        row = await (await conn.execute(QUERIES["ago"], {"age": self._age})).fetchone()
+        return await self.expire(conn, row[0]) if row else 0
+
+    async def expire(self, conn: Connection, before: datetime) -> int:
+        """Expire what nothing was heard of since a moment; how many. Raises NotYet, psycopg.Error."""
+        after, count = ("", ""), 0
+        while keys := await silent_sessions(conn, before, after=after, most=self._page):
+            positions = await self._expire(keys, before)
+            count += len(positions)
+            if positions:
+                logger.info("%d sessions expired, %d in this round", len(positions), count)
+                if not await self._progress.wait("sessions", positions, _PATIENCE):
+                    raise NotYet("the sessions read model is behind, the rest expires later")
+            after = keys[-1]
+        return count
+
+    async def _expire(self, keys: Sequence[Key], before: datetime) -> list[Position]:
+        outcomes = await asyncio.gather(
+            *(self._expire_one(key, before) for key in keys), return_exceptions=True
+        )
+        positions = [outcome for outcome in outcomes if isinstance(outcome, Position)]
+        metrics.EXPIRED.inc(len(positions))
+        for outcome in outcomes:  # after the others were counted
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return positions
+
+    async def _expire_one(self, key: Key, before: datetime) -> Position | None:
+        newest = await newest_fact(self._nc, key, self._partitions)
+        if newest is None or newest.fact == EXPIRED or newest.stored_at >= before:
+            return None
+        beat = await newest_heartbeat(self._nc, key, self._partitions)
+        if beat is not None and beat.stored_at >= before:
+            return None
+        fact = expired(*key, newest.sequence, datetime.now(UTC))
+        try:
+            ack = await self._publisher.publish(fact, expected_last=newest.sequence)
+        except Conflict:
+            return None  # it was heard of meanwhile
+        except PublishError as exc:
+            raise NotYet(f"cannot publish an expiry: {exc}") from exc
+        return None if ack.duplicate else ack.position

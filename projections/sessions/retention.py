@@ -1,0 +1,27 @@
+"""What retention reads: sessions nothing was heard of, and which `expired` facts had no effect."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from projections.projection import Key
+from runtime.postgres import Connection
+from runtime.sql import load_queries
+from schemas.streams import SESSIONS
+
+_QUERIES: Final = load_queries("projections.sessions", "retention.sql", schema="sessions")
+
+
+async def silent_sessions(conn: Connection, before: datetime, *, after: Key, most: int) -> list[Key]:
+    """Up to `most` sessions, by key and beyond `after`, whose rows show nothing since `before`."""
+    site, id_ = after
+    cursor = await conn.execute(
+        _QUERIES["silent-sessions"], {"before": before, "after_site": site, "after_id": id_, "most": most}
+    )
+    return [(site, id_) async for site, id_ in cursor]
+
+
+async def rejected_among(conn: Connection, sequences: Sequence[int]) -> set[int]:
+    """Those of the facts at `sequences` on SESSIONS that were rejected."""
+    values = {"stream": SESSIONS.name, "seqs": list(sequences)}
+    return {seq async for (seq,) in await conn.execute(_QUERIES["rejected-among"], values)}

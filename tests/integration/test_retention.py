@@ -1,0 +1,150 @@
+"""Retention: silent sessions expire once, touched ones live on, and nothing is left of those that went."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+import pytest
+from nats.aio.client import Client
+
+from consumers.reactors import retention
+from consumers.reactors.periodic import one_round
+from consumers.reactors.retention import Retention
+from producers.publisher import Publisher
+from runtime.bus import connect_bus
+from runtime.postgres import Connection, pool
+from runtime.progress import Progress
+from runtime.settings import Settings
+from tests.engine import engine
+from tests.line import Line, Model
+from tests.processes import Processes
+from tests.waiting import wait_until
+
+NOW = timedelta(0)
+LONG = timedelta(days=1)
+
+
+@asynccontextmanager
+async def reactor(settings: Settings, age: timedelta, *, page: int = 2) -> AsyncIterator[Retention]:
+    """A retention reactor as a consumer wires it."""
+    async with AsyncExitStack() as stack:
+        nc = await connect_bus(settings, name="test-retention", publisher=True)
+        stack.push_async_callback(nc.close)
+        readers = await stack.enter_async_context(pool(settings, name="test-retention"))
+        progress = Progress(nc, readers)
+        await progress.start()
+        publisher = Publisher(nc, partitions=settings.partitions)
+        stack.push_async_callback(publisher.aclose)
+        yield Retention(nc, publisher, progress, partitions=settings.partitions, age=age, page=page)
+
+
+async def expired(line: Line) -> list[str]:
+    return sorted(fact.subject.split(".")[3] for fact in await line.stored() if fact.fact == "expired")
+
+
+async def filled(line: Line, model: Model, count: int) -> None:
+    for number in range(count):
+        sequence = await line.created(f"S{number}")
+        await model.passed(f"S{number}", sequence)
+
+
+async def test_silent_sessions_expire_page_by_page(settings: Settings, nc: Client, db: Connection) -> None:
+    line, model = Line(nc), Model(db)
+    async with engine(settings), reactor(settings, NOW) as silent:
+        await filled(line, model, 5)
+        ended = await line.put("ended", "S4")
+        await model.passed("S4", ended)
+        assert await one_round(settings, "retention", silent.round) == 5
+        assert await model.session("S0") is None
+        assert await one_round(settings, "retention", silent.round) == 0
+    assert await expired(line) == ["S0", "S1", "S2", "S3", "S4"]
+
+
+async def test_what_the_line_heard_of_keeps_a_session(settings: Settings, nc: Client, db: Connection) -> None:
+    """By event time the session is old; what counts is when its facts were stored, a rejected one, too."""
+    line, model = Line(nc), Model(db)
+    async with engine(settings), reactor(settings, LONG) as silent:
+        await model.passed("S1", await line.created("S1", timestamp="2020-01-01T00:00:00Z"))
+        assert await one_round(settings, "retention", silent.round) == 0
+    assert await expired(line) == []
+
+
+async def test_a_session_with_a_rejected_last_fact_expires(
+    settings: Settings, nc: Client, db: Connection
+) -> None:
+    line, model = Line(nc), Model(db)
+    async with engine(settings), reactor(settings, NOW) as silent:
+        await line.created("S1")
+        await model.passed("S1", await line.put("state", "S1", b"{"))
+        assert await one_round(settings, "retention", silent.round) == 1
+
+
+async def test_a_session_touched_at_the_last_moment_survives(
+    settings: Settings, nc: Client, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, model = Line(nc), Model(db)
+    async with engine(settings), reactor(settings, NOW) as silent:
+        await filled(line, model, 2)
+        look = retention.newest_heartbeat
+
+        async def touched(bus: Client, key: tuple[str, str], partitions: int) -> object:
+            if key[1] == "S1":
+                await line.put("event", "S1", {"name": "last moment"})
+            return await look(bus, key, partitions)
+
+        monkeypatch.setattr(retention, "newest_heartbeat", touched)
+        assert await one_round(settings, "retention", silent.round) == 1
+        assert await expired(line) == ["S0"]
+        assert await wait_until(lambda: model.events("S1")) == ["last moment"]
+
+
+async def test_a_heartbeat_keeps_a_session(settings: Settings, nc: Client, db: Connection) -> None:
+    line, model = Line(nc), Model(db)
+    async with engine(settings), reactor(settings, NOW) as silent:
+        created = await line.created("S1", timestamp="2020-01-01T00:00:00Z")
+        heartbeat = await line.put("heartbeat", "S1")
+        await model.passed("S1", created)
+        (beat,) = await line.stored("HEARTBEATS")
+        # Not yet in the read model or already: the line is asked.
+        assert await silent.expire(db, beat.stored_at) == 0
+        await model.passed("S1", heartbeat, "HEARTBEATS")
+        assert await silent.expire(db, beat.stored_at) == 0
+        assert await silent.expire(db, beat.stored_at + timedelta(microseconds=1)) == 1
+
+
+async def test_two_replicas_expire_once(settings: Settings, nc: Client, db: Connection) -> None:
+    line, model = Line(nc), Model(db)
+    async with engine(settings), reactor(settings, NOW) as one, reactor(settings, NOW) as other:
+        await filled(line, model, 10)
+        # Without the lock as well: the fact's id and the expected sequence alone must do.
+        async with pool(settings, name="test") as conns, conns.connection() as a, conns.connection() as b:
+            counts = await asyncio.gather(one.round(a), other.round(b))
+        assert sum(counts) == 10
+    assert len(await expired(line)) == 10
+
+
+async def test_one_replica_at_a_time(settings: Settings) -> None:
+    inside, leave = asyncio.Event(), asyncio.Event()
+
+    async def long(_: Connection) -> int:
+        inside.set()
+        await leave.wait()
+        return 1
+
+    first = asyncio.create_task(one_round(settings, "retention", long))
+    await asyncio.wait_for(inside.wait(), 20)
+    assert await one_round(settings, "retention", long) is None
+    leave.set()
+    assert await first == 1
+    assert await one_round(settings, "retention", long) == 1
+
+
+async def test_without_retention_nobody_looks(settings: Settings, processes: Processes) -> None:
+    """The reactor does not even start; with a retention it does."""
+    kept = processes.consumer(settings)
+    kept.wait_for("follows the line", 60)
+    limited = processes.consumer(settings.model_copy(update={"session_retention_days": 30.0}))
+    limited.wait_for("follows the line", 60)
+    assert "sessions expire after 30" in limited.text()
+    assert "sessions expire after" not in kept.text()
