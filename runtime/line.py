@@ -5,14 +5,13 @@ import json
 import logging
 import time
 from typing import Any
-from urllib.parse import urlsplit
 
-import httpx
 from nats.aio.client import Client
 from nats.errors import Error
 
-from runtime.problems import Problem
+from runtime.problems import LineProblem
 from runtime.settings import Settings
+from runtime.sync import check_sync
 from schemas.streams import MAX_PAYLOAD, MIN_SERVER, STREAMS, drift
 
 logger = logging.getLogger("foldline.line")
@@ -20,17 +19,15 @@ logger = logging.getLogger("foldline.line")
 _NOT_FOUND = 10059
 _NO_MESSAGE = 10037
 _NO_QUORUM_YET = 503
-
-
-class LineProblem(Problem):
-    """The server or a stream is not what the promises need; the message says which field and what to do."""
+_TOO_FEW_SERVERS = 10005
+_NO_CLUSTER = 10074
 
 
 async def prepare_line(nc: Client, settings: Settings) -> None:
     """Check the server, then create missing streams and compare the others. Raises LineProblem."""
     check_server(nc)
-    await check_sync(settings)
     deadline = time.monotonic() + settings.connect_timeout
+    await check_sync(settings, deadline)
     for stream in STREAMS:
         declared = stream.config(partitions=settings.partitions, replicas=settings.stream_replicas)
         await _ensure(nc, declared, deadline)
@@ -50,47 +47,35 @@ def check_server(nc: Client) -> None:
         )
 
 
-async def check_sync(settings: Settings) -> None:
-    """JetStream acknowledges only what is synced to disk, as its monitoring port tells."""
-    if settings.allow_unsynced:
-        return
-    advice = "set sync_interval: always in the server's jetstream block, or FOLDLINE_ALLOW_UNSYNCED=true"
-    if not settings.nats_monitor_url:
-        raise LineProblem(
-            f"cannot see whether NATS syncs before it acknowledges: set FOLDLINE_NATS_MONITOR_URL, {advice}"
-        )
-    url = settings.nats_monitor_url.rstrip("/") + "/jsz"
-    try:
-        async with httpx.AsyncClient(timeout=5) as client:
-            config = (await client.get(url)).json().get("config", {})
-    except (httpx.HTTPError, ValueError) as exc:
-        host = urlsplit(url).netloc
-        raise LineProblem(
-            f"NATS monitoring at {host} does not answer ({exc}): see FOLDLINE_NATS_MONITOR_URL"
-        ) from exc
-    if not config.get("sync_always"):
-        raise LineProblem(f"NATS acknowledges before it syncs: {advice}")
-
-
 async def _ensure(nc: Client, declared: dict[str, Any], deadline: float) -> None:
     name = declared["name"]
     while True:
         info = await api(nc, f"STREAM.INFO.{name}")
-        error = info.get("error", {})
-        if error.get("err_code") == _NOT_FOUND:
+        if info.get("error", {}).get("err_code") == _NOT_FOUND:
             info = await api(nc, f"STREAM.CREATE.{name}", declared)
-            error = info.get("error", {})
-        if not error:
+        elif "error" not in info and info["config"]["num_replicas"] < declared["num_replicas"]:
+            # More copies are no change of what is stored: the one difference that is made good.
+            more = info["config"] | {"num_replicas": declared["num_replicas"]}
+            info = await api(nc, f"STREAM.UPDATE.{name}", more)
+        if not (error := info.get("error", {})):
             break
-        # A young cluster has no meta leader yet; anything else will not get better by waiting.
-        if error.get("code") != _NO_QUORUM_YET or time.monotonic() >= deadline:
-            raise LineProblem(f"stream {name}: {error.get('description', error)}")
+        # A young cluster has no meta leader yet, or does not know all its servers; anything else will not
+        # get better by waiting.
+        young = error.get("code") == _NO_QUORUM_YET or error.get("err_code") == _TOO_FEW_SERVERS
+        if not young or time.monotonic() >= deadline:
+            raise LineProblem(f"stream {name}: {error.get('description', error)}{_advice(error)}")
         await asyncio.sleep(0.2)
     if lines := drift(declared, info["config"]):
         raise LineProblem(
             "; ".join(lines)
             + " (change the setting back, or move to new streams: partitions are fixed for good)"
         )
+
+
+def _advice(error: dict[str, Any]) -> str:
+    if error.get("err_code") in (_TOO_FEW_SERVERS, _NO_CLUSTER):
+        return ": FOLDLINE_STREAM_REPLICAS needs a NATS cluster of at least as many servers"
+    return ""
 
 
 async def api(

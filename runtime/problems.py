@@ -15,3 +15,7 @@ class Problem(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} (see {self.setting})" if self.setting else self.message
+
+
+class LineProblem(Problem):
+    """The server or a stream is not what the promises need; the message says which field and what to do."""

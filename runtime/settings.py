@@ -30,7 +30,8 @@ class Settings(BaseSettings):
     nats_user: str | None = Field(None, description="NATS user name, when the server asks for one.")
     nats_password: str | None = Field(None, description="NATS password.", repr=False)
     nats_monitor_url: str | None = Field(
-        "http://127.0.0.1:8222", description="NATS monitoring URL, read to see that acks are synced."
+        "http://127.0.0.1:8222",
+        description="NATS monitoring URLs of all servers, comma-separated, read to see that acks are synced.",
     )
     allow_unsynced: bool = Field(False, description="Accept a NATS server that acknowledges before fsync.")
     partitions: int = Field(16, ge=1, le=256, description="Partitions of every stream; fixed for good.")

@@ -4,6 +4,7 @@ import json
 import signal
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 from foldline.embedded.binaries import find_nats_server
@@ -13,10 +14,20 @@ from foldline.embedded.service import Service
 from schemas.streams import MAX_PAYLOAD
 
 
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A server's place in a cluster: its route port, and the route ports of all members on the same host."""
+
+    cluster: str
+    port: int
+    members: tuple[int, ...]
+
+
 class NatsServer(Service):
     """A real nats-server whose acknowledgements mean synced to disk, unless `sync_always` is switched off.
 
     Port 0 picks a free port, once: a restart is on the same one. `binary` is a path or a name on the PATH.
+    A member of a cluster needs a `server_name` of its own, and is ready only once a majority of it runs.
     """
 
     name = "nats"
@@ -30,6 +41,7 @@ class NatsServer(Service):
         host: str = "127.0.0.1",
         sync_always: bool = True,
         server_name: str = "foldline",
+        membership: Membership | None = None,
         user: str | None = None,
         password: str | None = None,
         binary: str | None = None,
@@ -44,6 +56,7 @@ class NatsServer(Service):
         self.host = host
         self.sync_always = sync_always
         self.server_name = server_name
+        self.membership = membership
         self.user, self.password = user, password
         self.binary = binary
         self.pid_file = pid_file
@@ -89,14 +102,30 @@ class NatsServer(Service):
             *(["  sync_interval: always"] if self.sync_always else []),
             "}",
         ]
+        if self.membership is not None:
+            lines += self._cluster(self.membership)
         if self.user is not None:
             user, password = json.dumps(self.user), json.dumps(self.password or "")
             lines.append(f"authorization {{ user: {user}, password: {password} }}")
         return "\n".join(lines) + "\n"
 
+    def _cluster(self, place: Membership) -> list[str]:
+        host = reachable_host(self.host)
+        routes = [json.dumps(f"nats-route://{host}:{port}") for port in place.members]
+        return [
+            "cluster {",
+            f"  name: {json.dumps(place.cluster)}",
+            f"  listen: {json.dumps(f'{_bracketed(self.host)}:{place.port}')}",
+            f"  routes: [{', '.join(routes)}]",
+            # Clients are given every address; none is to learn one that is reachable only in here.
+            "  no_advertise: true",
+            "}",
+        ]
+
     def is_ready(self) -> bool:
         try:
-            # JetStream has recovered its streams when this says so; the client port is open by then.
+            # JetStream has recovered its streams when this says so, and a member has caught up with the
+            # leaders of its copies; the client port is open by then.
             with urllib.request.urlopen(f"{self.monitor_url}/healthz", timeout=1) as answer:  # noqa: S310
                 return bool(answer.status == 200)
         except (OSError, urllib.error.URLError, ValueError):

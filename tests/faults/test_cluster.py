@@ -1,0 +1,152 @@
+"""Three NATS servers: the leader of the line is killed under load, again and again, and nothing is lost."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from nats.aio.client import Client
+
+from consumers.control.verify import verify
+from foldline.embedded.ports import pick_port
+from foldline.embedded.postgres import PostgresServer
+from producers.publisher import Publisher
+from projections.catalogue import projection_named
+from runtime.bus import close_bus, connect_bus
+from runtime.line import prepare_line
+from runtime.postgres import connect
+from runtime.settings import Settings
+from tests.cluster import Cluster, copies_current
+from tests.conftest import line_settings
+from tests.faults.reading import Reads, reading
+from tests.faults.workload import Record, publish_in_bulk, script
+from tests.line import Line, Model
+from tests.processes import Processes
+from tests.settled import at_the_end
+from tests.waiting import wait_until
+
+SEED = 7
+
+logger = logging.getLogger(__name__)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    made = Cluster(tmp_path / "cluster")
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.mark.timeout(180)
+async def test_the_leader_is_killed(
+    cluster: Cluster, own_postgres: PostgresServer, processes: Processes
+) -> None:
+    await _leaders_killed(
+        cluster, own_postgres, processes, events=3_000, sessions=30, kills=1, verifying=False
+    )
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(900)
+async def test_the_same_five_times_with_60_000_events(
+    cluster: Cluster, own_postgres: PostgresServer, processes: Processes
+) -> None:
+    await _leaders_killed(
+        cluster, own_postgres, processes, events=60_000, sessions=300, kills=5, verifying=True
+    )
+
+
+async def _leaders_killed(
+    cluster: Cluster,
+    postgres: PostgresServer,
+    processes: Processes,
+    *,
+    events: int,
+    sessions: int,
+    kills: int,
+    verifying: bool,
+) -> None:
+    api_port = pick_port("127.0.0.1")
+    server = cluster.servers[0]
+    settings = line_settings(server, postgres.dsn, api_port=api_port, **cluster.changes())
+    nc = await connect_bus(settings, name="test")
+    await prepare_line(nc, settings)
+    children = [processes.consumer(settings) for _ in range(2)]
+    for child in children:
+        await asyncio.to_thread(child.wait_for, "follows the line")
+    children.append(processes.api(settings))
+    await asyncio.to_thread(children[-1].wait_for, "serving on")
+    await wait_until(lambda: copies_current(nc), 60, what="three copies of every stream")
+
+    record, reads = Record(), Reads()
+    producing = asyncio.create_task(_produce(settings, record, events, sessions))
+    async with reading(f"http://127.0.0.1:{api_port}/api/sessions/many-{SEED}-0", reads):
+        for number in range(1, kills + 1):
+            await _published(record, producing, number * events // (kills + 1))
+            await _kill_leader(cluster, nc)
+        await producing
+        await wait_until(lambda: at_the_end(nc, settings), 180, what="all folded")
+    logger.info("acknowledged %d, tries again %d, %s", len(record.acked), record.retries, reads)
+    assert reads.answered > 0
+    assert reads.failed == []
+    await _judge(nc, settings, record)
+    if verifying:
+        found = await verify(projection_named("sessions"), settings, nc)
+        assert found.rows["session"] == sessions
+        assert found.differences == []
+    await close_bus(nc)
+    for child in children:
+        assert child.stop() == 0
+
+
+async def _published(record: Record, producing: asyncio.Task[None], events: int) -> None:
+    await wait_until(
+        lambda: len(record.acked) >= events or producing.done(), 300, what=f"{events} acknowledged"
+    )
+    assert not producing.done(), "all was published before the leader was killed"
+
+
+async def _kill_leader(cluster: Cluster, nc: Client) -> None:
+    """SIGKILL for who leads SESSIONS; another one leads; the killed one comes back and catches up."""
+    killed = await wait_until(lambda: cluster.leader(nc, "SESSIONS"), 60, what="a leader")
+    killed.kill()
+
+    async def another() -> bool:
+        return await cluster.leader(nc, "SESSIONS") not in (None, killed)
+
+    await wait_until(another, 60, what="another leader")
+    await asyncio.to_thread(killed.start)
+    await wait_until(lambda: copies_current(nc), 60, what="the killed server caught up")
+
+
+async def _produce(settings: Settings, record: Record, events: int, sessions: int) -> None:
+    nc = await connect_bus(settings, name="test-producer", publisher=True)
+    publisher = Publisher(nc, partitions=settings.partitions, timeout=3)
+    await publish_in_bulk(publisher, script(sessions, events, SEED), record, lambda: 0.1)
+    await publisher.aclose()
+    await close_bus(nc)
+
+
+async def _judge(nc: Client, settings: Settings, record: Record) -> None:
+    """Every acknowledged fact once, the read model equal to the reference."""
+    line = Line(nc)
+    facts = {fact.headers.get("Nats-Msg-Id", ""): fact for fact in await line.stored()}
+    stored = Counter(fact.headers.get("Nats-Msg-Id", "") for fact in await line.stored())
+    expected = {one: fact for one, fact in record.acked.items() if not fact[0].endswith(".heartbeat")}
+    assert {one: stored[one] for one in expected if stored[one] != 1} == {}
+    assert all((facts[one].subject, facts[one].body) == fact for one, fact in expected.items())
+    assert all(one in record.acked or ":recovered:" in one for one in stored)
+    beats = await line.stored("HEARTBEATS")
+    newest = {beat.subject.split(".")[3]: beat.headers["Nats-Msg-Id"] for beat in beats}
+    assert newest == record.newest_heartbeat
+    reference = await line.reference()
+    async with await connect(settings, name="test") as db:
+        model = Model(db, timeout=86_400)
+        assert await model.rejected() == {}
+        for _, session_id in reference.sessions:
+            await model.equals(reference, session_id)
