@@ -1,11 +1,11 @@
-"""The examples of README.md as a reader would paste them."""
+"""The examples of the documentation as a reader would paste them."""
 
 import re
 from dataclasses import dataclass
 
 from tests.processes import ROOT
 
-_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```([\w ]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,12 @@ class Example:
 
 def tour() -> list[Example]:
     """The blocks of "Five minutes", in their order."""
-    text = (ROOT / "README.md").read_text()
-    _, found, rest = text.partition("\n## Five minutes\n")
-    assert found, "README.md has no section 'Five minutes'"
+    return examples("README.md", "Five minutes")
+
+
+def examples(page: str, section: str) -> list[Example]:
+    """The blocks of a section, in their order."""
+    text = (ROOT / page).read_text()
+    _, found, rest = text.partition(f"\n## {section}\n")
+    assert found, f"{page} has no section {section!r}"
     return [Example(language, body) for language, body in _FENCE.findall(rest.partition("\n## ")[0])]
