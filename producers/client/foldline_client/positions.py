@@ -2,10 +2,12 @@
 
 import asyncio
 import math
+import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol, TypeVar
+from weakref import WeakSet
 
 POSITION: Final = "Foldline-Position"
 MIN_POSITION: Final = "Foldline-Min-Position"
@@ -31,6 +33,7 @@ class Response(Protocol):
 
 
 R = TypeVar("R", bound=Response)
+_all: "WeakSet[Positions]" = WeakSet()
 
 
 class Positions:
@@ -43,6 +46,7 @@ class Positions:
     def __init__(self) -> None:
         self._newest: dict[str, int] = {}
         self._lock = threading.RLock()  # a signal handler may write, too
+        _all.add(self)
 
     def note(self, answer: Mapping[str, str] | str) -> None:
         """Remember a write: its answer's headers, or positions as text (`SESSIONS/7:1234`, comma-separated).
@@ -155,3 +159,13 @@ def _parse(text: str) -> tuple[str, int]:
     if not (stream and partition.isascii() and partition.isdecimal() and digits):
         raise ValueError(f"{text.strip()[:100]!r} is not a position like SESSIONS/7:1234")
     return place, int(sequence)
+
+
+def _after_fork() -> None:
+    # A thread of the parent may have been noting: nobody is left to release its lock.
+    for positions in list(_all):
+        positions._lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,5 +1,7 @@
 """Positions: the newest of each partition, asked for by reads, again after a 503 until the deadline."""
 
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -76,6 +78,36 @@ def test_threads_lose_no_position() -> None:
     for thread in threads:
         thread.join()
     assert str(positions) == "SESSIONS/0:3999,SESSIONS/1:3997,SESSIONS/2:3998"
+
+
+FORK = """
+import os, signal, threading
+from foldline_client import Positions
+
+positions = Positions()
+held, done = threading.Event(), threading.Event()
+
+def hold():
+    with positions._lock:
+        held.set()
+        done.wait()
+
+thread = threading.Thread(target=hold)
+thread.start()
+held.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(10)  # ends a child that is held up
+    positions.note("SESSIONS/3:1")
+    os._exit(0 if str(positions) == "SESSIONS/3:1" else 1)
+status = os.waitpid(child, 0)[1]
+done.set()
+raise SystemExit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def test_a_forked_child_is_not_held_up_by_a_thread_of_its_parent() -> None:
+    assert subprocess.run([sys.executable, "-c", FORK], timeout=30, check=False).returncode == 0
 
 
 def noted() -> Positions:
