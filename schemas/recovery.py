@@ -18,7 +18,7 @@ class HungSession:
     last_seq: int
 
 
-def recovered(site: str, session_id: str, hung_seq: int, now: datetime) -> Fact:
+def recovered(site: str, session_id: str, hung_seq: int, at: datetime) -> Fact:
     """The recovery from the hang at `hung_seq`: the same message id from every publisher.
 
     Publish it with the session's last known sequence expected, so that it never follows facts the
@@ -35,11 +35,11 @@ def recovered(site: str, session_id: str, hung_seq: int, now: datetime) -> Fact:
         subject,
         json.dumps(body, separators=(",", ":")).encode(),
         message_id(subject, f"recovered:{hung_seq}"),
-        {TIME: format_time(now)},
+        {TIME: format_time(at)},
     )
 
 
-def machine_returned(site: str, session_id: str, machine_id: str, created_seq: int, now: datetime) -> Fact:
+def machine_returned(site: str, session_id: str, machine_id: str, created_seq: int, at: datetime) -> Fact:
     """The crash of a silent session, concluded from its machine beginning another at `created_seq`."""
     subject = Subject(site, "session", session_id, "crashed")
     body = {"cause": "machine_returned", "reason": MACHINE_RETURNED, "machine_id": machine_id}
@@ -47,5 +47,5 @@ def machine_returned(site: str, session_id: str, machine_id: str, created_seq: i
         subject,
         json.dumps(body, separators=(",", ":")).encode(),
         message_id(subject, f"machine-returned:{created_seq}"),
-        {TIME: format_time(now)},
+        {TIME: format_time(at)},
     )

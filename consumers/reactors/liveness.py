@@ -1,6 +1,7 @@
 """Liveness: recoveries from a hang, and crashes that show when a machine returns.
 
-A following reactor. It sees each session in order and judges by store times only. It keeps nothing but its
+A following reactor. It sees each session in order and judges by store times only, which its conclusions
+carry as well: its own clock may be wrong, and the same conclusion is the same fact. It keeps nothing but its
 checkpoint: what it must know is in the sessions read model, for which it waits where that matters. What it
 publishes carries an id derived from the cause and expects the session's last sequence, so that the same
 conclusion drawn again, by another replica or tomorrow, changes nothing.
@@ -8,7 +9,7 @@ conclusion drawn again, by another replica or tomorrow, changes nothing.
 
 import logging
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final, cast
 
 from nats.aio.client import Client
@@ -91,7 +92,7 @@ class Liveness:
             hung = next(iter(await hung_sessions(conn, [key])), None)
             if hung is None or beat <= hung.hung_stored_at:
                 return
-            fact = recovered(*key, hung.hung_seq, datetime.now(UTC))
+            fact = recovered(*key, hung.hung_seq, beat)
             passed = await self._overtaken(fact, max(hung.last_seq, passed))
             if not passed:
                 return
@@ -113,7 +114,7 @@ class Liveness:
             beat = await newest_heartbeat(self._nc, session.key, self._partitions)
             if beat is None or beat.stored_at >= created.stored_at - self._timeout:
                 return  # alive then, or since: of older heartbeats nothing is kept
-            fact = machine_returned(*session.key, _machine(created), created.sequence, datetime.now(UTC))
+            fact = machine_returned(*session.key, _machine(created), created.sequence, created.stored_at)
             passed = await self._overtaken(fact, max(session.last_seq, passed))
             if not passed:
                 return
