@@ -72,10 +72,14 @@ class Folding:
         for batch in filter(None, batches):
             events = [raw_event(one) for one in batch]
             await self.projector.apply(self.conn, events, self.leases)
-            for event in events:
-                self._newest[event.partition] = max(
-                    event.stored_at, self._newest.get(event.partition, event.stored_at)
-                )
+            self.saw(batch)
+
+    def saw(self, facts: Iterable[Published]) -> None:
+        """Note how far store time is: message ids live by it."""
+        for event in map(raw_event, facts):
+            self._newest[event.partition] = max(
+                event.stored_at, self._newest.get(event.partition, event.stored_at)
+            )
 
     async def rows(self) -> dict[str, list[str]]:
         """Everything in the read model; of message ids those that still count, as others may go any time."""
