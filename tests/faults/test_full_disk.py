@@ -89,7 +89,7 @@ async def _filled(
             filler = await asyncio.to_thread(fill, disk)
             try:
                 await wait_until(
-                    lambda before=before: told() > before, 60, what="a consumer says why it waits"
+                    lambda before=before: told() > before, 100, what="a consumer says why it waits"
                 )
                 await load.published(500)
             finally:
@@ -99,4 +99,4 @@ async def _filled(
                 await asyncio.to_thread(postgres.start)
             assert all(consumer.running for consumer in load.consumers)
     for consumer in load.consumers:
-        assert "Traceback" not in consumer.text()
+        assert "cannot " not in consumer.text()  # what a follower says of our own bugs
