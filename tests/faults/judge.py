@@ -5,10 +5,11 @@ from collections import Counter
 from consumers.control.verify import verify
 from projections.catalogue import projection_named
 from runtime.bus import close_bus, connect_bus
-from runtime.postgres import Connection, connect
+from runtime.postgres import connect
 from runtime.settings import Settings
 from tests.faults.workload import Record
 from tests.line import Line, Model
+from tests.settled import at_the_end
 from tests.waiting import wait_until
 
 
@@ -17,7 +18,7 @@ async def judge(settings: Settings, record: Record) -> None:
     nc = await connect_bus(settings, name="test-judge")
     async with await connect(settings, name="test-judge") as db:
         line, model = Line(nc), Model(db, timeout=86_400)
-        await _settled(line, db)
+        await wait_until(lambda: at_the_end(nc, settings), 180, what="all folded")
         await _compare(line, model, record)
         found = await verify(projection_named("sessions"), settings, nc)
         assert found.differences == []
@@ -34,39 +35,6 @@ async def holders(settings: Settings, follower: str = "sessions") -> dict[str, i
             (follower,),
         )
         return dict(await cursor.fetchall())
-
-
-async def _settled(line: Line, db: Connection) -> None:
-    """Until projection and liveness are at the end of both streams, conclusions included."""
-
-    async def at_the_end() -> bool:
-        for stream in ("SESSIONS", "HEARTBEATS"):
-            last = (await line.js.stream_info(stream)).state.last_seq
-            cursor = await db.execute(
-                "select follower, max((seqs->>%s)::bigint) from foldline.lease group by follower", (stream,)
-            )
-            if any(reached != last for _, reached in await cursor.fetchall()):
-                return False
-        return await _lag(line, db) == 0
-
-    await wait_until(at_the_end, 180, what="all folded")
-
-
-async def _lag(line: Line, db: Connection) -> int:
-    """Stored facts beyond the checkpoint of their partition."""
-    behind = 0
-    for stream in ("SESSIONS", "HEARTBEATS"):
-        cursor = await db.execute(
-            "select part, min(coalesce((seqs->>%s)::bigint, 0)) from foldline.lease group by part", (stream,)
-        )
-        reached = dict(await cursor.fetchall())
-        for partition, sequence in reached.items():
-            try:
-                newest = await line.js.get_last_msg(stream, f"ev.{partition}.>")
-            except Exception:  # noqa: S112 - a partition without facts
-                continue
-            behind += (newest.seq or 0) > sequence
-    return behind
 
 
 async def _compare(line: Line, model: Model, record: Record) -> None:

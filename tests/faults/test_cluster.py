@@ -2,29 +2,24 @@
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
 
-from consumers.control.verify import verify
 from foldline.embedded.ports import pick_port
 from foldline.embedded.postgres import PostgresServer
 from producers.publisher import Publisher
-from projections.catalogue import projection_named
 from runtime.bus import close_bus, connect_bus
 from runtime.line import prepare_line
-from runtime.postgres import connect
 from runtime.settings import Settings
 from tests.cluster import Cluster, copies_current
 from tests.conftest import line_settings
+from tests.faults.judge import judge
 from tests.faults.reading import Reads, reading
 from tests.faults.workload import Record, publish_in_bulk, script
-from tests.line import Line, Model
 from tests.processes import Processes
-from tests.settled import at_the_end
 from tests.waiting import wait_until
 
 SEED = 7
@@ -46,9 +41,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 async def test_the_leader_is_killed(
     cluster: Cluster, own_postgres: PostgresServer, processes: Processes
 ) -> None:
-    await _leaders_killed(
-        cluster, own_postgres, processes, events=3_000, sessions=30, kills=1, verifying=False
-    )
+    await _leaders_killed(cluster, own_postgres, processes, events=3_000, sessions=30, kills=1)
 
 
 @pytest.mark.faults
@@ -56,9 +49,7 @@ async def test_the_leader_is_killed(
 async def test_the_same_five_times_with_60_000_events(
     cluster: Cluster, own_postgres: PostgresServer, processes: Processes
 ) -> None:
-    await _leaders_killed(
-        cluster, own_postgres, processes, events=60_000, sessions=300, kills=5, verifying=True
-    )
+    await _leaders_killed(cluster, own_postgres, processes, events=60_000, sessions=300, kills=5)
 
 
 async def _leaders_killed(
@@ -69,7 +60,6 @@ async def _leaders_killed(
     events: int,
     sessions: int,
     kills: int,
-    verifying: bool,
 ) -> None:
     api_port = pick_port("127.0.0.1")
     server = cluster.servers[0]
@@ -90,16 +80,11 @@ async def _leaders_killed(
             await _published(record, producing, number * events // (kills + 1))
             await _kill_leader(cluster, nc)
         await producing
-        await wait_until(lambda: at_the_end(nc, settings), 180, what="all folded")
     logger.info("acknowledged %d, tries again %d, %s", len(record.acked), record.retries, reads)
     assert reads.answered > 0
     assert reads.failed == []
-    await _judge(nc, settings, record)
-    if verifying:
-        found = await verify(projection_named("sessions"), settings, nc)
-        assert found.rows["session"] == sessions
-        assert found.differences == []
     await close_bus(nc)
+    await judge(settings, record)
     for child in children:
         assert child.stop() == 0
 
@@ -130,23 +115,3 @@ async def _produce(settings: Settings, record: Record, events: int, sessions: in
     await publish_in_bulk(publisher, script(sessions, events, SEED), record, lambda: 0.1)
     await publisher.aclose()
     await close_bus(nc)
-
-
-async def _judge(nc: Client, settings: Settings, record: Record) -> None:
-    """Every acknowledged fact once, the read model equal to the reference."""
-    line = Line(nc)
-    facts = {fact.headers.get("Nats-Msg-Id", ""): fact for fact in await line.stored()}
-    stored = Counter(fact.headers.get("Nats-Msg-Id", "") for fact in await line.stored())
-    expected = {one: fact for one, fact in record.acked.items() if not fact[0].endswith(".heartbeat")}
-    assert {one: stored[one] for one in expected if stored[one] != 1} == {}
-    assert all((facts[one].subject, facts[one].body) == fact for one, fact in expected.items())
-    assert all(one in record.acked or ":recovered:" in one for one in stored)
-    beats = await line.stored("HEARTBEATS")
-    newest = {beat.subject.split(".")[3]: beat.headers["Nats-Msg-Id"] for beat in beats}
-    assert newest == record.newest_heartbeat
-    reference = await line.reference()
-    async with await connect(settings, name="test") as db:
-        model = Model(db, timeout=86_400)
-        assert await model.rejected() == {}
-        for _, session_id in reference.sessions:
-            await model.equals(reference, session_id)
