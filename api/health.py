@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Response
 from nats.aio.client import Client
@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 
 from api.reader import Reader
-from projections.held import held_partitions
+from projections.held import held_partitions, parked_count, paused_partitions
 from runtime import line
 from runtime.http import SessionProblem
 from schemas.streams import STREAMS
@@ -22,8 +22,11 @@ Check = Callable[[], Awaitable[str | None]]
 """Asks one dependency; None is well, anything else says what is not."""
 
 
-def health_router(checks: Mapping[str, Check]) -> APIRouter:
-    """`/health`, `/ready` and `/metrics`. `checks` are by the name they are reported under."""
+def health_router(checks: Mapping[str, Check], notes: Mapping[str, Check]) -> APIRouter:
+    """`/health`, `/ready` and `/metrics`. `checks` are by the name they are reported under.
+
+    `notes` tell what somebody should look at although requests are served; None is nothing.
+    """
     router = APIRouter(tags=["operations"])
     alive = to_json({"status": "healthy", "service": "foldline", "version": _version()})
 
@@ -35,12 +38,14 @@ def health_router(checks: Mapping[str, Check]) -> APIRouter:
     @router.api_route("/ready", methods=["GET", "HEAD"])
     async def ready() -> Response:
         """Every dependency really asked: 200 if all are well, else 503."""
-        found = await asyncio.gather(*(_ask(check) for check in checks.values()))
-        well = not any(found)
-        body = {
+        found, noted = await asyncio.gather(_ask_all(checks), _ask_all(notes))
+        well = not any(found.values())
+        body: dict[str, Any] = {
             "status": "ready" if well else "not ready",
-            "checks": {name: problem or "ok" for name, problem in zip(checks, found, strict=True)},
+            "checks": {name: problem or "ok" for name, problem in found.items()},
         }
+        if told := {name: note for name, note in noted.items() if note}:
+            body["notes"] = told
         return Response(to_json(body), 200 if well else 503, media_type="application/json")
 
     @router.get("/metrics")
@@ -72,9 +77,27 @@ def projection_check(reader: Reader, projection: str) -> Check:
     async def check() -> str | None:
         partitions = reader.settings.partitions
         held = await reader.read(lambda conn: held_partitions(conn, projection))
-        return None if held >= partitions else f"{held} of {partitions} partitions have a consumer"
+        if held >= partitions:
+            return None
+        paused = await reader.read(lambda conn: paused_partitions(conn, projection))
+        reasons = [f"paused {' '.join(map(str, parts))}: {reason}" for reason, parts in paused]
+        return "; ".join([f"{held} of {partitions} partitions have a consumer", *reasons])
 
     return check
+
+
+def parked_note(reader: Reader, projection: str) -> Check:
+    """Entities whose fold raised: all others are served as ever."""
+
+    async def check() -> str | None:
+        count = await reader.read(lambda conn: parked_count(conn, projection))
+        return f"{count} parked: see foldline parked" if count else None
+
+    return check
+
+
+async def _ask_all(checks: Mapping[str, Check]) -> dict[str, str | None]:
+    return dict(zip(checks, await asyncio.gather(*map(_ask, checks.values())), strict=True))
 
 
 async def _ask(check: Check) -> str | None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from fastapi import APIRouter
 
 from api.export import export_router
-from api.health import Check, health_router, projection_check
+from api.health import Check, health_router, parked_note, projection_check
 from api.past import Past
 from api.reader import Reader
 from api.rejected import rejected_router
@@ -25,11 +25,12 @@ def read_routers(reader: Reader, nc: BusClient, checks: Mapping[str, Check]) -> 
     settings = reader.settings
     timeout = timedelta(seconds=settings.heartbeat_timeout)
     views = SessionViews(own=settings.site, timeout=timeout, partitions=settings.partitions)
+    notes = {f"parked {p.name}": parked_note(reader, p.name) for p in PROJECTIONS}
     projections = {f"projection {p.name}": projection_check(reader, p.name) for p in PROJECTIONS}
     return [
         sessions_router(reader, views, Past(nc, reader, views)),
         export_router(reader, SessionExports(timeout=timeout)),
         timeseries_router(reader, SessionSeries()),
         rejected_router(reader, RejectedEvents({p.name: p.schema for p in PROJECTIONS})),
-        health_router({**checks, **projections}),
+        health_router({**checks, **projections}, notes),
     ]

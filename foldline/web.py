@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
 from api.health import line_check
+from api.lag import LagMeter
 from api.projections import projections_router
 from api.reader import Reader
 from api.rebuilds import rebuilds_router
@@ -90,8 +91,15 @@ async def _wire(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
     stack.push_async_callback(operations.aclose)
     app.include_router(projections_router(operations, settings.site))
     app.include_router(rebuilds_router(operations, settings.site))
+    measuring = asyncio.create_task(LagMeter(reader, nc).run())
+    stack.push_async_callback(_cancel, measuring)
     for router in (sessions_router(surface), *read_routers(reader, nc, {"nats": line_check(nc)})):
         app.include_router(router)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _hung_reader(reader: Reader) -> HungReader:

@@ -1,7 +1,7 @@
 """Lag against the line itself: how many events a follower has before it, and how old the first one is."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -27,16 +27,21 @@ class Lag:
         return max(0.0, (now - self.since).total_seconds()) if self.since else 0.0
 
 
-async def measure(nc: Client, stream: str, checkpoints: Mapping[int, int]) -> Lag:
-    """The lag of a follower on one stream: `checkpoints` holds each partition's last folded sequence.
+async def measure(nc: Client, stream: str, checkpoints: Mapping[int, int]) -> dict[int, Lag]:
+    """The lag of a follower in each partition of a stream: `checkpoints` holds the last folded sequences.
 
     Raises LookupError when the stream does not answer.
     """
     lags = await asyncio.gather(
         *(_partition(nc, stream, part, sequence) for part, sequence in checkpoints.items())
     )
-    waiting = [lag.since for lag in lags if lag.since]
-    return Lag(sum(lag.events for lag in lags), min(waiting, default=None))
+    return dict(zip(checkpoints, lags, strict=True))
+
+
+def summed(lags: Iterable[Lag]) -> Lag:
+    """Several partitions together: all events, and the oldest of them."""
+    found = list(lags)
+    return Lag(sum(lag.events for lag in found), min((lag.since for lag in found if lag.since), default=None))
 
 
 async def _partition(nc: Client, stream: str, part: int, checkpoint: int) -> Lag:

@@ -42,6 +42,30 @@ EXPIRED: Final = Counter(
 SWEPT: Final = Counter(
     "foldline_swept_facts_total", "`expired` facts removed once every generation had folded them."
 )
+_PER_STREAM: Final = ["follower", "stream"]
+FOLLOWER_LAG_EVENTS: Final = Gauge(
+    "foldline_follower_lag_events", "Events on the line the follower has not folded.", _PER_STREAM
+)
+FOLLOWER_LAG_SECONDS: Final = Gauge(
+    "foldline_follower_lag_seconds", "Age of the oldest event not folded; 0 = none.", _PER_STREAM
+)
+CHECKPOINT_AGE: Final = Gauge(
+    "foldline_checkpoint_age_seconds",
+    "Longest that a partition with lag was seen without a commit; 0 = none has lag.",
+    _PER_STREAM,
+)
+PARTITIONS_UNHELD: Final = Gauge(
+    "foldline_partitions_unheld", "Partitions nobody holds, or whose lease has run out.", ["follower"]
+)
+PARTITIONS_PAUSED: Final = Gauge(
+    "foldline_partitions_paused", "Partitions that were paused or stopped.", ["follower"]
+)
+PARKED_ENTITIES: Final = Gauge(
+    "foldline_parked_entities", "Entities parked now because their fold raised.", ["follower"]
+)
+LAG_MEASURED: Final = Gauge(
+    "foldline_lag_measured_timestamp", "When the gauges of followers were last measured, Unix time."
+)
 PARTITIONS_HELD: Final = Gauge("foldline_partitions_held", "Partitions this process holds.", ["follower"])
 BUFFERED: Final = Gauge("foldline_buffered_events", "Events received and not yet folded.", ["follower"])
 LAG_SECONDS: Final = Gauge(

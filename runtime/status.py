@@ -1,13 +1,14 @@
 """What runs and how far it is: streams, followers, who holds which partition, lag."""
 
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import psycopg
 from nats.aio.client import Client
 
-from runtime.lag import Lag, measure
+from runtime.lag import Lag, measure, summed
 from runtime.line import api
 from runtime.postgres import Connection
 from runtime.sql import load_queries
@@ -30,13 +31,31 @@ class StreamStatus:
 
 @dataclass(frozen=True, slots=True)
 class FollowerStatus:
-    """A projection or following reactor: partitions by owner, those nobody holds, and lag by stream."""
+    """A projection or following reactor: partitions by owner, those nobody holds, and lag by stream.
+
+    `paused` has the partitions by the reason why nobody may fold them, `parked` counts entities.
+    """
 
     name: str
     owners: dict[str, list[int]]
     unheld: list[int]
+    paused: dict[str, list[int]]
+    parked: int
     lag_events: dict[str, int]
     lag_seconds: float
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was read of a follower. `checkpoints` and `lags` are by stream and partition."""
+
+    name: str
+    owners: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    unheld: list[int] = field(default_factory=list)
+    paused: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    parked: int = 0
+    checkpoints: defaultdict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
+    lags: dict[str, dict[int, Lag]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +73,7 @@ class Status:
 async def read_status(nc: Client, conn: Connection) -> Status:
     """Ask the line and the database. Raises LookupError when a stream does not answer, psycopg.Error."""
     streams = [await _stream(nc, stream.name) for stream in STREAMS]
-    leases = await (await conn.execute(_QUERIES["leases"])).fetchall()
-    by_follower: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
-    for follower, *lease in leases:
-        by_follower[follower].append(tuple(lease))
-    return Status(streams, [await _follower(nc, name, rows) for name, rows in by_follower.items()])
+    return Status(streams, [_status(one) for one in await read_followers(nc, conn)])
 
 
 async def _stream(nc: Client, name: str) -> StreamStatus:
@@ -72,23 +87,47 @@ async def _stream(nc: Client, name: str) -> StreamStatus:
     )
 
 
-async def _follower(nc: Client, name: str, leases: list[tuple[Any, ...]]) -> FollowerStatus:
-    owners: defaultdict[str, list[int]] = defaultdict(list)
-    unheld = []
-    for part, owner, live, _, _ in leases:
+async def read_followers(nc: Client, conn: Connection) -> list[Reading]:
+    """All followers, asked now. Raises LookupError when a stream does not answer, psycopg.Error."""
+    readings: dict[str, Reading] = {}
+    cursor = await conn.execute(_QUERIES["leases"])
+    for follower, part, owner, live, seqs, paused in await cursor.fetchall():
+        reading = readings.setdefault(follower, Reading(follower))
         if owner and live:
-            owners[owner].append(part)
+            reading.owners[owner].append(part)
         else:
-            unheld.append(part)
-    lags: dict[str, Lag] = {}
-    for stream in STREAMS:
-        checkpoints = {part: seqs.get(stream.name, 0) for part, _, _, seqs, _ in leases}
-        lags[stream.name] = await measure(nc, stream.name, checkpoints)
+            reading.unheld.append(part)
+        if paused is not None:
+            reading.paused[paused].append(part)
+        for stream in STREAMS:
+            reading.checkpoints[stream.name][part] = seqs.get(stream.name, 0)
+    schemas = {schema async for (schema,) in await conn.execute(_QUERIES["schemas-with-parked"])}
+    for reading in readings.values():
+        if reading.name in schemas:
+            reading.parked = await _parked(conn, reading.name)
+        for stream_name, checkpoints in reading.checkpoints.items():
+            reading.lags[stream_name] = await measure(nc, stream_name, checkpoints)
+    return list(readings.values())
+
+
+async def _parked(conn: Connection, schema: str) -> int:
+    query = load_queries("runtime", "status.sql", schema=schema)["parked"]
+    try:
+        row = await (await conn.execute(query)).fetchone()
+    except psycopg.errors.UndefinedTable:  # dropped meanwhile
+        return 0
+    return int(row[0]) if row else 0
+
+
+def _status(reading: Reading) -> FollowerStatus:
     now = datetime.now(UTC)
+    lags = {stream: summed(parts.values()) for stream, parts in reading.lags.items()}
     return FollowerStatus(
-        name,
-        dict(owners),
-        unheld,
+        reading.name,
+        dict(reading.owners),
+        reading.unheld,
+        dict(reading.paused),
+        reading.parked,
         {stream: lag.events for stream, lag in lags.items()},
         round(max((lag.seconds(now) for lag in lags.values()), default=0.0), 3),
     )

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from nats.aio.client import Client
 
 from consumers.control.reached import checkpoints
-from runtime.lag import measure
+from runtime.lag import measure, summed
 from runtime.line import api
 from runtime.postgres import Connection
 from schemas.streams import Stream
@@ -56,7 +56,7 @@ class Odometer:
         left = total = 0
         for stream in self._streams:
             behind = {part: sequences.get(stream, 0) for part, sequences in at.items()}
-            left += (await measure(self._nc, stream, behind)).events
+            left += summed((await measure(self._nc, stream, behind)).values()).events
             info = await api(self._nc, f"STREAM.INFO.{stream}")
             total += info["state"]["messages"] if "state" in info else 0
         events, now = max(0, total - left), self._clock()

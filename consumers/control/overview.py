@@ -13,6 +13,8 @@ from runtime.postgres import Connection
 from runtime.sql import load_queries
 from runtime.status import FollowerStatus, read_status
 
+_TOLD: Final = ("name", "paused")  # by the projection itself
+
 _QUERIES: Final = load_queries("consumers.control", "control.sql", schema="foldline")
 
 
@@ -29,7 +31,7 @@ class Overview:
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
         follower = asdict(self.follower)
-        return asdict(self) | {"follower": {name: follower[name] for name in follower if name != "name"}}
+        return asdict(self) | {"follower": {name: follower[name] for name in follower if name not in _TOLD}}
 
 
 async def overview(

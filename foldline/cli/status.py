@@ -57,6 +57,10 @@ def _held(follower: FollowerStatus) -> str:
     lines = [f"{escape(owner)}: {_parts(parts)}" for owner, parts in sorted(follower.owners.items())]
     if follower.unheld:
         lines.append(f"[red]nobody: {_parts(follower.unheld)}[/red]")
+    for reason, parts in sorted(follower.paused.items()):
+        lines.append(f"[red]paused {_parts(parts)}: {escape(reason)}[/red]")
+    if follower.parked:
+        lines.append(f"[red]parked entities: {follower.parked:,}[/red]")
     return "\n".join(lines)
 
 

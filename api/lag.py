@@ -1,0 +1,81 @@
+"""Lag in numbers: every follower measured against the line, in the background and never by a scrape."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+import psycopg
+from nats.aio.client import Client
+
+from api.reader import Reader
+from runtime import metrics
+from runtime.http import SessionProblem
+from runtime.lag import summed
+from runtime.status import Reading, read_followers
+
+logger = logging.getLogger("foldline.lag")
+
+EVERY: Final = 5.0
+_BOUND_S: Final = 30.0
+
+_PLACE = tuple[str, str, int]
+"""Follower, stream and partition."""
+
+
+class LagMeter:
+    """Measures again and again, one measurement at a time; the last one stands while servers are away."""
+
+    def __init__(self, reader: Reader, nc: Client) -> None:
+        self._reader = reader
+        self._nc = nc
+        self._stuck: dict[_PLACE, tuple[int, float]] = {}  # checkpoint with lag → seen first, monotonic
+
+    async def run(self, *, every: float = EVERY) -> None:
+        """Measure every `every` seconds, until cancelled."""
+        while True:
+            try:
+                await self.measure()
+            except (LookupError, psycopg.Error, OSError, SessionProblem) as exc:
+                logger.info("lag not measured: %s", exc)
+            except Exception:
+                logger.exception("lag not measured")
+            await asyncio.sleep(every)
+
+    async def measure(self) -> None:
+        """Once. Raises LookupError, TimeoutError, SessionProblem when line or database is away."""
+        async with asyncio.timeout(_BOUND_S):
+            readings = await self._reader.read(lambda conn: read_followers(self._nc, conn))
+        self._export(readings)
+
+    def _export(self, readings: Iterable[Reading]) -> None:
+        # No await: a scrape never sees half of it. Followers that went away take their gauges along.
+        for gauge in (
+            metrics.FOLLOWER_LAG_EVENTS,
+            metrics.FOLLOWER_LAG_SECONDS,
+            metrics.CHECKPOINT_AGE,
+            metrics.PARTITIONS_UNHELD,
+            metrics.PARTITIONS_PAUSED,
+            metrics.PARKED_ENTITIES,
+        ):
+            gauge.clear()
+        before, self._stuck = self._stuck, {}
+        now, clock = datetime.now(UTC), time.monotonic()
+        for reading in readings:
+            metrics.PARTITIONS_UNHELD.labels(reading.name).set(len(reading.unheld))
+            metrics.PARTITIONS_PAUSED.labels(reading.name).set(sum(map(len, reading.paused.values())))
+            metrics.PARKED_ENTITIES.labels(reading.name).set(reading.parked)
+            for stream, lags in reading.lags.items():
+                lag = summed(lags.values())
+                metrics.FOLLOWER_LAG_EVENTS.labels(reading.name, stream).set(lag.events)
+                metrics.FOLLOWER_LAG_SECONDS.labels(reading.name, stream).set(lag.seconds(now))
+                oldest = clock
+                for part in (part for part, one in lags.items() if one.events):
+                    place, at = (reading.name, stream, part), reading.checkpoints[stream][part]
+                    known = before.get(place)
+                    self._stuck[place] = known if known and known[0] == at else (at, clock)
+                    oldest = min(oldest, self._stuck[place][1])
+                metrics.CHECKPOINT_AGE.labels(reading.name, stream).set(clock - oldest)
+        metrics.LAG_MEASURED.set(now.timestamp())
