@@ -33,16 +33,14 @@ class LagMeter:
         self._nc = nc
         self._stuck: dict[_PLACE, tuple[int, float]] = {}  # checkpoint with lag → seen first, monotonic
 
-    async def run(self, *, every: float = EVERY) -> None:
-        """Measure every `every` seconds, until cancelled."""
-        while True:
-            try:
-                await self.measure()
-            except (LookupError, psycopg.Error, OSError, SessionProblem) as exc:
-                logger.info("lag not measured: %s", exc)
-            except Exception:
-                logger.exception("lag not measured")
-            await asyncio.sleep(every)
+    async def try_to_measure(self) -> None:
+        """Once; what went wrong is logged, and the gauges stay as they were."""
+        try:
+            await self.measure()
+        except (LookupError, psycopg.Error, OSError, SessionProblem) as exc:
+            logger.info("lag not measured: %s", exc)
+        except Exception:
+            logger.exception("lag not measured")
 
     async def measure(self) -> None:
         """Once. Raises LookupError, TimeoutError, SessionProblem when line or database is away."""

@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 import nats.errors
 import uvloop
@@ -28,7 +29,7 @@ from consumers.projector import Projector
 from consumers.reactors import retention, sweep
 from consumers.reactors.expiry import Expiry, subscribe_expiry
 from consumers.reactors.liveness import Liveness
-from consumers.reactors.periodic import Round, periodically
+from consumers.reactors.periodic import Round, try_round
 from producers.publisher import Publisher
 from projections.catalogue import PROJECTIONS
 from projections.generations import add_leases
@@ -38,6 +39,7 @@ from runtime.bus import close_bus, connect_bus
 from runtime.line import prepare_line
 from runtime.logs import set_up_logging
 from runtime.progress import Progress
+from runtime.repeating import repeating
 from runtime.schema import install_engine
 from runtime.settings import Settings, settings
 from runtime.telemetry import tracer_provider
@@ -113,8 +115,8 @@ async def _start(config: Settings, stack: AsyncExitStack) -> Expiry:
         rounds.append(("retention", silent.round, retention.EVERY))
         logger.info("sessions expire after %g days of silence", config.session_retention_days)
     for name, act, every in rounds:
-        repeating = asyncio.create_task(periodically(config, name, act, every=every))
-        stack.push_async_callback(_cancel, repeating)
+        again = repeating(partial(try_round, config, name, act), every=every, first=every)
+        await stack.enter_async_context(again)
     if config.metrics_port:
         server, thread = start_http_server(config.metrics_port, addr=config.host)
         stack.callback(thread.join)

@@ -14,6 +14,7 @@ import uvloop
 from fastapi import FastAPI
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
+from api import lag
 from api.health import line_check
 from api.lag import LagMeter
 from api.projections import projections_router
@@ -33,6 +34,7 @@ from runtime.line import prepare_line
 from runtime.logs import set_up_logging
 from runtime.problems import Problem
 from runtime.progress import Progress
+from runtime.repeating import repeating
 from runtime.settings import Settings
 from runtime.telemetry import tracer_provider
 from schemas.recovery import HungSession
@@ -91,15 +93,10 @@ async def _wire(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
     stack.push_async_callback(operations.aclose)
     app.include_router(projections_router(operations, settings.site))
     app.include_router(rebuilds_router(operations, settings.site))
-    measuring = asyncio.create_task(LagMeter(reader, nc).run())
-    stack.push_async_callback(_cancel, measuring)
+    meter = LagMeter(reader, nc)
+    await stack.enter_async_context(repeating(meter.try_to_measure, every=lag.EVERY))
     for router in (sessions_router(surface), *read_routers(reader, nc, {"nats": line_check(nc)})):
         app.include_router(router)
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 def _hung_reader(reader: Reader) -> HungReader:

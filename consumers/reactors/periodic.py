@@ -1,6 +1,5 @@
 """Reactors that act every now and then, one replica at a time."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -27,13 +26,11 @@ async def one_round(config: Settings, name: str, act: Round) -> int | None:
         return await act(conn) if row and row[0] else None
 
 
-async def periodically(config: Settings, name: str, act: Round, *, every: float) -> None:
-    """A round every `every` seconds until cancelled; what went wrong is logged, and tried again."""
-    while True:
-        await asyncio.sleep(every)
-        try:
-            await one_round(config, name, act)
-        except (NotYet, psycopg.Error, OSError) as exc:
-            logger.warning("%s: %s", name, exc)
-        except Exception:
-            logger.exception("%s: this round failed", name)
+async def try_round(config: Settings, name: str, act: Round) -> None:
+    """A round; what went wrong is logged, and the next one tries again."""
+    try:
+        await one_round(config, name, act)
+    except (NotYet, psycopg.Error, OSError) as exc:
+        logger.warning("%s: %s", name, exc)
+    except Exception:
+        logger.exception("%s: this round failed", name)
