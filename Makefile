@@ -10,10 +10,10 @@ CAN_RUN := $(VENV)/.can-run
 CAN_TEST := $(VENV)/.can-test
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-faults lint format compose-test clean
+.PHONY: help up test test-faults lint format compose-test compose-replicas-test clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 up: $(CAN_RUN) ## run everything until Ctrl-C; data stays in foldline-data
 	@exec $(BIN)/foldline up $(ARGS)
@@ -37,6 +37,9 @@ format: $(CAN_TEST) ## format the code and mend what ruff can mend
 
 compose-test: $(CAN_TEST) ## the acceptance tests against containers, three consumers
 	@exec deploy/compose-test $(ARGS)
+
+compose-replicas-test: $(CAN_TEST) ## consumers join and leave at random, in containers
+	@exec deploy/replicas-test
 
 clean: ## remove .venv, caches and build output; data stays
 	rm -rf $(VENV) build dist *.egg-info producers/client/*.egg-info producers/client/build
