@@ -22,7 +22,11 @@ Check = Callable[[], Awaitable[str | None]]
 """Asks one dependency; None is well, anything else says what is not."""
 
 
-def health_router(checks: Mapping[str, Check], notes: Mapping[str, Check]) -> APIRouter:
+Refresh = Callable[[], Awaitable[None]]
+"""Brings metrics up to date that are looked up; never raises, and is quick."""
+
+
+def health_router(checks: Mapping[str, Check], notes: Mapping[str, Check], refresh: Refresh) -> APIRouter:
     """`/health`, `/ready` and `/metrics`. `checks` are by the name they are reported under.
 
     `notes` tell what somebody should look at although requests are served; None is nothing.
@@ -51,6 +55,7 @@ def health_router(checks: Mapping[str, Check], notes: Mapping[str, Check]) -> AP
     @router.get("/metrics")
     async def metrics() -> Response:
         """What this process counts, for Prometheus."""
+        await refresh()
         return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return router

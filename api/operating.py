@@ -29,6 +29,12 @@ class Body(BaseModel):
 Named = TypeVar("Named", bound=Body)
 
 
+class Reason(Body):
+    """Why something rests, for whoever finds it later."""
+
+    reason: str = Field(min_length=1)
+
+
 class Entity(Body):
     """One entity. `site`: the own one by default."""
 

@@ -3,17 +3,10 @@
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Field
 
-from api.operating import Body, Entity, answer, documented_body, done, known, read_json
+from api.operating import Entity, Reason, answer, documented_body, done, known, read_json
 from api.operations import Operations
 from runtime.http import SessionProblem, unavailable
-
-
-class Reason(Body):
-    """Why something rests, for whoever finds it later."""
-
-    reason: str = Field(min_length=1)
 
 
 class SkippedEntity(Entity, Reason):

@@ -10,6 +10,8 @@ from api.health import Check, health_router, parked_note, projection_check
 from api.past import Past
 from api.reader import Reader
 from api.rejected import rejected_router
+from api.rejected_gauge import RejectedGauge
+from api.rejections import Rejections
 from api.sessions import sessions_router
 from api.timeseries import timeseries_router
 from projections.catalogue import PROJECTIONS
@@ -20,7 +22,13 @@ from projections.sessions.views import SessionViews
 from runtime.sinks import BusClient
 
 
-def read_routers(reader: Reader, nc: BusClient, checks: Mapping[str, Check]) -> list[APIRouter]:
+def read_routers(
+    reader: Reader,
+    nc: BusClient,
+    checks: Mapping[str, Check],
+    events: RejectedEvents,
+    rejections: Rejections,
+) -> list[APIRouter]:
     """The query API. `checks` are what else must be well for this process to be ready, by name."""
     settings = reader.settings
     timeout = timedelta(seconds=settings.heartbeat_timeout)
@@ -31,6 +39,6 @@ def read_routers(reader: Reader, nc: BusClient, checks: Mapping[str, Check]) -> 
         sessions_router(reader, views, Past(nc, reader, views)),
         export_router(reader, SessionExports(timeout=timeout)),
         timeseries_router(reader, SessionSeries()),
-        rejected_router(reader, RejectedEvents({p.name: p.schema for p in PROJECTIONS})),
-        health_router({**checks, **projections}, notes),
+        rejected_router(reader, events, rejections),
+        health_router({**checks, **projections}, notes, RejectedGauge(reader, events)),
     ]

@@ -22,10 +22,13 @@ from api.reader import Reader
 from api.rebuilds import rebuilds_router
 from api.routes import read_routers
 from foldline.operations import ProjectionOperations
+from foldline.rejections import Rejections
 from producers.existence import Existence
 from producers.http.sessions import sessions_router
 from producers.http.surface import HungReader, WriteSurface
 from producers.publisher import Publisher
+from projections.catalogue import PROJECTIONS
+from projections.rejected import RejectedEvents
 from projections.sessions.liveness import hung_sessions
 from runtime import postgres
 from runtime.bus import close_bus, connect_bus
@@ -95,7 +98,10 @@ async def _wire(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
     app.include_router(rebuilds_router(operations, settings.site))
     meter = LagMeter(reader, nc)
     await stack.enter_async_context(repeating(meter.try_to_measure, every=lag.EVERY))
-    for router in (sessions_router(surface), *read_routers(reader, nc, {"nats": line_check(nc)})):
+    events = RejectedEvents({projection.name: projection.schema for projection in PROJECTIONS})
+    rejections = Rejections(events, reader, nc, publisher)
+    reading = read_routers(reader, nc, {"nats": line_check(nc)}, events, rejections)
+    for router in (sessions_router(surface), *reading):
         app.include_router(router)
 
 

@@ -11,6 +11,7 @@ from nats.aio.msg import Msg
 
 from producers.requests import InDoubt, Requests
 from schemas.facts import MESSAGE_ID
+from schemas.headers import headers_of
 from schemas.subjects import Subject
 from schemas.times import parse_time
 
@@ -75,7 +76,7 @@ class StoredFacts:
         return Stored(
             sequence=message["seq"],
             subject=Subject.parse_stored(message["subject"]),
-            headers=_parse_headers(base64.b64decode(message.get("hdrs", ""))),
+            headers=headers_of(base64.b64decode(message.get("hdrs", ""))),
             body=base64.b64decode(message.get("data", "")),
             stored_at=parse_time(message["time"]),
         )
@@ -89,12 +90,3 @@ def _from_direct(reply: Msg, headers: Mapping[str, str]) -> Stored:
         body=reply.data,
         stored_at=parse_time(headers["Nats-Time-Stamp"]),
     )
-
-
-def _parse_headers(raw: bytes) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for line in raw.decode(errors="replace").split("\r\n")[1:]:  # the first says NATS/1.0
-        name, colon, value = line.partition(":")
-        if colon:
-            headers.setdefault(name, value.strip())
-    return headers

@@ -1,15 +1,21 @@
-"""Rejected events of all projections: what was set aside, and why."""
+"""Rejected events of all projections: what was set aside, and why, and which of them somebody dealt with.
+
+Dismissing one hides it and changes no read model.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic_core import from_json
 
 from runtime.postgres import Connection
+from runtime.problems import Problem
 from runtime.sql import load_queries
 from schemas.subjects import published_form
+
+_LONGEST: Final = 500
 
 Place = tuple[str, str, int, str]
 """(stored_at, stream, sequence, projection): where a page ended. The order is by these, newest first."""
@@ -24,12 +30,27 @@ class RejectedPage:
     before: Place | None
 
 
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One projection's reason for setting an event aside. `dismissed`: `{"reason", "at"}`, or None."""
+
+    projection: str
+    partition: int
+    reason: str
+    details: str
+    dismissed: dict[str, str] | None
+
+
+class NotRejected(Problem):
+    """There is no such rejected event."""
+
+
 class RejectedEvents:
     """Reads the rejected events of the projections given as name → schema."""
 
     def __init__(self, schemas: Mapping[str, str]) -> None:
         self._queries = {
-            name: load_queries("projections", "rejected.sql", schema=schema)["rejected"]
+            name: load_queries("projections", "rejected.sql", schema=schema)
             for name, schema in schemas.items()
         }
         self.projections = tuple(self._queries)
@@ -41,14 +62,16 @@ class RejectedEvents:
         projection: str | None = None,
         reason: str | None = None,
         stream: str | None = None,
+        dismissed: bool = False,
         before: Place | None = None,
         limit: int = 50,
     ) -> RejectedPage:
-        """One page, newest first. `projection` must be one of ours."""
+        """One page, newest first; with `dismissed` also those. `projection` must be one of ours."""
         before_at, before_stream, before_seq, before_projection = before or (None,) * 4
         values = {
             "reason": reason,
             "stream": stream,
+            "dismissed": dismissed,
             "before_at": before_at,
             "before_stream": before_stream,
             "before_seq": before_seq,
@@ -58,7 +81,9 @@ class RejectedEvents:
         counts: Counter[str] = Counter()
         found: list[dict[str, Any]] = []
         for name in [projection] if projection else self.projections:
-            row = await (await conn.execute(self._queries[name], values | {"projection": name})).fetchone()
+            row = await (
+                await conn.execute(self._queries[name]["rejected"], values | {"projection": name})
+            ).fetchone()
             counted, items = row or (None, None)
             counts.update(from_json(counted or "{}"))
             found += [
@@ -68,6 +93,55 @@ class RejectedEvents:
         found.sort(key=_place, reverse=True)
         last = _place(found[limit - 1]) if len(found) > limit else None
         return RejectedPage(found[:limit], dict(counts), last)
+
+    async def one(self, conn: Connection, stream: str, sequence: int) -> list[Rejected]:
+        """Who rejected an event, and why. Raises NotRejected."""
+        found = []
+        for name, queries in self._queries.items():
+            values = {"projection": name, "stream": stream, "sequence": sequence}
+            async for part, reason, details, because, at in await conn.execute(queries["one"], values):
+                dismissed = {"reason": because, "at": at} if at else None
+                found.append(Rejected(name, part, reason, details, dismissed))
+        if not found:
+            raise NotRejected(f"no rejected event {sequence} of stream {stream}")
+        return found
+
+    async def counts(self, conn: Connection) -> dict[tuple[str, str], int]:
+        """How many nobody has dealt with, by projection and reason."""
+        return {
+            (name, reason): count
+            for name, queries in self._queries.items()
+            async for reason, count in await conn.execute(queries["counts"], {"projection": name})
+        }
+
+    async def dismiss(self, conn: Connection, stream: str, sequence: int, reason: str) -> None:
+        """Hide a rejected event from lists and counts. Raises NotRejected, Problem."""
+        if not reason.strip() or len(reason) > _LONGEST or "\x00" in reason:
+            raise Problem(
+                f"a dismissal needs a reason of 1 to {_LONGEST} characters, for whoever finds it later"
+            )
+        dismissed = 0
+        async with conn.transaction():
+            for name, queries in self._queries.items():
+                values = {
+                    "projection": name,
+                    "stream": stream,
+                    "sequence": sequence,
+                    "reason": reason.strip(),
+                }
+                dismissed += (await conn.execute(queries["dismiss"], values)).rowcount
+        if not dismissed:
+            raise NotRejected(f"no rejected event {sequence} of stream {stream}")
+
+    async def restore(self, conn: Connection, stream: str, sequence: int) -> None:
+        """Show a dismissed event again. Raises NotRejected when it was not dismissed."""
+        restored = 0
+        async with conn.transaction():
+            for name, queries in self._queries.items():
+                values = {"projection": name, "stream": stream, "sequence": sequence}
+                restored += (await conn.execute(queries["restore"], values)).rowcount
+        if not restored:
+            raise NotRejected(f"no dismissed event {sequence} of stream {stream}")
 
 
 def _place(item: Mapping[str, Any]) -> Place:

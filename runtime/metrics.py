@@ -23,6 +23,11 @@ DUPLICATES: Final = Counter(
     "foldline_duplicates_total", "Events whose message id was seen before.", ["follower"]
 )
 REJECTED: Final = Counter("foldline_rejected_total", "Events set aside, by reason.", ["follower", "reason"])
+REJECTED_EVENTS: Final = Gauge(
+    "foldline_rejected_events",  # the counter has taken the name without a unit
+    "Rejected events nobody has dealt with.",
+    ["follower", "reason"],
+)
 PARKED: Final = Counter("foldline_parked_total", "Entities parked because their fold raised.", ["follower"])
 BATCH_EVENTS: Final = Histogram(
     "foldline_batch_events", "Events in one transaction.", ["follower"], buckets=_BATCH

@@ -66,6 +66,17 @@ create table if not exists foldline.skip (
     primary key (projection, stream, seq)
 );
 
+-- Rejected events an operator has dealt with: hidden from lists, and nothing else. Outside the read models, so
+-- that it outlives a rebuild; no fold looks at it.
+create table if not exists foldline.dismissal (
+    projection text        not null,
+    stream     text        not null,
+    seq        bigint      not null,
+    reason     text        not null,
+    decided_at timestamptz not null default clock_timestamp(),
+    primary key (projection, stream, seq)
+);
+
 -- RFC 3339 in UTC with six digits, the one form in which times leave this system.
 create or replace function foldline.rfc3339(t timestamptz) returns text
 language sql immutable parallel safe

@@ -17,6 +17,8 @@ EXPIRED: Final = "expired"
 
 MESSAGE_ID: Final = "Nats-Msg-Id"
 TIME: Final = "Foldline-Time"
+RETRY_OF: Final = "Foldline-Retry-Of"
+"""The place of the rejected event that a fact was published again for."""
 AUTO: Final = "auto:"
 """Prefix of message ids the publisher made up: they guard a retry, and are not remembered afterwards."""
 

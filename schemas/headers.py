@@ -32,6 +32,16 @@ def header_block(headers: Mapping[str, str]) -> bytes:
     return _LINE.join([_START, *lines, _LINE])
 
 
+def headers_of(block: bytes) -> dict[str, str]:
+    """All of them, for somebody to look at."""
+    found: dict[str, str] = {}
+    for line in block.decode("utf-8", "replace").split("\r\n")[1:]:
+        name, colon, value = line.partition(":")
+        if colon:
+            found.setdefault(name, value.strip())
+    return found
+
+
 @cache
 def _mark(name: str) -> bytes:
     return _LINE + name.encode() + b":"

@@ -16,8 +16,11 @@ from nats.aio.client import Client
 from api.reader import Reader
 from api.routes import read_routers
 from foldline.embedded.postgres import PostgresServer
+from foldline.rejections import Rejections
+from producers.publisher import Publisher
 from projections.install import install
 from projections.recorded import RawEvent, decode
+from projections.rejected import RejectedEvents
 from projections.sessions.projection import SessionsProjection
 from runtime.http import install_error_handlers
 from runtime.postgres import Connection, connect, pool
@@ -142,7 +145,10 @@ async def api_client(server: PostgresServer, **changes: Any) -> AsyncIterator[ht
     install_error_handlers(app)
     async with pool(settings, name="test-api") as readers:
         reader = Reader(settings, readers, Progress(cast(Client, None), readers))
-        for router in read_routers(reader, BusClient(), {}):
+        nc = BusClient()
+        events = RejectedEvents({"sessions": "sessions"})
+        rejections = Rejections(events, reader, nc, Publisher(nc, partitions=PARTITIONS))
+        for router in read_routers(reader, nc, {}, events, rejections):
             app.include_router(router)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://foldline") as client:

@@ -56,6 +56,7 @@ async def test_rejected(line: FoldedLine, client: httpx.AsyncClient) -> None:
         "reason": "too_deep",
         "details": "why",
         "stored_at": "2026-01-31T12:00:04.000000Z",
+        "dismissed": None,
     }
     assert (first["total"], first["counts"]) == (6, {"too_deep": 4, "invalid_json": 2})
     second = (await client.get(f"/v1/rejected?limit=4&cursor={first['next_cursor']}")).json()
