@@ -14,6 +14,7 @@ from api.reader import Reader
 from projections.held import held_partitions, parked_count, paused_partitions
 from runtime import line
 from runtime.http import SessionProblem
+from runtime.identity import changes
 from schemas.streams import STREAMS
 
 _BOUND_S: Final = 2.0
@@ -72,6 +73,19 @@ def line_check(nc: Client) -> Check:
             if error := answer.get("error"):
                 return f"stream {stream.name}: {error.get('description', error)}"
         return None
+
+    return check
+
+
+def identity_check(reader: Reader, nc: Client) -> Check:
+    """The streams are those the read models were folded from."""
+
+    async def check() -> str | None:
+        try:
+            found = await reader.read(lambda conn: changes(nc, conn))
+        except LookupError as exc:
+            return str(exc)
+        return "; ".join(map(str, found)) or None
 
     return check
 

@@ -36,6 +36,7 @@ from projections.generations import add_leases
 from projections.install import install
 from runtime import postgres
 from runtime.bus import close_bus, connect_bus
+from runtime.identity import check_identity
 from runtime.line import prepare_line
 from runtime.logs import set_up_logging
 from runtime.progress import Progress
@@ -88,6 +89,7 @@ async def _start(config: Settings, stack: AsyncExitStack) -> Expiry:
     await prepare_line(reading, config)
     async with await postgres.connect_with_retry(config, name="foldline-install") as conn:
         await install_engine(conn)
+        await check_identity(reading, conn)
         outdated = [one for one in PROJECTIONS if not await install(conn, one, config.partitions)]
         await add_leases(conn, Liveness.name, config.partitions)
     pool = await stack.enter_async_context(postgres.pool(config, name="foldline-consumer"))

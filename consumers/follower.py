@@ -20,6 +20,7 @@ from consumers.parking import Stopped
 from consumers.readers import Readers
 from projections.recorded import RawEvent
 from runtime import metrics
+from runtime.identity import changes
 from runtime.postgres import Connection
 from runtime.progress import announce
 from runtime.settings import Settings
@@ -34,6 +35,10 @@ _PATIENCE: Final = 5.0  # what stopping waits for a batch, and for the leases to
 
 class NotYet(RuntimeError):
     """A handler cannot act now: the batch is tried again after a pause."""
+
+
+class OtherLine(RuntimeError):
+    """The line is not the one that was folded; an operator has to decide."""
 
 
 class Handler(Protocol):
@@ -83,6 +88,7 @@ class Follower:
         self._leasing = asyncio.Lock()  # `held` is replaced
         self._surplus: set[int] = set()
         self._connected_at = time.monotonic()
+        self._look_again_at = 0.0  # at the line, after it was found to be another one
         self._look_again = asyncio.Event()
         self._tend_again = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -205,14 +211,34 @@ class Follower:
         self._readers.check()
         await self._readers.close_unwanted(self.leases.held)
         if self._readers.missing(self.leases.held):
+            if not await self._is_our_line():
+                return
             async with self._turn:  # checkpoints must not move while readers start at them
                 await self._readers.open_missing(self.leases.held)
+
+    async def _is_our_line(self) -> bool:
+        """Whether readers may start now: on another line than the one that was folded they wait for ever.
+
+        Raises OtherLine, ConnectionError.
+        """
+        if not self._nc.is_connected or time.monotonic() < self._look_again_at:
+            return False
+        parts = sorted({part for _, part in self._readers.missing(self.leases.held)})
+        control = await self._connections.control()
+        try:
+            found = await changes(self._nc, control, follower=self.handler.name, parts=parts)
+        except LookupError as exc:
+            raise ConnectionError(str(exc)) from exc
+        if found:
+            self._look_again_at = time.monotonic() + _SLOWEST_RETRY
+            raise OtherLine("; ".join(map(str, found)))
+        return True
 
     async def _guarded(self, act: Callable[[], Awaitable[None]]) -> None:
         """A loop goes on whatever happens; what happened is told."""
         try:
             await act()
-        except (psycopg.Error, OSError) as exc:
+        except (psycopg.Error, OSError, OtherLine) as exc:
             self._report(exc)
         except Exception as exc:
             logger.exception("%s: cannot look after leases and readers", self.handler.name)

@@ -99,7 +99,8 @@ select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()
 -- name: fence
 -- Last statement of every batch: write the checkpoints where the epoch still is ours and they go forward.
 update foldline.lease l
-set seqs = l.seqs || reached.seqs, until = greatest(l.until, clock_timestamp() + %(ttl)s), stored_at = %(stored_at)s
+set seqs = l.seqs || reached.seqs, until = greatest(l.until, clock_timestamp() + %(ttl)s),
+    stored_at = greatest(l.stored_at, %(stored_at)s)
 from unnest(%(parts)s::smallint[], %(epochs)s::bigint[], %(seqs)s::jsonb[]) reached (part, epoch, seqs)
 where l.follower = %(follower)s and l.part = reached.part and l.epoch = reached.epoch
   and not exists (

@@ -68,7 +68,6 @@ def compose(
     )
     env = {**overrides, **stack.environment(), "FOLDLINE_DATA_DIR": str(layout.root)}
     count = settings.consumers
-    say(f"starting {count} consumer{'s' * (count > 1)} and the API")
     return Parts(
         stack=stack,
         servers=servers,

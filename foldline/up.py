@@ -25,11 +25,12 @@ def up(
     say: Say,
     ready: Ready,
     commands: Commands | None = None,
+    servers_only: bool = False,
 ) -> None:
     """Run until asked to stop; `ready` is called once, when every part answers. Raises Problem.
 
     `overrides` are variables the workers get on top of our own environment. The directory of an `ephemeral`
-    run is a temporary one, removed at the end.
+    run is a temporary one, removed at the end. With `servers_only` no consumer and no API is started.
     """
     temporary = Path(tempfile.mkdtemp(prefix="foldline-")) if ephemeral else None
     layout = Layout.of(temporary or settings.data_dir)
@@ -46,7 +47,12 @@ def up(
             parts.stack.save(layout.stack)
             try:
                 _supervise(
-                    parts, signals, settings.connect_timeout, say, lambda: ready(parts.stack, layout.root)
+                    parts,
+                    signals,
+                    settings.connect_timeout,
+                    say,
+                    lambda: ready(parts.stack, layout.root),
+                    servers_only=servers_only,
                 )
             finally:
                 layout.stack.unlink(missing_ok=True)
@@ -56,14 +62,23 @@ def up(
 
 
 def _supervise(
-    parts: Parts, signals: StopSignals, timeout: float, say: Say, ready: Callable[[], None]
+    parts: Parts,
+    signals: StopSignals,
+    timeout: float,
+    say: Say,
+    ready: Callable[[], None],
+    *,
+    servers_only: bool,
 ) -> None:
+    stop_servers = [[server] for server in parts.servers]
     supervisor = Supervisor(
-        [parts.servers, [*parts.consumers, parts.api]],
-        [[parts.api], parts.consumers, *([server] for server in parts.servers)],
+        [parts.servers] if servers_only else [parts.servers, [*parts.consumers, parts.api]],
+        stop_servers if servers_only else [[parts.api], parts.consumers, *stop_servers],
         signals=signals,
         say=say,
     )
+    if not servers_only:
+        say(f"starting {len(parts.consumers)} consumer{'s' * (len(parts.consumers) > 1)} and the API")
     try:
         if supervisor.start(timeout):
             ready()

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
 from api import lag
-from api.health import line_check
+from api.health import identity_check, line_check
 from api.lag import LagMeter
 from api.projections import projections_router
 from api.reader import Reader
@@ -100,7 +100,8 @@ async def _wire(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
     await stack.enter_async_context(repeating(meter.try_to_measure, every=lag.EVERY))
     events = RejectedEvents({projection.name: projection.schema for projection in PROJECTIONS})
     rejections = Rejections(events, reader, nc, publisher)
-    reading = read_routers(reader, nc, {"nats": line_check(nc)}, events, rejections)
+    checks = {"nats": line_check(nc), "line": identity_check(reader, nc)}
+    reading = read_routers(reader, nc, checks, events, rejections)
     for router in (sessions_router(surface), *reading):
         app.include_router(router)
 

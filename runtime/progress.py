@@ -40,6 +40,12 @@ async def announce(nc: Client, follower: str, reached: Mapping[int, Mapping[str,
             return
 
 
+async def announce_anew(nc: Client, follower: str) -> None:
+    """Tell that a follower begins anew: positions known so far count for nothing. Raises nats' Error."""
+    await nc.publish(subject(follower, "all"), b"null")
+    await nc.flush()
+
+
 class Progress:
     """The newest known position of every partition, and a way to wait for one."""
 
@@ -81,6 +87,9 @@ class Progress:
     async def _on_announcement(self, message: Msg) -> None:
         _, projection, partition = message.subject.split(".")
         sequences = json.loads(message.data)
+        if sequences is None:
+            self._reached.pop(projection, None)
+            return
         self._note(projection, ((f"{stream}/{partition}", seq) for stream, seq in sequences.items()))
 
     async def _ask(self, projection: str, partitions: set[int]) -> None:

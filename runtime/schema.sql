@@ -13,7 +13,7 @@ create table if not exists foldline.lease (
     backend_start timestamptz,                               -- guards against a reused pid
     until         timestamptz not null default '-infinity',
     seqs          jsonb       not null default '{}',         -- stream name → last sequence folded
-    stored_at     timestamptz,                               -- store time of the last event folded
+    stored_at     timestamptz,                               -- newest store time of what was folded
     version       integer,                                   -- of the projection; only its program takes it
     paused        text,                                      -- why nobody may fold it; null = go on
     paused_at     timestamptz,
@@ -64,6 +64,13 @@ create table if not exists foldline.skip (
     reason     text        not null,
     decided_at timestamptz not null default clock_timestamp(),
     primary key (projection, stream, seq)
+);
+
+-- Which streams the read models are folded from: one of the same name that was created at another time is not
+-- the same stream.
+create table if not exists foldline.stream (
+    name    text primary key,
+    created text not null                        -- as the server says it, to the nanosecond
 );
 
 -- Rejected events an operator has dealt with: hidden from lists, and nothing else. Outside the read models, so

@@ -8,6 +8,7 @@ from typing import Any, Final
 import psycopg
 from nats.aio.client import Client
 
+from runtime.identity import changes
 from runtime.lag import Lag, measure, summed
 from runtime.line import api
 from runtime.postgres import Connection
@@ -64,6 +65,7 @@ class Status:
 
     streams: list[StreamStatus]
     followers: list[FollowerStatus]
+    changed: list[str]  # streams that are not those the read models were folded from, and what to do
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, for `--json`."""
@@ -73,7 +75,8 @@ class Status:
 async def read_status(nc: Client, conn: Connection) -> Status:
     """Ask the line and the database. Raises LookupError when a stream does not answer, psycopg.Error."""
     streams = [await _stream(nc, stream.name) for stream in STREAMS]
-    return Status(streams, [_status(one) for one in await read_followers(nc, conn)])
+    followers = [_status(one) for one in await read_followers(nc, conn)]
+    return Status(streams, followers, [str(one) for one in await changes(nc, conn)])
 
 
 async def _stream(nc: Client, name: str) -> StreamStatus:

@@ -23,6 +23,7 @@ select exists (
 -- them, and takes them anew. The time the swap took is no silence of theirs.
 update foldline.lease l
 set seqs = reached.seqs, version = %(version)s, epoch = l.epoch + 1,
+    stored_at = greatest(l.stored_at, (select max(b.stored_at) from foldline.lease b where b.follower = %(built)s)),
     until = l.until + (clock_timestamp() - transaction_timestamp())
 from unnest(%(parts)s::smallint[], %(seqs)s::jsonb[]) reached (part, seqs)
 where l.follower = %(follower)s and l.part = reached.part

@@ -28,6 +28,7 @@ from projections.generations import (
     name_of,
 )
 from projections.projection import Projection
+from runtime.identity import check_identity
 from runtime.postgres import Connection, connect
 from runtime.problems import Problem
 from runtime.settings import Settings
@@ -59,9 +60,10 @@ async def rebuild(
     """Build and swap; answers the last reading. One that was begun before goes on, unless `anew`.
 
     `put_back` begins with the generation kept from before. Raises Problem if another process builds already,
-    if there is nothing to put back, or when cancelled.
+    if there is nothing to put back, when cancelled, or when the line is another one.
     """
     async with only_one(config, projection.name, "rebuild") as conn:
+        await check_identity(nc, conn)
         await (_take_back if put_back else _prepare)(conn, projection, config, anew)
         return await _Build(projection, config, nc, conn, report).run()
 

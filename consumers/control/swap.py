@@ -88,9 +88,9 @@ class Swap:
         version = (await generations(conn, name))[Role.LIVE].version
         await become(conn, name, Role.LIVE, Role.OLD)
         await become(conn, name, Role.BUILDING, Role.LIVE)
-        await drop_leases(conn, name, Role.BUILDING)
         # The live checkpoint may be ahead with nothing left to fold: facts of expired entities were purged.
         await self._write(conn, "continue-at", name, further(live, built), self.projection.version)
+        await drop_leases(conn, name, Role.BUILDING)
         await self._write(conn, "set-aside", name_of(name, Role.OLD), live, version)
 
     async def _write(
@@ -101,6 +101,7 @@ class Swap:
             "parts": list(sequences),
             "seqs": [Jsonb(seqs) for seqs in sequences.values()],
             "version": version,
+            "built": name_of(self.projection.name, Role.BUILDING),
         }
         await conn.execute(_QUERIES[query], values)
 

@@ -21,6 +21,7 @@ from consumers.control.workers import workers
 from projections.generations import Role, create, drop, generations, lock_installation, name_of, tables
 from projections.projection import Projection
 from projections.recorded import MESSAGE_ID_WINDOW
+from runtime.identity import check_identity
 from runtime.postgres import Connection, connect
 from runtime.problems import Problem
 from runtime.settings import Settings
@@ -69,11 +70,13 @@ async def verify(
 ) -> Verification:
     """Compare the live read model with the line; at most `limit` differences are kept, all are counted.
 
-    Raises Problem if a rebuild or another verification is under way, or the live version is another one.
+    Raises Problem if a rebuild or another verification is under way, or the live version or the
+    line is another one.
     """
     clock = asyncio.get_running_loop().time
     began = clock()
     async with only_one(config, projection.name, "verification") as conn:
+        await check_identity(nc, conn)
         version = (await generations(conn, projection.name))[Role.LIVE].version
         if version != projection.version:
             raise Problem(

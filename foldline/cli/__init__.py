@@ -31,6 +31,7 @@ COMMANDS = {
     "cancel": "foldline.cli.projections",
     "parked": "foldline.cli.parked",
     "rejected": "foldline.cli.rejected",
+    "accept-line": "foldline.cli.accept",
     "asyncapi": "foldline.cli.asyncapi",
 }
 

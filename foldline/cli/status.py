@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from foldline.cli.session import bus, command_settings, database, run, show_json
 from runtime.problems import Problem
@@ -51,6 +52,8 @@ def _show(found: Status) -> None:
         waiting = f"{follower.lag_seconds:.1f} s"
         followers.add_row(follower.name, f"{events:,} events", waiting, _held(follower))
     console.print(followers)
+    for change in found.changed:
+        console.print(Text(change, style="red"))
 
 
 def _held(follower: FollowerStatus) -> str:

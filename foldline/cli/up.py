@@ -28,6 +28,10 @@ def up(
     nats_monitor_port: Annotated[
         int | None, typer.Option(help="FOLDLINE_NATS_MONITOR_PORT; likewise.")
     ] = None,
+    servers_only: Annotated[
+        bool,
+        typer.Option("--servers-only", help="No consumers and no API: for commands that mend something."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when ready.")] = False,
 ) -> None:
     """Run NATS, PostgreSQL, consumers and the API until Ctrl-C. Other settings: FOLDLINE_*."""
@@ -59,6 +63,7 @@ def up(
         overrides={f"FOLDLINE_{key.upper()}": str(value) for key, value in given.items()},
         say=lambda line: progress.print(line, soft_wrap=True, markup=False),
         ready=ready,
+        servers_only=servers_only,
     )
 
 

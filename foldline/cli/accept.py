@@ -1,0 +1,46 @@
+"""`foldline accept-line`: go on with a line that was replaced or rolled back."""
+
+from typing import Annotated
+
+import typer
+
+from consumers.control.accept import accept
+from foldline.cli.advance import Shown
+from foldline.cli.session import bus, command_settings, projections_database, run
+from projections.catalogue import PROJECTIONS
+from runtime.identity import changes
+from runtime.problems import Problem
+
+
+def accept_line(
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Really: read models lose what the line no longer holds.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print readings as lines of JSON.")] = False,
+) -> None:
+    """Take the line as it is, after NATS lost or replaced a stream: fold every read model anew from it.
+
+    Try to restore the right backup first. Readers see the old read models until the new ones are built.
+    Ended early, the same command goes on.
+    """
+    run(_accept(yes=yes, as_json=as_json))
+
+
+async def _accept(*, yes: bool, as_json: bool) -> None:
+    config = command_settings(database=True)
+    try:
+        async with bus(config) as nc, projections_database(config) as conn:
+            if not yes:
+                found = [f"stream {one.stream} {one.found}" for one in await changes(nc, conn, closely=True)]
+                raise Problem(
+                    "read models lose what the line no longer holds: say --yes if that is what you want",
+                    details=tuple(found or ["no change was found"]),
+                )
+            with Shown(as_json=as_json) as shown:
+                await accept(
+                    PROJECTIONS, config, nc, report=shown.report, tell=lambda line: typer.echo(line, err=True)
+                )
+    except LookupError as exc:
+        raise Problem(str(exc), "FOLDLINE_NATS_URL") from exc
+    if not as_json:
+        typer.echo("the line is accepted, and every read model is folded from it")

@@ -1,0 +1,247 @@
+"""A stream that was replaced, or rolled back, behind the checkpoints: refused, told, and accepted."""
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from nats.aio.client import Client
+
+from consumers.control.accept import accept
+from consumers.control.rebuild import rebuild
+from consumers.control.verify import verify
+from consumers.follower import Follower
+from foldline.embedded.nats import NatsServer
+from foldline.web import create_app
+from projections.catalogue import PROJECTIONS, projection_named
+from runtime.bus import close_bus, connect_bus
+from runtime.identity import changes, check_identity
+from runtime.line import api as jetstream_api
+from runtime.line import prepare_line
+from runtime.postgres import connect
+from runtime.problems import Problem
+from runtime.settings import Settings
+from runtime.sinks import BusClient
+from schemas.subjects import partition_of
+from tests.conftest import line_settings
+from tests.engine import engine
+from tests.line import Line, Model
+from tests.processes import Processes
+from tests.waiting import wait_until, wait_until_sync
+
+GOOD = projection_named("sessions")
+
+
+class Scene:
+    """A line of its own that was folded to its end, and can be put back to where it was before."""
+
+    def __init__(self, server: NatsServer, settings: Settings, folder: Path) -> None:
+        self.server = server
+        self.settings = settings
+        self._copy = folder / "copy"
+
+    def keep(self) -> None:
+        """A backup of the line, as it is now."""
+        self.server.stop()
+        shutil.copytree(self.server.directory, self._copy)
+        self.server.start()
+
+    def put_back(self) -> None:
+        """NATS is restored from it."""
+        self.server.stop()
+        shutil.rmtree(self.server.directory)
+        shutil.copytree(self._copy, self.server.directory)
+        self.server.start()
+
+
+async def fill(line: Line, *sessions: str) -> int:
+    last = 0
+    for session in sessions:
+        await line.created(session)
+        await line.put("heartbeat", session)
+        last = await line.put("event", session, {"name": f"{session} was here"})
+    return last
+
+
+async def folded(settings: Settings, line: Line, model: Model) -> None:
+    """A consumer's life: the line is remembered, and folded to its end."""
+    async with engine(settings):
+        async with await connect(settings, name="test-identity") as conn:
+            await check_identity(line.nc, conn)
+        for stream in ("SESSIONS", "HEARTBEATS"):
+            for fact in await line.stored(stream):
+                for follower in ("sessions", "liveness"):
+                    await model.passed(fact.subject.split(".")[3], fact.seq, stream, follower=follower)
+
+
+@pytest.fixture
+async def scene(own_nats: NatsServer, database: str, tmp_path: Path) -> Scene:
+    settings = line_settings(own_nats, database)
+    scene = Scene(own_nats, settings, tmp_path)
+    async with connected(scene) as nc, await connect(settings, name="test") as db:
+        await prepare_line(nc, settings)
+        line, model = Line(nc), Model(db)
+        await fill(line, "A", "B", "C")
+        await folded(settings, line, model)
+        scene.keep()
+        await wait_until(lambda: _connected(nc), 20)
+        await fill(line, "D", "E")
+        await folded(settings, line, model)
+    return scene
+
+
+async def _connected(nc: Client) -> bool:
+    return nc.is_connected and "error" not in await jetstream_api(nc, "STREAM.INFO.SESSIONS")
+
+
+@asynccontextmanager
+async def connected(scene: Scene) -> AsyncIterator[BusClient]:
+    """A connection to the scene's line."""
+    nc = await connect_bus(scene.settings, name="test")
+    try:
+        yield nc
+    finally:
+        await close_bus(nc)
+
+
+async def replaced(scene: Scene) -> str:
+    async with connected(scene) as nc:
+        await jetstream_api(nc, "STREAM.DELETE.SESSIONS")
+        await prepare_line(nc, scene.settings)
+        await fill(Line(nc), *(f"N{n}" for n in range(9)))  # further than before
+    return "stream SESSIONS is another one: it was created at "
+
+
+async def rolled_back(scene: Scene) -> str:
+    scene.put_back()
+    return "stream SESSIONS was rolled back: it ends at sequence 6, and "
+
+
+async def grown_since(scene: Scene) -> str:
+    scene.put_back()
+    async with connected(scene) as nc:
+        await fill(Line(nc), *(f"N{n}" for n in range(9)))
+    return "was rolled back and has grown since: at sequence "
+
+
+WAYS = [replaced, rolled_back, grown_since]
+
+
+@pytest.mark.parametrize("spoil", WAYS)
+async def test_refused_at_start_and_equal_to_the_line_once_accepted(
+    scene: Scene, processes: Processes, spoil: Callable[[Scene], Awaitable[str]]
+) -> None:
+    settings = scene.settings
+    told = await spoil(scene)
+    consumer = processes.consumer(settings)
+    wait_until_sync(lambda: not consumer.running, 40, what="the consumer refuses")
+    last_line = consumer.text().strip().splitlines()[-1]
+    assert last_line.startswith("foldline: stream ")
+    assert told in last_line
+    assert "`foldline accept-line --yes`" in last_line
+    async with connected(scene) as nc, await connect(settings, name="test") as db:
+        with pytest.raises(Problem, match="accept-line"):
+            await rebuild(GOOD, settings, nc)
+        with pytest.raises(Problem, match="accept-line"):
+            await verify(GOOD, settings, nc)
+        await db.execute(
+            "insert into foldline.skip (projection, stream, seq, reason)"
+            " values ('sessions', 'SESSIONS', 1, '')"
+        )
+        ask = processes.start("ask", ("-m", "foldline", "accept-line"), settings)
+        wait_until_sync(lambda: not ask.running, 40)
+        assert "say --yes" in ask.text()
+        assert told in ask.text()
+        yes = processes.start("yes", ("-m", "foldline", "accept-line", "--yes"), settings)
+        wait_until_sync(lambda: not yes.running, 90)
+        assert "the line is accepted" in yes.text(), yes.text()
+        assert "1 decisions to skip" in yes.text()
+        line, model = Line(nc), Model(db)
+        after = await fill(line, "A2")
+        again = processes.consumer(settings)
+        again.wait_for("follows the line", 40)
+        await model.passed("A2", after)
+        for stream in ("SESSIONS", "HEARTBEATS"):
+            for fact in await line.stored(stream):
+                session = fact.subject.split(".")[3]
+                await model.passed(session, fact.seq, stream)
+                await model.passed(session, fact.seq, stream, follower="liveness")
+        reference = await line.reference()
+        sessions = {fact.subject.split(".")[3] for fact in await line.stored()}
+        for session in sessions:
+            await model.equals(reference, session)
+        cursor = await db.execute("select id from sessions.session")
+        assert {row[0] for row in await cursor.fetchall()} == sessions
+        assert (await verify(GOOD, settings, nc)).differences == []
+        assert await changes(nc, db, closely=True) == []
+        with pytest.raises(Problem, match="nothing to accept"):
+            await accept(PROJECTIONS, settings, nc)
+
+
+async def test_a_running_consumer_stops_reading_and_the_api_says_why(scene: Scene) -> None:
+    settings = scene.settings
+    app = create_app(settings)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test", timeout=60) as api,
+        engine(settings) as (projector, *_),
+    ):
+        await wait_until(lambda: _held(projector), 20)
+        async with connected(scene) as nc, await connect(settings, name="test") as db:
+            line, model = Line(nc), Model(db)
+            await model.passed("D2", await fill(line, "D2"))
+            scene.put_back()
+            failure = await wait_until(lambda: _failure(projector), 30)
+            assert "stream SESSIONS was rolled back" in failure
+            ready = await api.get("/ready")
+            assert ready.status_code == 503
+            assert "was rolled back" in ready.json()["checks"]["line"]
+            assert (await api.get("/api/sessions/D")).status_code == 200  # reads go on
+            # Beyond the old end: what is stored there is not folded onto what was there before.
+            await wait_until(lambda: _connected(nc), 20)
+            await fill(line, *(f"N{n}" for n in range(9)))
+            failure = await wait_until(lambda: _failure(projector, "has grown since"), 30)
+            assert "OtherLine" in failure
+            assert await model.session("N1") is None
+            assert await model.session("N8") is None
+            # It is accepted under the running consumer, which then follows.
+            await accept(PROJECTIONS, settings, nc)
+            last = await fill(line, "Z")
+            await model.passed("Z", last)
+            await model.equals(await line.reference(), "N8")
+            assert await model.session("D") is None
+            assert (await verify(GOOD, settings, nc)).differences == []
+            assert (await api.get("/ready")).json()["checks"]["line"] == "ok"
+
+
+async def _held(follower: Follower) -> bool:
+    return len(follower.leases.held) == 16
+
+
+async def _failure(follower: Follower, words: str = "") -> str | None:
+    failure = follower.failure
+    return failure if failure and words in failure else None
+
+
+async def test_what_changes_nothing_is_not_refused(scene: Scene) -> None:
+    """Purges, overwritten heartbeats, a swap, an older database: none of it makes another line."""
+    settings = scene.settings
+    async with connected(scene) as nc, await connect(settings, name="test") as db:
+        line, model = Line(nc), Model(db)
+        part = partition_of("E", 16)
+        await jetstream_api(nc, "STREAM.PURGE.SESSIONS", {"filter": f"ev.{part}.local.session.E.>"})
+        for session in ("A", "B", "C", "D", "E"):
+            await line.put("heartbeat", session)
+        assert await changes(nc, db, closely=True) == []
+        await rebuild(GOOD, settings, nc)
+        assert await changes(nc, db, closely=True) == []
+        await rebuild(GOOD, settings, nc, put_back=True)
+        await folded(settings, line, model)
+        await db.execute("update foldline.lease set seqs = '{}', stored_at = null where part < 8")
+        assert await changes(nc, db, closely=True) == []
+        await db.execute("delete from foldline.stream")
+        await check_identity(nc, db)
+        cursor = await db.execute("select count(*) from foldline.stream")
+        assert await cursor.fetchone() == (2,)
