@@ -1,6 +1,7 @@
 """The how-tos of docs/operations.md, as they stand there."""
 
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from tests.acceptance.commands import Outcome, foldline
 from tests.acceptance.readme import examples
 from tests.acceptance.stack import Stack
 from tests.line import Line
+from tests.waiting import wait_until
 
 PAGE = "docs/operations.md"
 
@@ -47,3 +49,28 @@ def test_rebuild_after_a_bug(stack: Stack) -> None:
     assert "dropped" in done["foldline drop sessions old"].out
     assert "is live" in done["foldline put-back sessions"].out
     assert "folded anew" in done["foldline rebuild sessions --entity howto-1"].out
+
+
+async def test_rejected_events_are_retried_and_dismissed(
+    stack: Stack, line: Line, unique: str, tmp_path: Path
+) -> None:
+    corrected = tmp_path / "corrected.json"
+    corrected.write_text('{"name":"right"}')
+    retried, dismissed = [block for block in examples(PAGE, "Retry rejected events")]
+    for block, words in (
+        (retried, ("invalid_field", "SESSIONS/", "no rejected events")),
+        (dismissed, ("is dismissed", "a load test of ours", "is listed again")),
+    ):
+        assert block.language == "sh rejected"
+        bad = await line.put("event", unique, {"name": 1})
+        later = foldline(stack, "publish", f"ev.local.session.{unique}.event", '{"name":"e"}')
+        await wait_until(lambda bad=bad: f":{bad}" in foldline(stack, "rejected").out)
+        text = block.text.replace("1234", str(bad)).replace("corrected.json", str(corrected))
+        for command, word in zip(text.splitlines(), words, strict=True):
+            outcome = foldline(stack, *shlex.split(command)[1:])
+            assert outcome.code == 0, outcome.err
+            if word != "no rejected events":
+                assert word in outcome.out, (command, outcome.out)
+            else:
+                assert f":{bad}" not in outcome.out
+        assert later.code == 0
