@@ -65,11 +65,14 @@ class Wire:
         self._writer = writer
 
     @classmethod
-    async def open(cls, url: str) -> "Wire":
+    async def open(cls, config: Settings) -> "Wire":
         """Connect and subscribe to the answers."""
-        server = urlsplit(url)
+        server = urlsplit(config.nats_url)
+        options: dict[str, Any] = {"verbose": False, "headers": True, "no_responders": True}
+        if config.nats_user is not None:
+            options |= {"user": config.nats_user, "pass": config.nats_password}
         wire = cls(*await asyncio.open_connection(server.hostname, server.port, limit=1 << 20))
-        wire._writer.write(b'CONNECT {"verbose":false,"headers":true,"no_responders":true}\r\n')
+        wire._writer.write(f"CONNECT {json.dumps(options)}\r\n".encode())
         wire._writer.write(f"SUB {_INBOX} 1\r\n".encode())
         return wire
 
@@ -94,7 +97,7 @@ class Wire:
 
 async def load(config: Settings, *, name: str, sessions: int, count: int, rate: int) -> dict[str, Any]:
     """Publish until there are enough, or until standard input ends."""
-    wire = await Wire.open(config.nats_url)
+    wire = await Wire.open(config)
     loop = asyncio.get_running_loop()
     ending = loop.run_in_executor(None, sys.stdin.buffer.read) if rate else None
     began, done, behind = loop.time(), 0, 0.0
