@@ -76,11 +76,6 @@ async def read_json(model: type[Named], request: Request) -> Named:
         raise from_validation_error(exc, body) from None
 
 
-def documented_body(model: type[Body]) -> dict[str, Any]:
-    """The same for the OpenAPI description, as a route's `openapi_extra`."""
-    return {"requestBody": {"content": {"application/json": {"schema": model.model_json_schema()}}}}
-
-
 def answer(value: Any) -> Response:
     """A value as JSON."""
     return json_response(to_json(value))

@@ -4,9 +4,10 @@ from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 
-from api.operating import Entity, Reason, answer, documented_body, done, known, read_json
+from api.operating import Entity, Reason, answer, done, known, read_json
 from api.operations import Operations
 from runtime.http import SessionProblem, unavailable
+from runtime.openapi import request_body
 
 
 class SkippedEntity(Entity, Reason):
@@ -31,7 +32,7 @@ def projections_router(operations: Operations, site: str) -> APIRouter:
             raise unavailable("the read model is not set up yet: no consumer has run")
         return answer(found[0])
 
-    @router.post("/{name}/pause", openapi_extra=documented_body(Reason))
+    @router.post("/{name}/pause", openapi_extra=request_body(Reason))
     async def pause(name: str, request: Request) -> Response:
         """Stop folding, whatever restarts, until resumed. Readers go on."""
         known(operations, name)
@@ -58,14 +59,14 @@ def projections_router(operations: Operations, site: str) -> APIRouter:
         known(operations, name)
         return answer({"items": await done(operations.parked(name))})
 
-    @router.post("/{name}/parked/retry", openapi_extra=documented_body(Entity))
+    @router.post("/{name}/parked/retry", openapi_extra=request_body(Entity))
     async def retry(name: str, request: Request) -> Response:
         """Fold what waits for an entity, in order, after the program was mended."""
         known(operations, name)
         wanted = await read_json(Entity, request)
         return answer({"events": await done(operations.retry(name, wanted.key(site)))})
 
-    @router.post("/{name}/parked/skip", openapi_extra=documented_body(SkippedEntity))
+    @router.post("/{name}/parked/skip", openapi_extra=request_body(SkippedEntity))
     async def skip(name: str, request: Request) -> Response:
         """Pass over the event an entity is stuck at, in every fold from now on, and fold what waits."""
         known(operations, name)

@@ -10,9 +10,10 @@ from pydantic import Field
 from pydantic_core import to_json
 
 from api.event_stream import event_stream, wants_events
-from api.operating import Body, Entity, answer, documented_body, done, known, read_json
+from api.operating import Body, Entity, answer, done, known, read_json
 from api.operations import Operations, Told, Work
 from runtime.http import SessionProblem
+from runtime.openapi import request_body
 
 _POLL_S: Final = 1.0
 
@@ -40,7 +41,7 @@ def rebuilds_router(operations: Operations, site: str) -> APIRouter:
     """Rebuild, put back, cancel, verify. `site` is the own one."""
     router = APIRouter(prefix="/v1/projections/{name}", tags=["operations"])
 
-    @router.post("/rebuild", openapi_extra=documented_body(Rebuild))
+    @router.post("/rebuild", openapi_extra=request_body(Rebuild))
     async def rebuild(name: str, request: Request) -> Response:
         """Fold the line anew beside the live generation, then switch to it.
 
@@ -54,7 +55,7 @@ def rebuilds_router(operations: Operations, site: str) -> APIRouter:
         work = operations.rebuild(name, anew=wanted.anew, put_back=False, workers=wanted.workers)
         return await _shown(name, request, work)
 
-    @router.post("/put-back", openapi_extra=documented_body(Share))
+    @router.post("/put-back", openapi_extra=request_body(Share))
     async def put_back(name: str, request: Request) -> Response:
         """Make the generation from before the last rebuild live again, after it has caught up."""
         known(operations, name)
@@ -79,7 +80,7 @@ def rebuilds_router(operations: Operations, site: str) -> APIRouter:
         known(operations, name)
         return answer({"cancelled": await done(operations.cancel(name))})
 
-    @router.post("/verify", openapi_extra=documented_body(Verify))
+    @router.post("/verify", openapi_extra=request_body(Verify))
     async def verify(name: str, request: Request) -> Response:
         """Fold the line into a scratch schema up to the live checkpoints, and compare every row.
 

@@ -9,13 +9,14 @@ from pydantic_core import to_json
 
 from api import cursor
 from api.answers import json_response, with_position
-from api.operating import Reason, answer, documented_body, done, read_json
+from api.operating import Reason, answer, done, read_json
 from api.params import Limit, Query, Text, bad_parameter, documented, read_query
 from api.reader import Reader
 from api.rejections import Rejections
 from projections.rejected import NotRejected, RejectedEvents
 from runtime.bodies import read_body
 from runtime.http import SessionProblem
+from runtime.openapi import request_body
 from schemas.streams import STREAMS
 from schemas.times import parse_time
 from schemas.validation import InvalidFact
@@ -96,7 +97,7 @@ def rejected_router(reader: Reader, rejected: RejectedEvents, rejections: Reject
         )
         return json_response(to_json(told), headers=with_position(told["position"]))
 
-    @router.post("/v1/rejected/{stream}/{sequence}/dismiss", openapi_extra=documented_body(Reason))
+    @router.post("/v1/rejected/{stream}/{sequence}/dismiss", openapi_extra=request_body(Reason))
     async def dismiss(stream: str, sequence: Sequence, request: Request) -> Response:
         """Hide it from the list and the metrics; nothing else changes."""
         wanted = await read_json(Reason, request)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from producers.http.creating import create
 from producers.http.surface import WriteSurface
@@ -14,6 +14,7 @@ from producers.http.wishes import Wishes
 from producers.publisher import BusUnavailable, Conflict, checked_fact
 from runtime.bodies import read_body
 from runtime.http import SessionProblem, session_not_found, unavailable
+from runtime.openapi import request_body
 from schemas.errors import SessionError
 from schemas.positions import Position
 from schemas.recovery import recovered
@@ -86,8 +87,7 @@ def _add(router: APIRouter, path: str, fact: str, endpoint: Endpoint, summary: s
 
 
 def _body_of(fact: str) -> dict[str, Any]:
-    schema = TypeAdapter(documented_body(fact)).json_schema()
-    return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+    return request_body(documented_body(fact))
 
 
 def _fact_route(surface: WriteSurface, fact: str) -> Endpoint:

@@ -8,7 +8,7 @@ from tests.acceptance.sessions_api import SessionsApi
 def test_alive_and_ready(api: SessionsApi) -> None:
     assert api.get("/health").keys() == {"status", "service", "version"}
     ready = api.get("/ready")
-    assert ready == {"status": "ready", "checks": {"nats": "ok", "projection sessions": "ok"}}
+    assert ready == {"status": "ready", "checks": {"nats": "ok", "line": "ok", "projection sessions": "ok"}}
 
 
 def test_numbers_for_prometheus(api: SessionsApi, session: str) -> None:

@@ -24,7 +24,7 @@ from producers.publisher import Publisher, checked_fact
 from projections.catalogue import projection_named
 from projections.generations import Role, generations
 from runtime.bus import close_bus, connect_bus
-from runtime.lag import measure
+from runtime.lag import measure, summed
 from runtime.line import prepare_line
 from runtime.postgres import Connection, connect
 from runtime.settings import Settings
@@ -110,7 +110,7 @@ async def _at_head(nc: Client, db: Connection) -> None:
     async def nothing_left() -> bool:
         cursor = await db.execute("select part, seqs from foldline.lease where follower = 'sessions'")
         behind = {part: seqs.get("SESSIONS", 0) for part, seqs in await cursor.fetchall()}
-        return (await measure(nc, "SESSIONS", behind)).events == 0
+        return summed((await measure(nc, "SESSIONS", behind)).values()).events == 0
 
     await wait_until(nothing_left, 600)
 
