@@ -1,6 +1,10 @@
 """A stream that was replaced, or rolled back, behind the checkpoints: refused, told, and accepted."""
 
+import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,10 +31,14 @@ from runtime.sinks import BusClient
 from schemas.subjects import partition_of
 from tests.conftest import line_settings
 from tests.engine import engine
+from tests.integration.up_run import UpRun, own_folder
 from tests.line import Line, Model
 from tests.processes import Processes
 from tests.waiting import wait_until, wait_until_sync
 
+__all__ = ["own_folder"]  # the folder every test here gets as tmp_path
+
+FOLDLINE = (sys.executable, "-m", "foldline")
 GOOD = projection_named("sessions")
 
 
@@ -245,3 +253,46 @@ async def test_what_changes_nothing_is_not_refused(scene: Scene) -> None:
         await check_identity(nc, db)
         cursor = await db.execute("select count(*) from foldline.stream")
         assert await cursor.fetchone() == (2,)
+
+
+def test_an_embedded_line_is_accepted_with_nothing_but_its_servers_running(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+
+    def up(*flags: str) -> UpRun:
+        return UpRun(data, command=[*FOLDLINE, "up", "--data-dir", str(data), "--json", *flags])
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [*FOLDLINE, *arguments],
+            env=os.environ | {"FOLDLINE_DATA_DIR": str(data)},
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        return done.stdout + done.stderr
+
+    with up() as first:
+        first.ready()
+        run("publish", "ev.local.session.S1.event", '{"name":"lost"}')
+        wait_until_sync(lambda: not any(lags(run("status", "--json"))), 20)
+        first.stop()
+    shutil.rmtree(data / "nats" / "jetstream")
+    with up() as refused:
+        code, said = refused.end()
+        assert code == 1
+        assert "stream SESSIONS is another one" in said, said
+    with up("--servers-only") as servers:
+        servers.ready()
+        assert "the line is accepted" in run("accept-line", "--yes")
+        servers.stop()
+    with up() as again:
+        stack = again.ready()
+        assert httpx.get(f"{stack['api_url']}/api/sessions/S1").status_code == 404
+        run("publish", "ev.local.session.S2.event", '{"name":"kept"}')
+        wait_until_sync(lambda: httpx.get(f"{stack['api_url']}/api/sessions/S2").status_code == 200, 20)
+        assert again.stop()[0] == 0
+
+
+def lags(status: str) -> list[int]:
+    return [sum(follower["lag_events"].values()) for follower in json.loads(status)["followers"]]
