@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from api.answers import json_response
 from api.operations import Operations
+from api.reader import NOT_INSTALLED, NOT_SET_UP
 from projections.projection import Key
 from runtime.bodies import read_body
 from runtime.http import SessionProblem, unavailable
@@ -62,6 +63,8 @@ async def done(act: Awaitable[T]) -> T:
         raise SessionProblem(409, "Conflict", str(exc)) from None
     except LookupError as exc:
         raise unavailable(str(exc)) from None
+    except NOT_INSTALLED:
+        raise unavailable(NOT_SET_UP) from None
     except (psycopg.OperationalError, psycopg.InterfaceError, OSError):
         raise unavailable("PostgreSQL does not answer") from None
 

@@ -7,10 +7,14 @@ from projections.projection import Key
 
 
 class Told(NamedTuple):
-    """One reading of long work, or its end: `done` with the result, `failed` with `{"details"}`."""
+    """One reading of long work, or its end: `done` with the result, `failed` with `{"details"}`.
+
+    `conflict`: it failed for what is, and trying again alone does not help.
+    """
 
     kind: Literal["progress", "done", "failed"]
     data: dict[str, Any]
+    conflict: bool = False
 
 
 class Work(Protocol):

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.operating import Entity, Reason, answer, done, known, read_json
 from api.operations import Operations
+from api.reader import NOT_SET_UP
 from runtime.http import SessionProblem, unavailable
 from runtime.openapi import request_body
 
@@ -29,7 +30,7 @@ def projections_router(operations: Operations, site: str) -> APIRouter:
         known(operations, name)
         found = [one for one in await done(operations.overview()) if one["name"] == name]
         if not found:
-            raise unavailable("the read model is not set up yet: no consumer has run")
+            raise unavailable(NOT_SET_UP)
         return answer(found[0])
 
     @router.post("/{name}/pause", openapi_extra=request_body(Reason))

@@ -27,12 +27,13 @@ _EXPORTS: Final = 4
 _QUEUE_S: Final = 5.0
 _SWAPS: Final = 5  # generations that become live while one read begins: more is no coincidence
 _ONLY_ON_REQUEST: Final = 1 << 30  # prepare what asks for it, and nothing for having run often
-_NOT_INSTALLED: Final = (
+NOT_INSTALLED: Final = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedFunction,
     psycopg.errors.UndefinedColumn,
     psycopg.errors.InvalidSchemaName,
 )
+NOT_SET_UP: Final = "the read model is not set up yet: no consumer has run"
 
 
 class Reader:
@@ -137,8 +138,8 @@ async def _place(places: asyncio.Semaphore, taken_by: str) -> AsyncIterator[None
 def _as_problem() -> Iterator[None]:
     try:
         yield
-    except _NOT_INSTALLED:
-        raise unavailable("the read model is not set up yet: no consumer has run") from None
+    except NOT_INSTALLED:
+        raise unavailable(NOT_SET_UP) from None
     except psycopg.errors.QueryCanceled:
         raise unavailable("the query took too long: ask for less at once") from None
     except (psycopg.errors.ProgramLimitExceeded, psycopg.errors.OutOfMemory):

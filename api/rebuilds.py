@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from api.event_stream import event_stream, wants_events
 from api.operating import Body, Entity, answer, done, known, read_json
 from api.operations import Operations, Told, Work
-from runtime.http import SessionProblem
+from runtime.http import SessionProblem, unavailable
 from runtime.openapi import request_body
 
 _POLL_S: Final = 1.0
@@ -111,10 +111,11 @@ async def _shown(name: str, request: Request, work: Work) -> Response:
 
 
 async def _begun(following: AsyncIterator[Told]) -> Told:
-    """The first reading. Work that could not even begin is a conflict with what is."""
+    """The first reading. Raises SessionProblem (409, 503) for work that could not even begin."""
     first = await anext(following)
     if first.kind == "failed":
-        raise SessionProblem(409, "Conflict", first.data["details"])
+        details = first.data["details"]
+        raise SessionProblem(409, "Conflict", details) if first.conflict else unavailable(details)
     return first
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from api.operations import Told
+from api.reader import NOT_INSTALLED, NOT_SET_UP
 from consumers.control.advance import Advance
 from runtime.problems import Problem
 
@@ -45,7 +46,9 @@ class LongWork:
             self._fail("the API process stops: what was built is kept, and the same request goes on")
             raise
         except Problem as exc:
-            self._fail(str(exc))
+            self._fail(str(exc), conflict=True)
+        except NOT_INSTALLED:
+            self._fail(NOT_SET_UP)
         except (psycopg.Error, OSError, LookupError) as exc:
             logger.warning("work ended: %s", exc)
             self._fail("PostgreSQL or NATS went away: the same request goes on where this ended")
@@ -53,8 +56,8 @@ class LongWork:
             logger.exception("work ended")
             self._fail("the server failed; its log says why")
 
-    def _fail(self, details: str) -> None:
-        self._tell(Told("failed", {"details": details}))
+    def _fail(self, details: str, *, conflict: bool = False) -> None:
+        self._tell(Told("failed", {"details": details}, conflict))
 
     def _tell(self, told: Told) -> None:
         self._last = told
