@@ -119,7 +119,8 @@ async def test_rebuild_in_the_background_is_watched_cancelled_and_continued(
             assert told(watched)[-1] == ("done", {"generation": 2})
 
         async def live() -> bool:
-            return bool((await api.get(SESSIONS)).json()["generations"][0]["number"] == 2)
+            newest = (await api.get(SESSIONS)).json()["generations"][0]
+            return (newest["number"], newest["role"]) == (2, "live")
 
         await wait_until(live, 30)
 

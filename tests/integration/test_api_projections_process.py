@@ -62,7 +62,8 @@ async def test_a_rebuild_outlives_the_client_that_began_it(
             assert (await client.get(f"{SESSIONS}/rebuild")).json()["running"] is True
 
         async def live() -> bool:
-            return bool((await client.get(SESSIONS)).json()["generations"][0]["number"] == 2)
+            newest = (await client.get(SESSIONS)).json()["generations"][0]
+            return (newest["number"], newest["role"]) == (2, "live")
 
         await wait_until(live, 60)
 
