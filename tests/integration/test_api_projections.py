@@ -220,9 +220,14 @@ async def test_work_ends_with_the_process(settings: Settings, nc: Client, db: Co
                 transport = httpx.ASGITransport(app=app)
                 async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
                     assert (await client.post(f"{SESSIONS}/rebuild")).status_code == 202
-            held = "select count(*) from pg_stat_activity where application_name = 'foldline-rebuild'"
+            held = (
+                "select count(*) from pg_stat_activity"
+                " where application_name = 'foldline-rebuild' and datname = current_database()"
+            )
 
             async def gone() -> bool:
+                # Within a transaction PostgreSQL goes on showing what the first look saw.
+                await db.execute("select pg_stat_clear_snapshot()")
                 row = await (await db.execute(held)).fetchone()
                 return row == (0,)
 
