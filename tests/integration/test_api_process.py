@@ -105,6 +105,7 @@ async def test_ready_asks_nats_postgres_and_leases(api: Api, line: FoldedLine) -
         assert response.status_code == 503
         assert response.json()["checks"] == {
             "nats": "ok",
+            "line": "ok",
             "projection sessions": "0 of 16 partitions have a consumer",
         }
         await hold_leases(line.conn)
