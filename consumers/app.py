@@ -89,7 +89,7 @@ async def _start(config: Settings, stack: AsyncExitStack) -> Expiry:
     await prepare_line(reading, config)
     async with await postgres.connect_with_retry(config, name="foldline-install") as conn:
         await install_engine(conn)
-        await check_identity(reading, conn)
+        await check_identity(reading, conn, closely=True)
         outdated = [one for one in PROJECTIONS if not await install(conn, one, config.partitions)]
         await add_leases(conn, Liveness.name, config.partitions)
     pool = await stack.enter_async_context(postgres.pool(config, name="foldline-consumer"))

@@ -76,9 +76,9 @@ async def changes(
     return found
 
 
-async def check_identity(nc: Client, conn: Connection) -> None:
+async def check_identity(nc: Client, conn: Connection, *, closely: bool) -> None:
     """Refuse to fold a line that is another one; remember a new one. Raises Problem, LookupError."""
-    if found := await changes(nc, conn, closely=True):
+    if found := await changes(nc, conn, closely=closely):
         raise Problem("; ".join(map(str, found)))
     for name, created in (await created_at(nc)).items():
         await conn.execute(_QUERIES["remember-stream"], {"name": name, "created": created})

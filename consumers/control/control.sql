@@ -10,6 +10,10 @@ select part, seqs from foldline.lease where follower = %(follower)s order by par
 -- Held as long as the connection: one process rebuilds or verifies a projection.
 select pg_try_advisory_lock(1179601988, hashtext(%(name)s))
 
+-- name: no-longer
+-- Give that up.
+select pg_advisory_unlock(1179601988, hashtext(%(name)s))
+
 -- name: under-way
 -- Whether somebody holds that, asked without taking it.
 select exists (

@@ -7,9 +7,10 @@ far is kept, in PostgreSQL as everything.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Final
 
+import psycopg
 from nats.aio.client import Client
 
 from consumers.control.advance import Advance, Odometer, Phase
@@ -63,7 +64,7 @@ async def rebuild(
     if there is nothing to put back, when cancelled, or when the line is another one.
     """
     async with only_one(config, projection.name, "rebuild") as conn:
-        await check_identity(nc, conn)
+        await check_identity(nc, conn, closely=False)
         await (_take_back if put_back else _prepare)(conn, projection, config, anew)
         return await _Build(projection, config, nc, conn, report).run()
 
@@ -87,7 +88,12 @@ async def only_one(config: Settings, projection: str, what: str) -> AsyncIterato
         row = await (await conn.execute(_QUERIES["one-at-a-time"], {"name": projection})).fetchone()
         if row is None or not row[0]:
             raise Problem(f"a rebuild or verification of {projection} is already under way")
-        yield conn
+        try:
+            yield conn
+        finally:
+            # PostgreSQL would do it a moment after the connection is closed: too late for who comes next.
+            with suppress(psycopg.Error):
+                await conn.execute(_QUERIES["no-longer"], {"name": projection})
 
 
 async def under_way(conn: Connection, projection: str) -> bool:

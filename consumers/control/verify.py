@@ -76,7 +76,7 @@ async def verify(
     clock = asyncio.get_running_loop().time
     began = clock()
     async with only_one(config, projection.name, "verification") as conn:
-        await check_identity(nc, conn)
+        await check_identity(nc, conn, closely=False)
         version = (await generations(conn, projection.name))[Role.LIVE].version
         if version != projection.version:
             raise Problem(

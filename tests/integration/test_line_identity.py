@@ -77,7 +77,7 @@ async def folded(settings: Settings, line: Line, model: Model) -> None:
     """A consumer's life: the line is remembered, and folded to its end."""
     async with engine(settings):
         async with await connect(settings, name="test-identity") as conn:
-            await check_identity(line.nc, conn)
+            await check_identity(line.nc, conn, closely=True)
         for stream in ("SESSIONS", "HEARTBEATS"):
             for fact in await line.stored(stream):
                 for follower in ("sessions", "liveness"):
@@ -150,10 +150,13 @@ async def test_refused_at_start_and_equal_to_the_line_once_accepted(
     assert told in last_line
     assert "`foldline accept-line --yes`" in last_line
     async with connected(scene) as nc, await connect(settings, name="test") as db:
-        with pytest.raises(Problem, match="accept-line"):
-            await rebuild(GOOD, settings, nc)
-        with pytest.raises(Problem, match="accept-line"):
-            await verify(GOOD, settings, nc)
+        if spoil is grown_since:  # as a checkpoint moved by hand would: verify has to find that
+            assert (await verify(GOOD, settings, nc)).total > 0
+        else:
+            with pytest.raises(Problem, match="accept-line"):
+                await rebuild(GOOD, settings, nc)
+            with pytest.raises(Problem, match="accept-line"):
+                await verify(GOOD, settings, nc)
         await db.execute(
             "insert into foldline.skip (projection, stream, seq, reason)"
             " values ('sessions', 'SESSIONS', 1, '')"
@@ -221,7 +224,7 @@ async def test_a_running_consumer_stops_reading_and_the_api_says_why(scene: Scen
             await model.equals(await line.reference(), "N8")
             assert await model.session("D") is None
             assert (await verify(GOOD, settings, nc)).differences == []
-            assert (await api.get("/ready")).json()["checks"]["line"] == "ok"
+            assert (await api.get("/ready")).status_code == 200
 
 
 async def _held(follower: Follower) -> bool:
@@ -250,7 +253,7 @@ async def test_what_changes_nothing_is_not_refused(scene: Scene) -> None:
         await db.execute("update foldline.lease set seqs = '{}', stored_at = null where part < 8")
         assert await changes(nc, db, closely=True) == []
         await db.execute("delete from foldline.stream")
-        await check_identity(nc, db)
+        await check_identity(nc, db, closely=True)
         cursor = await db.execute("select count(*) from foldline.stream")
         assert await cursor.fetchone() == (2,)
 
