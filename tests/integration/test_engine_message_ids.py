@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from nats.aio.client import Client
 
+from consumers.control.rebuild import rebuild
 from foldline.embedded.nats import NatsServer
+from projections.catalogue import projection_named
 from runtime.postgres import Connection
 from runtime.settings import Settings
 from tests.engine import engine
@@ -35,6 +37,8 @@ async def test_a_repetition_jetstream_stored_again_has_no_effect(
         await model.passed("S1", auto_again)
         assert await model.events("S1") == ["once", "auto", "auto"]
         await model.equals(await line.reference(), "S1")
+        await rebuild(projection_named("sessions"), settings, nc)
+        assert await model.events("S1") == ["once", "auto", "auto"]
 
 
 @pytest.fixture
