@@ -1,4 +1,4 @@
-"""From one NATS server to three, as docs/operations.md describes it: nothing is lost, nobody begins anew."""
+"""From one NATS server to three, as docs/operations.md describes it: nothing is lost."""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from consumers.control.accept import accept
 from consumers.control.verify import verify
 from foldline.embedded.nats import NatsServer
-from projections.catalogue import projection_named
+from projections.catalogue import PROJECTIONS, projection_named
 from runtime.bus import close_bus, connect_bus
 from runtime.line import prepare_line
 from runtime.postgres import connect
@@ -52,6 +53,7 @@ async def test_a_line_moves_into_a_cluster(
     nc = await connect_bus(together, name="test")
     for one in saved:
         await restore(nc, one)
+    await accept(PROJECTIONS, together, nc)
     await _folded(together, processes, "after")
     await wait_until(lambda: copies_current(nc), 60, what="three copies of every stream")
     line = Line(nc)
