@@ -51,7 +51,7 @@ def cut_publishes() -> Judge:
 async def test_connections_are_cut(
     own_nats: NatsServer, own_postgres: PostgresServer, processes: Processes
 ) -> None:
-    await _cuts(own_nats, own_postgres, processes, each=3)
+    await _cuts(own_nats, own_postgres, processes, each=2)
 
 
 @pytest.mark.faults

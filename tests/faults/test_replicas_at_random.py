@@ -26,17 +26,10 @@ _MOST = 5
 _ACTS = ("crash", "join", "hang", "leave", "wake", "join")
 
 
-async def test_replicas_come_and_go(
-    own_nats: NatsServer, own_postgres: PostgresServer, processes: Processes
-) -> None:
-    settings = line_settings(own_nats, own_postgres.dsn, lease_ttl=1.0)
-    await _at_random(settings, processes, seconds=6, seed=3)
-
-
 @pytest.mark.faults
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_replicas_come_and_go_for_long(
+async def test_replicas_come_and_go(
     own_nats: NatsServer, own_postgres: PostgresServer, processes: Processes, seed: int
 ) -> None:
     settings = line_settings(own_nats, own_postgres.dsn, lease_ttl=1.0)
