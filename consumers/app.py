@@ -43,6 +43,7 @@ from runtime.progress import Progress
 from runtime.repeating import repeating
 from runtime.schema import install_engine
 from runtime.settings import Settings, settings
+from runtime.tasks import end
 from runtime.telemetry import tracer_provider
 
 logger = logging.getLogger("foldline.consumer")
@@ -107,7 +108,7 @@ async def _start(config: Settings, stack: AsyncExitStack) -> Expiry:
     stack.push_async_callback(_stop, followers, running)
     for projection in outdated:
         upgrading = asyncio.create_task(upgrade(projection, config, reading))
-        stack.push_async_callback(_cancel, upgrading)
+        stack.push_async_callback(end, upgrading)
     rounds: list[tuple[str, Round, float]] = [
         ("sweep", sweep.Sweep(reading, age=sweep.AGE).round, sweep.EVERY)
     ]
@@ -131,11 +132,6 @@ async def _stop(followers: list[Follower], running: list[asyncio.Task[None]]) ->
     for follower in followers:
         follower.stop()
     await asyncio.gather(*running)
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 def run(config: Settings) -> None:

@@ -25,6 +25,7 @@ from runtime.postgres import Connection
 from runtime.progress import announce
 from runtime.settings import Settings
 from runtime.sinks import BusClient
+from runtime.tasks import end
 from schemas.streams import Stream
 
 logger = logging.getLogger("foldline.follower")
@@ -99,9 +100,7 @@ class Follower:
         await self._stopping.wait()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._turn.acquire(), _PATIENCE)  # the batch in hand is finished
-        for loop in loops:
-            loop.cancel()
-        await asyncio.gather(*loops, return_exceptions=True)
+        await end(*loops)
         await self._leave()
 
     def stop(self) -> None:

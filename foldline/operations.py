@@ -1,6 +1,5 @@
 """The engine's controls behind `/v1/projections`."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final
@@ -20,6 +19,7 @@ from projections.projection import Key
 from runtime.postgres import Connection
 from runtime.settings import Settings
 from runtime.sinks import BusClient
+from runtime.tasks import end
 
 _ONE_READING: Final = ("rate", "eta", "elapsed")  # what cannot be told from a single one
 
@@ -36,10 +36,7 @@ class ProjectionOperations:
 
     async def aclose(self) -> None:
         """End all long work; what was built is kept."""
-        tasks = [work.task for work in self._works]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(*(work.task for work in self._works))
 
     async def overview(self) -> list[dict[str, Any]]:
         found = await self._reader.read(lambda conn: overview(self._nc, conn, PROJECTIONS))

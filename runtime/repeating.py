@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+
+from runtime.tasks import end
 
 
 @asynccontextmanager
@@ -13,26 +15,15 @@ async def repeating(
 
     `act` handles its own errors. On leaving, one under way is cancelled.
     """
-    stopping = asyncio.Event()
 
     async def repeat() -> None:
-        pause = first
-        while not await _happened(stopping, pause):
+        await asyncio.sleep(first)
+        while True:
             await act()
-            pause = every
+            await asyncio.sleep(every)
 
     task = asyncio.create_task(repeat())
     try:
         yield
     finally:
-        # A request to NATS that is answered at this very moment swallows the cancellation (`wait_for` of
-        # Python 3.11): the event ends the loop then.
-        stopping.set()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def _happened(event: asyncio.Event, seconds: float) -> bool:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
-    return event.is_set()
+        await end(task)

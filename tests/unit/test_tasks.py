@@ -1,0 +1,35 @@
+"""Tasks end, also those that do not hear the first cancellation."""
+
+import asyncio
+
+from runtime.tasks import end
+
+
+async def test_a_task_that_swallows_a_cancellation_ends_all_the_same() -> None:
+    swallowed = 0
+
+    async def deaf() -> None:
+        nonlocal swallowed
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                swallowed += 1
+                if swallowed > 1:
+                    raise
+
+    task = asyncio.create_task(deaf())
+    await asyncio.sleep(0)
+    await asyncio.wait_for(end(task), 10)
+    assert task.cancelled()
+    assert swallowed == 2
+
+
+async def test_what_a_task_raises_is_not_raised_again() -> None:
+    async def fails() -> None:
+        raise ValueError
+
+    task = asyncio.create_task(fails())
+    await end(task)
+    assert isinstance(task.exception(), ValueError)
+    await end()
