@@ -30,6 +30,7 @@ async def test_what_a_task_raises_is_not_raised_again() -> None:
         raise ValueError
 
     task = asyncio.create_task(fails())
+    await asyncio.sleep(0)
     await end(task)
     assert isinstance(task.exception(), ValueError)
     await end()
