@@ -121,6 +121,12 @@ class Leases:
         if cursor.rowcount != len(reached.sequences):
             raise Fenced(f"{self.follower}: a lease among {sorted(reached.sequences)} moved on")
 
+    async def check(self, conn: Connection, epochs: Mapping[int, int]) -> None:
+        """Raises Fenced if a lease has moved on since its epoch was noted; the fence alone is certain."""
+        rows = await self._rows(conn, "moved", parts=list(epochs), epochs=list(epochs.values()))
+        if rows[0][0]:
+            raise Fenced(f"{self.follower}: a lease among {sorted(epochs)} moved on")
+
     def advance(self, reached: "Reached") -> None:
         """Remember what was committed, for the partitions still held under the same epoch."""
         for part, sequences in reached.sequences.items():

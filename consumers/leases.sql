@@ -21,8 +21,8 @@ where follower = %(follower)s and version is not distinct from %(version)s::inte
 order by owner
 
 -- name: renew-leases
--- Keep what is held; rows that do not come back were taken by somebody else. Locked in the order of the
--- fence, so that the two never wait for each other.
+-- Keep what is held; rows that do not come back were taken by somebody else. As everything that writes several
+-- leases it locks them in the order of their partitions: two of them never wait for each other.
 with held as (
     select l.part
     from foldline.lease l
@@ -76,10 +76,19 @@ where l.follower = %(follower)s and l.version is not distinct from %(version)s::
 
 -- name: release-leases
 -- Give partitions back, so that a successor takes them at once.
+with held as (
+    select l.part
+    from foldline.lease l
+    join unnest(%(parts)s::smallint[], %(epochs)s::bigint[]) mine (part, epoch)
+      on l.part = mine.part and l.epoch = mine.epoch
+    where l.follower = %(follower)s and l.owner = %(owner)s
+    order by l.part
+    for update of l
+)
 update foldline.lease l
 set owner = null, until = '-infinity', backend_pid = null, backend_start = null
-from unnest(%(parts)s::smallint[], %(epochs)s::bigint[]) held (part, epoch)
-where l.follower = %(follower)s and l.part = held.part and l.epoch = held.epoch and l.owner = %(owner)s
+from held
+where l.follower = %(follower)s and l.part = held.part
 
 -- name: stop-partition
 -- Nobody folds a partition any more until it is resumed.
@@ -96,13 +105,32 @@ delete from foldline.replica where follower = %(follower)s and owner = %(owner)s
 -- The writing connection as PostgreSQL knows it.
 select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()
 
+-- name: moved
+-- Whether any of these partitions is under another epoch by now.
+select exists (
+    select from unnest(%(parts)s::smallint[], %(epochs)s::bigint[]) mine (part, epoch)
+    where not exists (
+        select from foldline.lease l
+        where l.follower = %(follower)s and l.part = mine.part and l.epoch = mine.epoch
+    )
+)
+
 -- name: fence
 -- Last statement of every batch: write the checkpoints where the epoch still is ours and they go forward.
+with mine as (
+    select l.part, reached.seqs
+    from foldline.lease l
+    join unnest(%(parts)s::smallint[], %(epochs)s::bigint[], %(seqs)s::jsonb[]) reached (part, epoch, seqs)
+      on l.part = reached.part and l.epoch = reached.epoch
+    where l.follower = %(follower)s
+      and not exists (
+          select from jsonb_each_text(reached.seqs) s where s.value::bigint <= (l.seqs->>s.key)::bigint
+      )
+    order by l.part
+    for update of l
+)
 update foldline.lease l
-set seqs = l.seqs || reached.seqs, until = greatest(l.until, clock_timestamp() + %(ttl)s),
+set seqs = l.seqs || mine.seqs, until = greatest(l.until, clock_timestamp() + %(ttl)s),
     stored_at = greatest(l.stored_at, %(stored_at)s)
-from unnest(%(parts)s::smallint[], %(epochs)s::bigint[], %(seqs)s::jsonb[]) reached (part, epoch, seqs)
-where l.follower = %(follower)s and l.part = reached.part and l.epoch = reached.epoch
-  and not exists (
-      select from jsonb_each_text(reached.seqs) s where s.value::bigint <= (l.seqs->>s.key)::bigint
-  )
+from mine
+where l.follower = %(follower)s and l.part = mine.part

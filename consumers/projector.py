@@ -92,6 +92,10 @@ class Projector(Generic[State, Changes]):
             logger.warning("%s: PostgreSQL refuses %s: %s", self.name, _place(event), reason)
             refused = reject(event, InvalidFact("refused_by_database", reason))
             await self._commit(writer, _Batch([event], [refused], batch.epochs), leases, Failures())
+        except psycopg.IntegrityError:
+            # The rows are there already: a successor wrote them, or the generation was exchanged under us.
+            await leases.check(writer, batch.epochs)
+            raise
         except _NOT_OURS:
             raise
         except Exception as exc:

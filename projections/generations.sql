@@ -25,7 +25,10 @@ on conflict do nothing
 
 -- name: drop-leases
 -- The leases of a generation that goes away; whoever folds it is fenced.
-delete from foldline.lease where follower = %(follower)s
+with gone as (
+    select part from foldline.lease where follower = %(follower)s order by part for update
+)
+delete from foldline.lease l using gone where l.follower = %(follower)s and l.part = gone.part
 
 -- name: move-leases
 -- The leases of a generation follow it to its new name, free and under epochs nobody holds.

@@ -40,15 +40,29 @@ from unnest(%(parts)s::smallint[], %(seqs)s::jsonb[]) was (part, seqs)
 
 -- name: pause
 -- Nobody folds a projection's partitions any more; who does is fenced.
-update foldline.lease
+with running as (
+    select part from foldline.lease
+    where follower = %(follower)s and paused is distinct from %(reason)s
+    order by part
+    for update
+)
+update foldline.lease l
 set paused = %(reason)s, paused_at = clock_timestamp(), epoch = epoch + 1, owner = null, backend_pid = null,
     backend_start = null, until = '-infinity'
-where follower = %(follower)s and paused is distinct from %(reason)s
+from running
+where l.follower = %(follower)s and l.part = running.part
 
 -- name: resume
 -- Its partitions may be taken again.
-update foldline.lease set paused = null, paused_at = null
-where follower = %(follower)s and paused is not null
+with paused as (
+    select part from foldline.lease
+    where follower = %(follower)s and paused is not null
+    order by part
+    for update
+)
+update foldline.lease l set paused = null, paused_at = null
+from paused
+where l.follower = %(follower)s and l.part = paused.part
 
 -- name: bound-lock
 -- Who waits for a lock would make others wait behind it.

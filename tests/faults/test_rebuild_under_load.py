@@ -84,7 +84,9 @@ async def _rebuilds(
                 await db.execute("update sessions_old.session set hostname = %s", (STALE,))
                 logger.info("rebuild %d: %s events in %.1f s", number + 1, done.total, done.elapsed)
                 seen = reading.reads
-                await wait_until(lambda seen=seen: reading.reads > seen + 50 * readers or reading.failed())
+                await wait_until(
+                    lambda seen=seen: reading.reads > seen + 50 * readers or reading.failed(), 300
+                )
         load = steady.result()
         logger.info("%s", {"filled": filled, "live": load, "reads": reading.reads, **reading.slowest()})
         assert not reading.errors

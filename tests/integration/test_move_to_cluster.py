@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import nats.errors
 import pytest
+from nats.js.errors import NoStreamResponseError
 
 from consumers.control.accept import accept
 from consumers.control.verify import verify
@@ -15,6 +18,7 @@ from runtime.line import prepare_line
 from runtime.postgres import connect
 from runtime.problems import LineProblem
 from runtime.settings import Settings
+from schemas.facts import MESSAGE_ID
 from schemas.streams import STREAMS
 from tests.backup import backup, restore
 from tests.cluster import Cluster, copies_current
@@ -75,10 +79,22 @@ async def _folded(settings: Settings, processes: Processes, when: str) -> None:
     nc = await connect_bus(settings, name="test")
     line = Line(nc)
     for number in range(EVENTS * SESSIONS):
-        await line.put("event", f"S{number % SESSIONS}", {"name": f"{when} {number // SESSIONS}"})
+        await _put_for_certain(line, f"S{number % SESSIONS}", f"{when} {number // SESSIONS}")
     await wait_until(lambda: at_the_end(nc, settings), 60, what="all folded")
     await close_bus(nc)
     assert await asyncio.to_thread(consumer.stop) == 0
+
+
+async def _put_for_certain(line: Line, session_id: str, name: str) -> None:
+    """A cluster that elects another leader leaves what was on its way unanswered: asked again, by its id."""
+
+    async def put() -> int:
+        with suppress(nats.errors.TimeoutError, NoStreamResponseError):
+            headers = {MESSAGE_ID: f"{session_id} {name}"}
+            return await line.put("event", session_id, {"name": name}, headers=headers)
+        return 0
+
+    await wait_until(put, 60, what=f"{name} of {session_id} is acknowledged")
 
 
 async def test_fewer_copies_than_there_are_is_refused(cluster: Cluster, database: str) -> None:
