@@ -10,7 +10,7 @@ CAN_RUN := $(VENV)/.can-run
 CAN_TEST := $(VENV)/.can-test
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-faults lint format compose-test compose-replicas-test clean
+.PHONY: help up test test-faults lint format bench compose-test compose-replicas-test clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +34,9 @@ lint: $(CAN_TEST) ## style, formatting, types, and which package may import whic
 format: $(CAN_TEST) ## format the code and mend what ruff can mend
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+bench: $(CAN_TEST) ## what it does as a share of what the machine could; ARGS=--quick for a look
+	@exec $(BIN)/python -m benchmarks $(ARGS)
 
 compose-test: $(CAN_TEST) ## the acceptance tests against containers, three consumers
 	@exec deploy/compose-test $(ARGS)

@@ -36,6 +36,7 @@ from projections.generations import add_leases
 from projections.install import install
 from runtime import postgres
 from runtime.bus import close_bus, connect_bus
+from runtime.garbage import collect_rarely
 from runtime.identity import check_identity
 from runtime.line import prepare_line
 from runtime.logs import set_up_logging
@@ -137,6 +138,7 @@ async def _stop(followers: list[Follower], running: list[asyncio.Task[None]]) ->
 def run(config: Settings) -> None:
     """Follow until SIGTERM or Ctrl-C, then finish the batch in hand and give up the leases."""
     set_up_logging(config)
+    collect_rarely()
     try:
         uvloop.run(create_app(config).run())
     except asyncio.CancelledError:

@@ -5,7 +5,7 @@ chose are remembered, and not those of levels (heartbeats), which may repeat.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -17,9 +17,7 @@ from runtime.sql import Queries
 from schemas.streams import STREAMS
 
 _LEVELS: Final = frozenset(stream.name for stream in STREAMS if stream.newest_only)
-_Place = tuple[str, int, int]
-"""Stream, partition and sequence of an event."""
-_Slot = tuple[str, str, UUID]
+Slot = tuple[str, str, UUID]
 """(site, id) of the entity and the message id, hashed."""
 
 
@@ -28,34 +26,28 @@ class MessageIds:
 
     def __init__(self, queries: Queries) -> None:
         self._queries = queries
-        self._slots: dict[_Place, _Slot] = {}
-        self._seen: dict[_Slot, datetime] = {}
-        self._new: dict[_Slot, tuple[int, datetime]] = {}
+        self._seen: dict[Slot, datetime] = {}
+        self._new: dict[Slot, tuple[int, datetime]] = {}
 
-    async def load(self, conn: Connection, events: Iterable[RawEvent]) -> None:
+    async def load(self, conn: Connection, slots: set[Slot]) -> None:
         """Look up the ids of a batch."""
-        self._slots = {event[:3]: slot for event in events if (slot := _slot(event)) is not None}
-        if not self._slots:
+        if not slots:
             return
-        sites, ids, messages = (list(column) for column in zip(*set(self._slots.values()), strict=True))
+        sites, ids, messages = (list(column) for column in zip(*slots, strict=True))
         cursor = await conn.execute(
             self._queries["message-ids-seen"], {"sites": sites, "ids": ids, "messages": messages}
         )
         async for site, id_, message, stored_at in cursor:
             self._seen[site, id_, message] = stored_at
 
-    def is_duplicate(self, event: RawEvent) -> bool:
+    def is_duplicate(self, event: RawEvent, slot: Slot) -> bool:
         """Whether an earlier event within the window had this id."""
-        slot = self._slots.get(event[:3])
-        if slot is None:
-            return False
         before = self._new[slot][1] if slot in self._new else self._seen.get(slot)
         return before is not None and event.stored_at - before <= MESSAGE_ID_WINDOW
 
-    def remember(self, event: RawEvent) -> None:
+    def remember(self, event: RawEvent, slot: Slot) -> None:
         """The event took effect under its id."""
-        if (slot := self._slots.get(event[:3])) is not None:
-            self._new[slot] = event.partition, event.stored_at
+        self._new[slot] = event.partition, event.stored_at
 
     def expire(self, key: Key) -> None:
         """The entity is gone, and with it the ids it had seen."""
@@ -79,10 +71,9 @@ async def forget_old(conn: Connection, queries: Queries, newest: Sequence[tuple[
     )
 
 
-def _slot(event: RawEvent) -> _Slot | None:
-    if event.stream in _LEVELS or (message_id := event.explicit_id()) is None:
-        return None
-    if (key := event.key()) is None:
+def slot_of(event: RawEvent, key: Key | None) -> Slot | None:
+    """Under what an event of the entity `key` counts once; None: it has no id, or names no entity."""
+    if event.stream in _LEVELS or key is None or (message_id := event.explicit_id()) is None:
         return None
     digest = hashlib.blake2b(message_id.encode(errors="surrogatepass"), digest_size=16).digest()
     return *key, UUID(bytes=digest)

@@ -11,8 +11,9 @@ import psycopg
 from consumers.leases import Fenced, Leases, reached_by
 from consumers.message_ids import MessageIds, forget_old
 from consumers.parking import Failures, Parked, Parking, Stopped
+from consumers.prepared import Prepared, prepare
 from projections.projection import Changes, Key, Projection, State
-from projections.recorded import RawEvent, Recorded, Rejection, decode, reject
+from projections.recorded import RawEvent, Recorded, Rejection, reject
 from runtime import metrics
 from runtime.pause import Pause
 from runtime.postgres import Connection
@@ -60,12 +61,12 @@ class Projector(Generic[State, Changes]):
         Raises Fenced and psycopg.Error; then nothing of the part that failed is committed.
         """
         epochs = leases.epochs({event.partition for event in events})
+        items = []
         pause = Pause()
-        decoded: list[Recorded | Rejection] = []
         for event in events:
             await pause()
-            decoded.append(_decode(event))
-        await self._apply(writer, _Batch(events, decoded, epochs), leases)
+            items.append(prepare(event))
+        await self._apply(writer, _Batch(items, epochs), leases)
 
     async def replay(self, writer: Connection, events: Sequence[RawEvent]) -> int:
         """Fold events of one entity inside the caller's transaction; how many took effect.
@@ -74,8 +75,8 @@ class Projector(Generic[State, Changes]):
         Raises whatever the fold raises: then nothing may be committed.
         """
         await self._parking.load(writer)
-        decoded = [_decode(event) for event in events]
-        attempt = await self._attempt(writer, _Batch(events, decoded, {}), Failures(), alone=True)
+        batch = _Batch([prepare(event) for event in events], {})
+        attempt = await self._attempt(writer, batch, Failures(), alone=True)
         await self._write(writer, attempt)
         return attempt.result.folded
 
@@ -84,14 +85,14 @@ class Projector(Generic[State, Changes]):
             await self._commit(writer, batch, leases, Failures())
         except _REFUSALS as exc:
             self.forget()
-            if len(batch.events) > 1:
+            if len(batch.items) > 1:
                 await self._halve(writer, batch, leases)
                 return
             reason = str(exc).splitlines()[0]
-            event = batch.events[0]
+            event = batch.items[0].raw
             logger.warning("%s: PostgreSQL refuses %s: %s", self.name, _place(event), reason)
-            refused = reject(event, InvalidFact("refused_by_database", reason))
-            await self._commit(writer, _Batch([event], [refused], batch.epochs), leases, Failures())
+            refused = Prepared(event, reject(event, InvalidFact("refused_by_database", reason)), None)
+            await self._commit(writer, _Batch([refused], batch.epochs), leases, Failures())
         except psycopg.IntegrityError:
             # The rows are there already: a successor wrote them, or the generation was exchanged under us.
             await leases.check(writer, batch.epochs)
@@ -101,12 +102,12 @@ class Projector(Generic[State, Changes]):
         except Exception as exc:
             # Not a fold, those are caught one by one: building or writing its rows.
             self.forget()
-            if len(batch.events) > 1:
+            if len(batch.items) > 1:
                 await self._halve(writer, batch, leases)
                 return
             failures = Failures()
-            failures.note(batch.events[0], exc)
-            logger.exception("%s: cannot write %s", self.name, _place(batch.events[0]))
+            failures.note(batch.items[0].raw, exc)
+            logger.exception("%s: cannot write %s", self.name, _place(batch.items[0].raw))
             await self._commit(writer, batch, leases, failures)
 
     async def _halve(self, writer: Connection, batch: "_Batch", leases: Leases) -> None:
@@ -114,7 +115,7 @@ class Projector(Generic[State, Changes]):
             await self._apply(writer, half, leases)
 
     async def _commit(self, writer: Connection, batch: "_Batch", leases: Leases, failures: Failures) -> None:
-        reached = reached_by(batch.events, batch.epochs)
+        reached = reached_by((item.raw for item in batch.items), batch.epochs)
         async with writer.transaction():
             await self._parking.load(writer)
             attempt = await self._attempt(writer, batch, failures)
@@ -124,7 +125,7 @@ class Projector(Generic[State, Changes]):
                 attempt = await self._attempt(writer, batch, failures)
             await self._write(writer, attempt)
             if self._batches % _FORGET_EVERY == 0:
-                await forget_old(writer, self._queries, _newest(batch.events))
+                await forget_old(writer, self._queries, _newest(batch.items))
             await leases.fence(writer, reached)
         leases.advance(reached)
         self._batches += 1
@@ -137,13 +138,14 @@ class Projector(Generic[State, Changes]):
     ) -> "_Attempt[State, Changes]":
         """Fold a batch in memory. `alone`: nothing is parked, what raises is raised."""
         ids = MessageIds(self._queries)
-        await ids.load(writer, batch.events)
-        states = await self._load(writer, batch.decoded)
+        await ids.load(writer, {item.slot for item in batch.items if item.slot is not None})
+        states = await self._load(writer, (item.event for item in batch.items))
         attempt = _Attempt(ids, states, self.projection.changes(), _Result(parked=self._parking.begin()))
         pause = Pause()
-        for raw, event in zip(batch.events, batch.decoded, strict=True):
+        for item in batch.items:
             await pause()
-            if ids.is_duplicate(raw):
+            raw, event, slot = item
+            if slot is not None and ids.is_duplicate(raw, slot):
                 attempt.result.duplicates += 1
             elif isinstance(event, Rejection):
                 attempt.result.rejections.append(event)
@@ -152,7 +154,7 @@ class Projector(Generic[State, Changes]):
             elif not alone and event.subject.fact != EXPIRED and self._waits(raw, event, attempt, failures):
                 pass
             else:
-                self._fold(raw, event, attempt, None if alone else failures)
+                self._fold(item, event, attempt, None if alone else failures)
         return attempt
 
     def _waits(
@@ -168,9 +170,9 @@ class Projector(Generic[State, Changes]):
         return False
 
     def _fold(
-        self, raw: RawEvent, event: Recorded, attempt: "_Attempt[State, Changes]", failures: Failures | None
+        self, item: Prepared, event: Recorded, attempt: "_Attempt[State, Changes]", failures: Failures | None
     ) -> None:
-        result = attempt.result
+        raw, result = item.raw, attempt.result
         try:
             self.projection.fold(attempt.states, event, attempt.changes)
         except InvalidFact as exc:
@@ -188,8 +190,8 @@ class Projector(Generic[State, Changes]):
         if event.subject.fact == EXPIRED:
             attempt.ids.expire(event.key)
             result.expire(event)
-        else:
-            attempt.ids.remember(raw)
+        elif item.slot is not None:
+            attempt.ids.remember(raw, item.slot)
 
     async def _write(self, writer: Connection, attempt: "_Attempt[State, Changes]") -> None:
         result = attempt.result
@@ -276,30 +278,19 @@ class _Attempt(Generic[State, Changes]):
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Events of one transaction, as they came and decoded, and the epochs they are folded under."""
+    """Events of one transaction, and the epochs they are folded under."""
 
-    events: Sequence[RawEvent]
-    decoded: Sequence[Recorded | Rejection]
+    items: Sequence[Prepared]
     epochs: Mapping[int, int]
 
     def halves(self) -> "tuple[_Batch, _Batch]":
         """The same events in order, in two batches."""
-        half = len(self.events) // 2
-        return (
-            _Batch(self.events[:half], self.decoded[:half], self.epochs),
-            _Batch(self.events[half:], self.decoded[half:], self.epochs),
-        )
+        half = len(self.items) // 2
+        return _Batch(self.items[:half], self.epochs), _Batch(self.items[half:], self.epochs)
 
 
-def _decode(raw: RawEvent) -> Recorded | Rejection:
-    try:
-        return decode(raw)
-    except InvalidFact as exc:
-        return reject(raw, exc)
-
-
-def _newest(events: Sequence[RawEvent]) -> list[tuple[int, Any]]:
-    return list({event.partition: event.stored_at for event in events}.items())
+def _newest(items: Sequence[Prepared]) -> list[tuple[int, Any]]:
+    return list({item.raw.partition: item.raw.stored_at for item in items}.items())
 
 
 def _rejected_row(rejection: Rejection) -> tuple[Any, ...]:

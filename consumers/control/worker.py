@@ -20,6 +20,7 @@ from projections.catalogue import projection_named
 from projections.generations import Role, name_of
 from projections.recorded import RawEvent
 from runtime.bus import close_bus, connect_bus
+from runtime.garbage import collect_rarely
 from runtime.logs import set_up_logging
 from runtime.postgres import Connection
 from runtime.settings import Settings, settings
@@ -87,6 +88,7 @@ def main() -> None:
     config = settings()
     set_up_logging(config)
     os.nice(_NICE)
+    collect_rarely()
     order = Order.model_validate_json(_INPUT.readline())
     uvloop.run(work(order, config))
 

@@ -128,7 +128,7 @@ async def _steady_process(settings: Settings, *arguments: str) -> asyncio.subpro
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tests.faults.steady",
+        "benchmarks.steady",
         *arguments,
         env=environment(settings),
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""A steady load of mixed session facts, as a process of its own: `python -m tests.faults.steady`.
+"""A steady load of mixed session facts, as a process of its own: `python -m benchmarks.steady`.
 
 Publishes `--count` facts as fast as it goes, or `--rate` of them a second until its standard input ends; then
 prints one line of JSON: how many were acknowledged, at which rate, how far it was ever behind (seconds).
@@ -93,6 +93,11 @@ class Wire:
                 return (await self._reader.readexactly(int(line.split()[-1]) + 2))[:-2]
             elif not line or line.startswith(b"-ERR"):
                 raise RuntimeError(f"the server went away: {line!r}")
+
+
+async def stored(config: Settings, *, name: str, sessions: int, count: int) -> dict[str, Any]:
+    """`count` facts, as fast as it goes."""
+    return await load(config, name=name, sessions=sessions, count=count, rate=0)
 
 
 async def load(config: Settings, *, name: str, sessions: int, count: int, rate: int) -> dict[str, Any]:

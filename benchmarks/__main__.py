@@ -1,0 +1,72 @@
+"""`python -m benchmarks`: measure everything, or the parts that are named."""
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from benchmarks.figures import Figures
+from benchmarks.machine import described
+from benchmarks.parts import PARTS
+from benchmarks.sizes import FULL, QUICK, Sizes
+
+_FIRST = "limits"  # what the others are shares of
+
+
+def measure(
+    parts: Annotated[
+        list[str] | None, typer.Argument(metavar="[PART]...", help=f"Of: {', '.join(PARTS)}. Default: all.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Little of everything: does it work?")] = False,
+    file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write figures as JSON.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE", help="Write the table for documents.")
+    ] = None,
+) -> None:
+    """Measure the engine against the raw limits of this machine, on servers started for it.
+
+    Nothing else should run meanwhile. Exit code 1 only when something does not work: a slow machine is none.
+    """
+    unknown = [part for part in parts or () if part not in PARTS]
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(PARTS)}")
+    wanted = [part for part in PARTS if not parts or part in parts or part == _FIRST]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended in any case
+    figures = asyncio.run(_measure(wanted, QUICK if quick else FULL))
+    Console(width=160).print(figures.table())
+    if file is not None:
+        document: dict[str, Any] = {"machine": described(), "quick": quick, "figures": figures.document()}
+        file.write_text(json.dumps(document, indent=2) + "\n")
+    if markdown is not None:
+        machine = "".join(f"- {name}: {value}\n" for name, value in described().items())
+        markdown.write_text(f"{machine}\n{figures.markdown()}\n")
+
+
+async def _measure(wanted: list[str], sizes: Sizes) -> Figures:
+    figures = Figures()
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=len(wanted))
+        for name in wanted:
+            part = PARTS[name]
+            title = (part.__doc__ or name).rstrip(".")
+
+            def say(text: str, title: str = title) -> None:
+                progress.update(task, description=f"{title}: {text}")
+                progress.console.log(f"{title}: {text}")
+
+            say("servers start")
+            await part(sizes, figures, say)
+            progress.advance(task)
+    return figures
+
+
+if __name__ == "__main__":
+    typer.run(measure)

@@ -1,0 +1,130 @@
+"""HTTP: our routes and routes that do nothing, by the same server under the same client."""
+
+import asyncio
+import json
+import urllib.request
+from typing import Final
+
+from benchmarks import wrk
+from benchmarks.children import running
+from benchmarks.figures import Figures
+from benchmarks.live import CONSUMER
+from benchmarks.say import Say, until
+from foldline.embedded.ports import pick_port
+from runtime.settings import Settings
+
+_CONNECTIONS: Final = (1, 16, 64)
+_SESSIONS: Final = 1_000
+_LEAST: Final = 0.40  # of a bare route, with the most connections
+_BODY: Final = (
+    '{"name":"opened","level":"info","data":{"path":"/some/file/name.txt","n":12345},"category":"files"}'
+)
+_POST: Final = """
+wrk.method = "POST"
+wrk.body = '%s'
+wrk.headers["Content-Type"] = "application/json"
+"""
+_EVENTS: Final = (
+    _POST
+    + """
+wrk.headers["Foldline-Wait"] = "%d"
+local number = 0
+local run = os.time() .. "-%s-"
+function request()
+    number = number + 1
+    wrk.headers["Idempotency-Key"] = run .. number
+    return wrk.format(nil, "/api/sessions/bench-" .. (number %% %d) .. "/events")
+end
+"""
+)
+_GETS: Final = """
+local number = 0
+function request()
+    number = number + 1
+    return wrk.format("GET", "/api/sessions/bench-" .. (number %% %d))
+end
+"""
+
+
+class Runs:
+    """Runs of the HTTP client, `seconds` each, and the figures they give."""
+
+    def __init__(self, figures: Figures, say: Say, seconds: float) -> None:
+        self._figures = figures
+        self._say = say
+        self._seconds = seconds
+
+    async def compare(self, config: Settings) -> None:
+        """Requests a second and latencies with 1, 16 and 64 connections, and their share of bare routes."""
+        port = pick_port("127.0.0.1")
+        bare, ours = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{config.api_port}"
+        async with running(config, "-m", "benchmarks.bare", str(port)):
+            await answers(f"{bare}/constant")
+            for connections in _CONNECTIONS:
+                await self._rate("bare GET", connections, f"{bare}/constant")
+                await self._rate("bare POST", connections, f"{bare}/body", _POST % _BODY)
+        async with running(config, "-m", "foldline", "api"), running(config, *CONSUMER):
+            await answers(f"{ours}/ready")
+            await asyncio.to_thread(_create, ours)
+            for connections in _CONNECTIONS:
+                await self._rate("GET of a session", connections, ours, _GETS % _SESSIONS, of="bare GET")
+            for wait, name in ((0, "durable POST"), (1_000, "durable POST, readable")):
+                for connections in _CONNECTIONS:
+                    script = _EVENTS % (_BODY, wait, f"{wait}-{connections}", _SESSIONS)
+                    await self._rate(name, connections, ours, script, of="bare POST", floor=not wait)
+
+    async def grown(self, config: Settings, count: int, name: str, sessions: int) -> None:
+        """Latencies of single sessions and of the list, one connection, while `count` events are stored."""
+        script = _GETS.replace("bench-", f"{name}-") % sessions
+        url = f"http://127.0.0.1:{config.api_port}"
+        async with running(config, "-m", "foldline", "api"):
+            await answers(f"{url}/health")
+            for what, asked, lua in (("GET", url, script), ("list", f"{url}/api/data/sessions", "")):
+                found = await self._load(f"{count:,} events: {what}", 1, asked, lua)
+                note = f"p50 {found.p50:.1f} ms"
+                self._figures.add(f"growth {count:,}: {what}, p99", found.p99, "ms", note=note)
+
+    async def _rate(
+        self, name: str, connections: int, url: str, script: str = "", *, of: str = "", floor: bool = True
+    ) -> None:
+        found = await self._load(f"{name}, {connections} connections", connections, url, script)
+        self._figures.add(
+            f"{name}, {connections} conn.",
+            found.rate,
+            "requests/s",
+            of=of and f"{of}, {connections} conn.",
+            least=_LEAST if of and floor and connections == max(_CONNECTIONS) else None,
+            note=f"p50 {found.p50:.1f} ms, p99 {found.p99:.1f} ms",
+        )
+
+    async def _load(self, name: str, connections: int, url: str, script: str) -> wrk.Load:
+        self._say(name)
+        found = await wrk.load(url, connections=connections, seconds=self._seconds, script=script)
+        if found.bad:
+            raise RuntimeError(f"{name}: {found.bad} requests failed")
+        return found
+
+
+async def answers(url: str) -> None:
+    """Until a server answers with 200."""
+
+    def asked() -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own, on loopback
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    await until(lambda: asyncio.to_thread(asked), every=0.1, most=60)
+
+
+def _create(url: str) -> None:
+    for number in range(_SESSIONS):
+        body = {"session_id": f"bench-{number}", "product": "Bench", "version": "1"}
+        request = urllib.request.Request(  # noqa: S310 - our own, on loopback
+            f"{url}/api/sessions",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json", "Foldline-Wait": "0"},
+        )
+        with urllib.request.urlopen(request, timeout=30):  # noqa: S310
+            pass

@@ -1,0 +1,100 @@
+"""What NATS and PostgreSQL do at most, through the same client libraries and with nothing done to it."""
+
+import asyncio
+import time
+from typing import Any
+
+from nats.aio.msg import Msg
+from nats.js.api import ConsumerConfig, DeliverPolicy
+
+from benchmarks.steady import fact
+from runtime.bus import close_bus, connect_bus
+from runtime.postgres import connect
+from runtime.settings import Settings
+
+_BATCH = 1_000  # the most the server takes as one
+_ROWS = 1_000  # a transaction
+
+
+async def stored(config: Settings, *, count: int) -> dict[str, Any]:
+    """Messages for `read`: no headers, which the client would take apart one letter at a time."""
+    nc = await connect_bus(config, name="bench-store")
+    inbox = nc.new_inbox()
+    answers = await nc.subscribe(inbox)
+    for start in range(0, count, _BATCH):
+        numbers = range(start, min(start + _BATCH, count))
+        for number in numbers:
+            subject, body = fact("raw", 1_000, number)
+            await nc.publish(subject, body.encode(), reply=inbox)
+        for _ in numbers:
+            await answers.next_msg(timeout=30)
+    await close_bus(nc)
+    return {}
+
+
+async def read(config: Settings, *, count: int) -> dict[str, Any]:
+    """Events a second an ordered consumer hands to a callback that only keeps them."""
+    nc = await connect_bus(config, name="bench-read")
+    kept: list[Msg] = []
+    done = asyncio.Event()
+
+    async def keep(message: Msg) -> None:
+        kept.append(message)
+        if len(kept) == count:
+            done.set()
+
+    began = time.perf_counter()
+    subscription = await nc.jetstream().subscribe(
+        "",
+        stream="SESSIONS",
+        ordered_consumer=True,
+        cb=keep,
+        config=ConsumerConfig(deliver_policy=DeliverPolicy.ALL, filter_subject="ev.>"),
+        pending_msgs_limit=-1,
+        pending_bytes_limit=-1,
+    )
+    await done.wait()
+    rate = count / (time.perf_counter() - began)
+    await subscription.unsubscribe()
+    await close_bus(nc)
+    return {"rate": rate}
+
+
+async def publish(config: Settings, *, count: int) -> dict[str, Any]:
+    """Events a second stored by atomic batches of nothing but subject and body, one batch after the other."""
+    nc = await connect_bus(config, name="bench-publish")
+    facts = [fact("raw", 1_000, number) for number in range(count)]
+    began = time.perf_counter()
+    for start in range(0, count, _BATCH):
+        *leading, last = facts[start : start + _BATCH]
+        for place, (subject, body) in enumerate(leading, 1):
+            headers = {"Nats-Batch-Id": str(start), "Nats-Batch-Sequence": str(place)}
+            await nc.publish(subject, body.encode(), headers=headers)
+        headers = {
+            "Nats-Batch-Id": str(start),
+            "Nats-Batch-Sequence": str(len(leading) + 1),
+            "Nats-Batch-Commit": "1",
+        }
+        await nc.request(last[0], last[1].encode(), timeout=30, headers=headers)
+    rate = count / (time.perf_counter() - began)
+    await close_bus(nc)
+    return {"rate": rate}
+
+
+async def copy(config: Settings, *, count: int) -> dict[str, Any]:
+    """Rows a second by COPY of one jsonb column, 1,000 a transaction."""
+    bodies = [fact("raw", 1_000, number)[1] for number in range(count)]
+    async with await connect(config, name="bench-copy") as conn:
+        await conn.execute(b"create table bench_copy (body jsonb not null)")
+        began = time.perf_counter()
+        for start in range(0, count, _ROWS):
+            async with (
+                conn.transaction(),
+                conn.cursor() as cursor,
+                cursor.copy(b"copy bench_copy from stdin") as rows,
+            ):
+                for body in bodies[start : start + _ROWS]:
+                    await rows.write_row((body,))
+        rate = count / (time.perf_counter() - began)
+        await conn.execute(b"drop table bench_copy")
+    return {"rate": rate}

@@ -1,0 +1,90 @@
+"""From `publish` to the answer of a query that shows it."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from producers.publisher import Publisher, checked_fact
+from runtime.bus import close_bus, connect_bus
+from runtime.settings import Settings
+from schemas.subjects import Subject
+
+_READERS = 4
+_READ_PER_S = 200  # queries a second, whatever the rate: of more events only some are looked for
+
+
+async def seen(config: Settings, *, rate: int, seconds: float) -> dict[str, Any]:
+    """Publish `rate` events a second one by one; of up to 200 a second, milliseconds until a GET shows them.
+
+    The GET names the position of its event and is asked as soon as that is acknowledged.
+    """
+    nc = await connect_bus(config, name="bench-seen", publisher=True)
+    publisher = Publisher(nc, partitions=config.partitions, timeout=30)
+    http = [await Http.open(config.api_port) for _ in range(_READERS * 8)]
+    free: asyncio.Queue[Http] = asyncio.Queue()
+    for client in http:
+        free.put_nowait(client)
+    loop = asyncio.get_running_loop()
+    waits: list[float] = []
+    every = max(1, rate // _READ_PER_S)
+
+    async def one(number: int) -> None:
+        began = loop.time()
+        session = f"seen-{number % (rate * 10)}"
+        body = json.dumps({"name": f"e{number}"}).encode()
+        subject = Subject(config.site, "session", session, "event")
+        ack = await publisher.publish(checked_fact(subject, body, now=datetime.now(UTC)))
+        if number % every == 0:
+            client = await free.get()
+            status = await client.get(f"/api/sessions/{session}", str(ack.position))
+            free.put_nowait(client)
+            if status != 200:
+                raise RuntimeError(f"the query answered {status}")
+            waits.append((loop.time() - began) * 1e3)
+
+    began, tasks = loop.time(), []
+    for number in range(round(rate * seconds)):
+        if (wait := began + number / rate - loop.time()) > 0:
+            await asyncio.sleep(wait)
+        tasks.append(asyncio.create_task(one(number)))
+    await asyncio.gather(*tasks)
+    for client in http:
+        client.close()
+    await publisher.aclose()
+    await close_bus(nc)
+    waits.sort()
+    return {
+        "p50": waits[len(waits) // 2],
+        "p99": waits[int(len(waits) * 0.99)],
+        "max": waits[-1],
+        "looked_for": len(waits),
+    }
+
+
+class Http:
+    """One kept connection. A full client would take more of the processors than what it measures."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, port: int) -> "Http":
+        """To our API on loopback."""
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    async def get(self, path: str, position: str) -> int:
+        """Ask; answers the status."""
+        self._writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: bench\r\nFoldline-Min-Position: {position}\r\n\r\n".encode()
+        )
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        lines = head.decode().lower().split("\r\n")
+        length = next(int(line[15:]) for line in lines if line.startswith("content-length:"))
+        await self._reader.readexactly(length)
+        return int(lines[0].split()[1])
+
+    def close(self) -> None:
+        """Done."""
+        self._writer.close()

@@ -1,0 +1,61 @@
+"""The two real servers of a measurement, embedded, in a directory of their own that goes away with them."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from consumers.reactors.liveness import Liveness
+from foldline.embedded.nats import NatsServer
+from foldline.embedded.ports import pick_port
+from foldline.embedded.postgres import PostgresServer
+from projections.catalogue import PROJECTIONS
+from projections.generations import add_leases
+from projections.install import install
+from runtime.bus import close_bus, connect_bus
+from runtime.line import prepare_line
+from runtime.postgres import connect_with_retry
+from runtime.schema import install_engine
+from runtime.settings import Settings
+
+
+@asynccontextmanager
+async def servers(*, sync_always: bool = True, **changes: Any) -> AsyncIterator[Settings]:
+    """NATS that syncs before it acknowledges, PostgreSQL that syncs its commits; all is installed in them."""
+    with tempfile.TemporaryDirectory(prefix="foldline-bench-", ignore_cleanup_errors=True) as made:
+        folder = Path(made)
+        nats, postgres = (
+            NatsServer(folder / "nats", sync_always=sync_always),
+            PostgresServer(folder / "postgres"),
+        )
+        try:
+            await asyncio.to_thread(nats.start)
+            await asyncio.to_thread(postgres.start)
+            config = Settings(
+                _env_file=None,
+                nats_url=nats.url,
+                nats_monitor_url=nats.monitor_url,
+                database_url=postgres.dsn,
+                api_port=pick_port("127.0.0.1"),
+                log_level="warning",
+                allow_unsynced=not sync_always,
+                **changes,
+            )
+            await _prepare(config)
+            yield config
+        finally:
+            await asyncio.to_thread(postgres.stop)
+            await asyncio.to_thread(nats.stop)
+
+
+async def _prepare(config: Settings) -> None:
+    nc = await connect_bus(config, name="bench")
+    await prepare_line(nc, config)
+    await close_bus(nc)
+    async with await connect_with_retry(config, name="bench") as conn:
+        await install_engine(conn)
+        for projection in PROJECTIONS:
+            await install(conn, projection, config.partitions)
+        await add_leases(conn, Liveness.name, config.partitions)
