@@ -50,6 +50,8 @@ from runtime.telemetry import tracer_provider
 logger = logging.getLogger("foldline.consumer")
 _quiet = logging.getLogger("foldline.faststream")  # its line per message belongs into debugging
 _quiet.setLevel(logging.WARNING)
+# On a busy machine a fetch that found nothing ends in another TimeoutError than FastStream looks for.
+_quiet.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], TimeoutError)))
 
 
 def create_app(config: Settings) -> FastStream:

@@ -145,7 +145,7 @@ class CatchUp:
             self._credit = max(0, self._credit - status.unused)
             await self.ask()
         elif not status.is_heartbeat:
-            self.broken = f"{status.code} {status.description}"
+            self.broken = f"{status.code} {status.description or 'nothing answers'}".strip()
 
     def _on_delivery(self, subject: bytes, reply: bytes, body: bytes, headers: bytes) -> None:
         # Asks for no more by itself: every arrival makes the follower take, and then it asks.

@@ -17,6 +17,7 @@ class Waiting:
     fact: Fact
     stream: str
     expected_last: int | None
+    headers: str  # the fact's, as lines of a header block
     size: int  # body and headers, bytes
     deadline: float  # the caller's bound, on the loop's clock
     answer: asyncio.Future[Ack]

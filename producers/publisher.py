@@ -1,6 +1,7 @@
 """The one way out of our servers: every fact we put on the line is acknowledged, synced, and there once."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from typing import Final
@@ -89,7 +90,9 @@ class Publisher:
             pass  # told by the outcome
         finally:
             item.answer.cancel()
-        outcome = self._outcome(item, started)
+        outcome, word = self._outcome(item)
+        _published(item.stream, word).inc()
+        _seconds(item.stream).observe(asyncio.get_running_loop().time() - started)
         if isinstance(outcome, Ack):
             return outcome
         raise outcome
@@ -116,7 +119,16 @@ class Publisher:
         finally:
             for item in items:
                 item.answer.cancel()
-        return [self._outcome(item, started) for item in items]
+        outcomes, words = [], Counter[tuple[str, str]]()
+        for item in items:
+            outcome, word = self._outcome(item)
+            outcomes.append(outcome)
+            words[item.stream, word] += 1
+        for (stream, word), count in words.items():
+            _published(stream, word).inc(count)
+        for stream in {stream for stream, _ in words}:
+            _seconds(stream).observe(asyncio.get_running_loop().time() - started)
+        return outcomes
 
     async def aclose(self) -> None:
         """Refuse new facts and wait for those under way, which their callers' bounds end."""
@@ -136,29 +148,30 @@ class Publisher:
         except KeyError:
             # Left to the server it would look like a cluster without a leader.
             raise InvalidFact("unknown_fact", f"no stream keeps {subject}") from None
-        size = len(fact.body) + sum(len(name) + len(value) for name, value in fact.headers.items())
+        headers = "".join([f"{name}: {value}\r\n" for name, value in fact.headers.items()])
+        if headers.count("\n") > len(fact.headers) or headers.count("\r") > len(fact.headers):
+            raise InvalidFact("invalid_header", "a header holds a line break")
+        size = len(fact.body) + len(headers)
         if size + _HEADERS_ROOM > self._nc.max_payload:
             raise InvalidFact("too_large", f"the fact has {size} bytes, the bus takes {self._nc.max_payload}")
         return Waiting(
             fact=fact,
             stream=stream,
             expected_last=expected_last,
+            headers=headers,
             size=size,
             deadline=deadline,
             answer=asyncio.get_running_loop().create_future(),
         )
 
-    def _outcome(self, item: Waiting, started: float) -> Ack | PublishError:
-        outcome: Ack | PublishError
+    def _outcome(self, item: Waiting) -> tuple[Ack | PublishError, str]:
+        """What the caller gets, and the word the metrics have for it."""
         if item.answer.cancelled():
-            outcome, word = BusUnavailable("the bus did not acknowledge in time"), "unavailable"
-        elif (error := item.answer.exception()) is None:
-            outcome = item.answer.result()
-            word = "duplicate" if outcome.duplicate else "stored"
-        elif isinstance(error, PublishError):
-            outcome, word = error, "conflict" if isinstance(error, Conflict) else "refused"
-        else:
-            raise error
-        _published(item.stream, word).inc()
-        _seconds(item.stream).observe(asyncio.get_running_loop().time() - started)
-        return outcome
+            return BusUnavailable("the bus did not acknowledge in time"), "unavailable"
+        error = item.answer.exception()
+        if error is None:
+            ack = item.answer.result()
+            return ack, "duplicate" if ack.duplicate else "stored"
+        if isinstance(error, PublishError):
+            return error, "conflict" if isinstance(error, Conflict) else "refused"
+        raise error

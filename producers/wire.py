@@ -52,22 +52,32 @@ class Wire:
         """Store all or none, with consecutive sequences. Raises InDoubt, BatchRefused."""
         batch = secrets.token_urlsafe(9)
         *leading, last = items
-        for number, item in enumerate(leading, 1):
-            headers = self._headers(item)
-            headers["Nats-Batch-Id"] = batch
-            headers["Nats-Batch-Sequence"] = str(number)
-            await self._requests.send(str(item.fact.subject), item.fact.body, headers)
-        headers = self._headers(last)
-        headers["Nats-Batch-Id"] = batch
-        headers["Nats-Batch-Sequence"] = str(len(items))
-        headers["Nats-Batch-Commit"] = "1"
-        reply = await self._requests.ask(str(last.fact.subject), last.fact.body, headers, timeout)
+
+        def lines(reply: str) -> bytes:
+            written = [
+                self._line(item, f"Nats-Batch-Id: {batch}\r\nNats-Batch-Sequence: {number}\r\n")
+                for number, item in enumerate(leading, 1)
+            ]
+            end = f"Nats-Batch-Id: {batch}\r\nNats-Batch-Sequence: {len(items)}\r\nNats-Batch-Commit: 1\r\n"
+            return b"".join([*written, self._line(last, end, f"{reply} ")])
+
+        reply = await self._requests.ask_with(lines, timeout)
         answer = self._read(reply.data)
         if "error" in answer or answer.get("count") != len(items):
             # A count that does not match answers for nobody: single publishes ask again for each.
             raise BatchRefused
         first = answer["seq"] - len(items) + 1
         return [self._ack(item, first + offset) for offset, item in enumerate(items)]
+
+    def _line(self, item: Waiting, batch: str, reply: str = "") -> bytes:
+        """One message as NATS's protocol has it."""
+        fact = item.fact
+        mine = f"{MESSAGE_ID}: {fact.message_id}\r\n"
+        if item.expected_last is not None:
+            mine += f"{EXPECTED}: {item.expected_last}\r\n{EXPECTED_OF}: {self._entity(item)}\r\n"
+        headers = f"NATS/1.0\r\n{item.headers}{mine}{batch}\r\n".encode()
+        sizes = f"{len(headers)} {len(headers) + len(fact.body)}"
+        return b"%b%b%b\r\n" % (f"HPUB {fact.subject} {reply}{sizes}\r\n".encode(), headers, fact.body)
 
     def _headers(self, item: Waiting) -> dict[str, str]:
         fact = item.fact

@@ -56,4 +56,6 @@ def parse_status(message: Msg) -> Status | None:
     if message.reply.startswith("$JS.ACK.") or not headers or "Status" not in headers:
         return None
     unused = headers.get("Nats-Pending-Messages", "0")
-    return Status(headers["Status"], headers.get("Description", ""), int(unused))
+    # Of a status with headers behind it the client takes those for part of the description.
+    description = headers.get("Description", "").partition("\r\n")[0].partition("\n")[0]
+    return Status(headers["Status"], description, int(unused))

@@ -63,6 +63,7 @@ def is_token(text: str) -> bool:
     return TOKEN.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=65_536)
 def partition_of(entity_id: str, partitions: int) -> int:
     """The partition of an entity: NATS's own `partition(n, <id token>)`, FNV-1a (32 bit) modulo n.
 

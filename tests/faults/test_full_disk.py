@@ -6,12 +6,17 @@ import logging
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
+from runtime.postgres import connect
+from runtime.settings import Settings
 from tests.conftest import line_settings
 from tests.faults.load import under_load
 from tests.processes import Processes
@@ -75,6 +80,24 @@ async def test_the_same_again_and_again(
     await _filled(own_nats, small_postgres, small_disk, processes, times=5)
 
 
+async def _folded(settings: Settings) -> dict[int, int]:
+    """How far each partition is; empty while PostgreSQL is not there."""
+    with suppress(psycopg.Error):
+        async with await connect(settings, name="test-folded") as db:
+            cursor = await db.execute(
+                "select part, (seqs->>'SESSIONS')::bigint from foldline.lease where follower = 'sessions'"
+                " and seqs ? 'SESSIONS'"
+            )
+            return dict(await cursor.fetchall())
+    return {}
+
+
+async def _folds_on(settings: Settings, before: dict[int, int]) -> bool:
+    """Whether every partition has come further."""
+    now = await _folded(settings)
+    return now.keys() >= before.keys() and all(now[part] > sequence for part, sequence in before.items())
+
+
 async def _filled(
     nats: NatsServer, postgres: PostgresServer, disk: Path, processes: Processes, *, times: int
 ) -> None:
@@ -98,5 +121,9 @@ async def _filled(
                 logger.info("PostgreSQL had ended")
                 await asyncio.to_thread(postgres.start)
             assert all(consumer.running for consumer in load.consumers)
+            # A reason is told once, and again only after something was folded meanwhile.
+            await wait_until(
+                partial(_folds_on, settings, await _folded(settings)), 100, what="folding goes on"
+            )
     for consumer in load.consumers:
         assert "cannot " not in consumer.text()  # what a follower says of our own bugs

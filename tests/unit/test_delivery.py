@@ -52,3 +52,10 @@ def test_status_messages(headers: dict[str, str], heartbeat: bool, ends: bool, u
     status = parse_status(message(headers))
     assert status is not None
     assert (status.is_heartbeat, status.ends_request, status.unused) == (heartbeat, ends, unused)
+
+
+def test_headers_behind_a_status_are_no_part_of_its_description() -> None:
+    block = {"Status": "503", "Description": "\r\nNats-Subject: $JS.API.CONSUMER.MSG.NEXT.SESSIONS.c"}
+    status = parse_status(message(block))
+    assert status is not None
+    assert (status.code, status.description) == ("503", "")

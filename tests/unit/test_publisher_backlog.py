@@ -11,7 +11,13 @@ def waiting(session: str, name: str, *, size: int = 1, expected_last: int | None
     fact = Fact(Subject("local", "session", session, "event"), b"{}", name, {})
     answer = asyncio.get_running_loop().create_future()
     return Waiting(
-        fact=fact, stream="SESSIONS", expected_last=expected_last, size=size, deadline=0, answer=answer
+        fact=fact,
+        stream="SESSIONS",
+        expected_last=expected_last,
+        headers="",
+        size=size,
+        deadline=0,
+        answer=answer,
     )
 
 
