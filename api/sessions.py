@@ -1,5 +1,6 @@
 """GET of one session: the document, and its events, metrics and history by pages."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Response
@@ -12,7 +13,8 @@ from api.moments import read_moment
 from api.params import Limit, Query, Text, bad_parameter, documented, read_query
 from api.past import Past
 from api.reader import Reader
-from projections.sessions.views import PROJECTION, Page, Reading, SessionViews
+from api.together import Together
+from projections.sessions.views import PROJECTION, Asked, Page, Reading, SessionDocument, SessionViews
 from projections.sessions.window import Way, Window
 from runtime.http import SessionProblem, session_not_found
 from schemas.subjects import is_token
@@ -92,6 +94,11 @@ def sessions_router(reader: Reader, views: SessionViews, past: Past) -> APIRoute
     """Routes below `/api/sessions/{id}`."""
     router = APIRouter(prefix="/api/sessions/{session_id}", tags=["sessions"])
 
+    async def ask(asked: Sequence[Asked], longest: int | None) -> Sequence[SessionDocument]:
+        return await reader.read(lambda conn: views.sessions(conn, asked, longest=longest))
+
+    together = Together(ask, queries=max(1, reader.settings.pool_size // 2))
+
     async def prepare(session_id: str, request: Request) -> None:
         if not is_token(session_id):
             raise session_not_found(session_id)  # nobody could have published it
@@ -111,7 +118,7 @@ def sessions_router(reader: Reader, views: SessionViews, past: Past) -> APIRoute
         if query.at is not None:
             answer = await past.document(await site_of(session_id, query.site), session_id, at)
             return json_response(answer.body, answer.position)
-        found = await reader.read(lambda conn: views.session(conn, session_id, query.site))
+        found = await together.read((session_id, query.site))
         _check(session_id, found)
         return json_response(found.body or b"", found.position)
 

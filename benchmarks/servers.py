@@ -26,6 +26,7 @@ async def servers(*, sync_always: bool = True, **changes: Any) -> AsyncIterator[
     """NATS that syncs before it acknowledges, PostgreSQL that syncs its commits; all is installed in them."""
     with tempfile.TemporaryDirectory(prefix="foldline-bench-", ignore_cleanup_errors=True) as made:
         folder = Path(made)
+        await asyncio.to_thread(folder.chmod, 0o711)  # PostgreSQL may run as another user
         nats, postgres = (
             NatsServer(folder / "nats", sync_always=sync_always),
             PostgresServer(folder / "postgres"),

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
-from nats.aio.client import Client
-
 from producers.backlog import Waiting
 from producers.checked import checked_fact
 from producers.group_commit import GroupCommit
@@ -16,6 +14,7 @@ from producers.requests import Requests
 from producers.stored import StoredFacts
 from producers.wire import Wire
 from runtime.metrics import PUBLISH_SECONDS, PUBLISHED
+from runtime.sinks import BusClient
 from schemas.facts import Fact
 from schemas.streams import DUPLICATE_WINDOW_S, STREAMS, stream_of
 from schemas.validation import InvalidFact
@@ -48,7 +47,7 @@ class Publisher:
 
     def __init__(
         self,
-        nc: Client,
+        nc: BusClient,
         *,
         partitions: int,
         timeout: float = 5.0,

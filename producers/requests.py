@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, NamedTuple
 
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error
+
+from runtime.sinks import BusClient
 
 logger = logging.getLogger("foldline.publisher")
 
@@ -18,17 +19,24 @@ class InDoubt(Exception):
     """No answer: the request may have taken effect or not. Ask again under the same message id."""
 
 
+class Reply(NamedTuple):
+    """What was answered."""
+
+    data: bytes
+    headers: Mapping[str, str]
+
+
 class Requests:
     """One inbox for all replies. nats-py's own `request` sits out its timeout when the server dies."""
 
-    def __init__(self, nc: Client) -> None:
+    def __init__(self, nc: BusClient) -> None:
         self.nc = nc
-        self._waiting: dict[str, asyncio.Future[Msg]] = {}
+        self._waiting: dict[str, asyncio.Future[Reply]] = {}
         self._inbox: str | None = None
         self._count = 0
         self._opening = asyncio.Lock()
 
-    async def ask(self, subject: str, body: bytes, headers: dict[str, str] | None, timeout: float) -> Msg:
+    async def ask(self, subject: str, body: bytes, headers: dict[str, str] | None, timeout: float) -> Reply:
         """Send one request and wait at most `timeout` seconds. Raises InDoubt."""
 
         async def send(reply: str) -> None:
@@ -36,7 +44,7 @@ class Requests:
 
         return await self._asked(send, timeout)
 
-    async def ask_with(self, lines: Callable[[str], bytes], timeout: float) -> Msg:
+    async def ask_with(self, lines: Callable[[str], bytes], timeout: float) -> Reply:
         """The same with messages that are protocol lines already; `lines` takes the subject of the answer.
 
         Of a thousand messages each costs a fifth of what it costs to publish them one by one.
@@ -47,23 +55,23 @@ class Requests:
 
         return await self._asked(send, timeout)
 
-    async def _asked(self, send: Callable[[str], Awaitable[None]], timeout: float) -> Msg:
+    async def _asked(self, send: Callable[[str], Awaitable[None]], timeout: float) -> Reply:
         inbox = self._inbox or await self._open()
         self._count += 1
         token = str(self._count)
-        reply: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting[token] = reply
         try:
             await send(f"{inbox}.{token}")
             async with asyncio.timeout(timeout):
-                message = await reply
+                answer = await reply
         except TimeoutError:
             raise InDoubt(f"no answer within {timeout:.1f} s") from None
         finally:
             del self._waiting[token]
-        if not message.data and message.headers and message.headers.get("Status") == _NO_RESPONDERS:
+        if not answer.data and answer.headers.get("Status") == _NO_RESPONDERS:
             raise InDoubt("nothing answers: no stream, or no leader now")
-        return message
+        return answer
 
     async def _publish(self, subject: str, body: bytes, headers: dict[str, str] | None, reply: str) -> None:
         try:
@@ -88,17 +96,24 @@ class Requests:
                     raise InDoubt("not connected")
                 inbox = self.nc.new_inbox()
                 try:
-                    await self.nc.subscribe(f"{inbox}.*", cb=self._on_reply)
+                    opened = await self.nc.subscribe(f"{inbox}.*", cb=self._on_reply)
                 except (Error, OSError) as exc:
                     raise InDoubt(f"not connected ({type(exc).__name__})") from exc
+                self.nc.answers[opened._id] = self._on_answer
                 self._follow_disconnects()
                 self._inbox = inbox
             return self._inbox
 
+    def _on_answer(self, subject: bytes, body: bytes) -> None:
+        self._answered(subject.decode(), Reply(body, {}))
+
     async def _on_reply(self, message: Msg) -> None:
-        reply = self._waiting.get(message.subject.rpartition(".")[2])
+        self._answered(message.subject, Reply(message.data, message.headers or {}))
+
+    def _answered(self, subject: str, answer: Reply) -> None:
+        reply = self._waiting.get(subject.rpartition(".")[2])
         if reply is not None and not reply.done():
-            reply.set_result(message)
+            reply.set_result(answer)
 
     def _follow_disconnects(self) -> None:
         # A client has one callback, given at connect time, and it belongs to whoever connected: chain ours.

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from nats.aio.msg import Msg
-
-from producers.requests import InDoubt, Requests
+from producers.requests import InDoubt, Reply, Requests
 from schemas.facts import MESSAGE_ID
 from schemas.headers import headers_of
 from schemas.subjects import Subject
@@ -55,7 +53,7 @@ class StoredFacts:
             None,
             timeout,
         )
-        headers = reply.headers or {}
+        headers = reply.headers
         status = headers.get("Status")
         if status == "404":
             return None
@@ -82,7 +80,7 @@ class StoredFacts:
         )
 
 
-def _from_direct(reply: Msg, headers: Mapping[str, str]) -> Stored:
+def _from_direct(reply: Reply, headers: Mapping[str, str]) -> Stored:
     return Stored(
         sequence=int(headers["Nats-Sequence"]),
         subject=Subject.parse_stored(headers["Nats-Subject"]),

@@ -36,8 +36,7 @@ class Wire:
 
     async def one(self, item: Waiting, timeout: float) -> Ack:
         """Store one fact. Raises InDoubt, Conflict, Refused."""
-        fact = item.fact
-        reply = await self._requests.ask(str(fact.subject), fact.body, self._headers(item), timeout)
+        reply = await self._requests.ask_with(lambda reply: self._line(item, "", f"{reply} "), timeout)
         answer = self._read(reply.data)
         if "error" not in answer:
             return self._ack(item, answer["seq"], duplicate=bool(answer.get("duplicate")))
@@ -78,14 +77,6 @@ class Wire:
         headers = f"NATS/1.0\r\n{item.headers}{mine}{batch}\r\n".encode()
         sizes = f"{len(headers)} {len(headers) + len(fact.body)}"
         return b"%b%b%b\r\n" % (f"HPUB {fact.subject} {reply}{sizes}\r\n".encode(), headers, fact.body)
-
-    def _headers(self, item: Waiting) -> dict[str, str]:
-        fact = item.fact
-        headers = {**fact.headers, MESSAGE_ID: fact.message_id}
-        if item.expected_last is not None:
-            headers[EXPECTED] = str(item.expected_last)
-            headers[EXPECTED_OF] = self._entity(item)
-        return headers
 
     def _read(self, data: bytes) -> dict[str, Any]:
         answer: dict[str, Any] = from_json(data)

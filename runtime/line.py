@@ -85,13 +85,19 @@ async def api(
 
     An unanswered call reads as `{"error": {"code": 503}}`, which is what a cluster without a leader says.
     """
+    task = asyncio.current_task()
+    cancelled = task.cancelling() if task else 0
+    answer: dict[str, Any]
     try:
         reply = await nc.request(
             f"$JS.API.{call}", json.dumps(body).encode() if body else b"", timeout=timeout
         )
+        answer = json.loads(reply.data)
     except (Error, OSError) as exc:
-        return {"error": {"code": _NO_QUORUM_YET, "description": f"JetStream does not answer: {exc}"}}
-    answer: dict[str, Any] = json.loads(reply.data)
+        answer = {"error": {"code": _NO_QUORUM_YET, "description": f"JetStream does not answer: {exc}"}}
+    if task and task.cancelling() > cancelled:
+        # `wait_for`, by which the client waits, swallows a cancellation that comes with the answer.
+        raise asyncio.CancelledError
     return answer
 
 

@@ -1,9 +1,9 @@
-"""Deliveries from a stream handed over as they come off the socket: the short way into a follower.
+"""Messages handed over as they come off the socket: the short way into a follower, and back to a publisher.
 
 nats-py tries six patterns on every line, builds a message object, parses its headers character by character
 and passes it through a queue to a task. That costs several times what a fold does, so followers subscribe
 with a sink: stored messages go to the sink, everything else (what the server says about the subscription)
-the usual way, to the callback.
+the usual way, to the callback. Publishers have their acknowledgements answered the same way.
 """
 
 from collections.abc import Callable
@@ -15,16 +15,21 @@ from nats.protocol.parser import Parser
 Sink = Callable[[bytes, bytes, bytes, bytes], None]
 """Takes subject, reply subject, body and header block (maybe empty) of one delivery. Must not raise."""
 
+Answer = Callable[[bytes, bytes], None]
+"""Takes subject and body of a message without headers that asks for no reply. Must not raise."""
+
 _DELIVERY: Final = b"$JS.ACK."
+_PLAIN: Final = 4  # words of a line that tells of no reply subject and no headers
 _LINE: Final = b"\r\n"
 
 
 class BusClient(Client):
-    """nats-py's client with sinks: `sinks` by the id of the subscription they belong to."""
+    """nats-py's client with `sinks` and `answers`, both by the id of the subscription they belong to."""
 
     def __init__(self) -> None:
         super().__init__()
         self.sinks: dict[int, Sink] = {}
+        self.answers: dict[int, Answer] = {}
         self._ps = _DeliveryParser(self)
 
 
@@ -44,7 +49,7 @@ class _DeliveryParser(Parser):
 
     def _deliver(self) -> bytes | None:
         """Hand deliveries over, up to the first whole piece of another kind: that is answered."""
-        arrived, sinks, stats = self._arrived, self.nc.sinks, self.nc.stats
+        arrived, sinks, answers, stats = self._arrived, self.nc.sinks, self.nc.answers, self.nc.stats
         start, other = 0, None
         while (line_end := arrived.find(_LINE, start)) >= 0:
             body = after = line_end + 2
@@ -55,14 +60,18 @@ class _DeliveryParser(Parser):
                 after += int(words[-1]) + 2
             if len(arrived) < after:
                 break
-            sink = sinks.get(int(words[2])) if after > body else None
-            if sink is None or not words[3].startswith(_DELIVERY):
+            sid = int(words[2]) if after > body else 0
+            if sid in sinks and words[3].startswith(_DELIVERY):
+                headers = bytes(arrived[line_end + 2 : body])
+                sinks[sid](words[1], words[3], bytes(arrived[body : after - 2]), headers)
+            elif sid in answers and len(words) == _PLAIN:
+                answers[sid](words[1], bytes(arrived[body : after - 2]))
+            else:
                 other = bytes(arrived[start:after])
                 start = after
                 break
             stats["in_msgs"] += 1
             stats["in_bytes"] += after - 2 - body
-            sink(words[1], words[3], bytes(arrived[body : after - 2]), bytes(arrived[line_end + 2 : body]))
             start = after
         del arrived[:start]
         return other

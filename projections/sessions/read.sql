@@ -22,29 +22,44 @@ live as materialized (select foldline.live(%(projection)s, g.number) as number f
 -- Fragment: one reading of the clock for a whole statement; a heartbeat before the deadline is too old.
 clock as materialized (select clock_timestamp() - %(timeout)s::interval as deadline)
 
--- name: found
+-- name: id
+-- Fragment: the id asked for.
+%(id)s
+
+-- name: asked
+-- Fragment: the site asked for; null for none in particular.
+%(asked)s::text
+
+-- name: sites-of
 -- Fragment: the sites that have the session asked for: the own one or the one asked for, else all others.
-found as materialized (
-    select case when cardinality(nearest) = 1 then nearest else array(
+select case when cardinality(nearest) = 1 then nearest else array(
+    select s.site from {schema}.session s
+    where s.id = {id} and {asked} is null
+    order by s.site
+    limit 10
+) end as sites
+from (
+    select array(
         select s.site from {schema}.session s
-        where s.id = %(id)s and %(asked)s::text is null
-        order by s.site
-        limit 10
-    ) end as sites
-    from (
-        select array(
-            select s.site from {schema}.session s
-            where s.site = coalesce(%(asked)s, %(own)s) and s.id = %(id)s
-        ) as nearest
-    )
+        where s.site = coalesce({asked}, %(own)s) and s.id = {id}
+    ) as nearest
+    offset 0 -- or it is looked for twice
 )
 
+-- name: found
+-- Fragment: the same of one session, for the whole statement.
+found as materialized ({sites-of})
+
+-- name: partitions
+-- Fragment: the partitions a position tells of; `parts` null means all.
+(%(parts)s::smallint[] is null or l.part = any(%(parts)s))
+
 -- name: position
--- Fragment: how far the read model is, as a Foldline-Position; `parts` null means all partitions.
+-- Fragment: how far the read model is, as a Foldline-Position.
 (
     select string_agg(q.key || '/' || l.part || ':' || q.value, ',' order by q.key, l.part)
     from live, foldline.lease l, jsonb_each_text(l.seqs) q
-    where l.follower = %(projection)s and (%(parts)s::smallint[] is null or l.part = any(%(parts)s))
+    where l.follower = %(projection)s and {partitions}
 )
 
 -- name: document
@@ -94,16 +109,28 @@ select found.sites, {position} from found
 -- Facts of sessions that an operator had passed over.
 select seq from foldline.skip where projection = %(projection)s and stream = 'SESSIONS'
 
--- name: session
--- One session with everything; the sites tell whether it exists, and whether the id is enough.
-with {live}, {clock}, {found}
+-- name: sessions
+-- Sessions with everything, in the order they are asked for; the sites tell whether one exists, and whether its
+-- id is enough. `longest`: those with more events and metrics, or patches, are left out; null is for no bound.
+-- The arrays come as sub-selects, which hide their length: or it would be planned anew every time.
+with {live}, {clock}, wanted as materialized (
+    select * from unnest((select %(ids)s::text[]), (select %(asked)s::text[]), (select %(parts)s::smallint[]))
+        with ordinality w (id, site, part, place)
+), found as materialized (
+    select wanted.*, ({sites-of}) as sites from wanted
+)
 select found.sites, {position}, one.document, one.patches
 from found
 left join lateral (
     select {document} as document, {patches} as patches
     from {seen}
-    where cardinality(found.sites) = 1 and s.site = found.sites[1] and s.id = %(id)s
+    where cardinality(found.sites) = 1 and s.site = found.sites[1] and s.id = found.id
+      and (%(longest)s::bigint is null or s.events + s.metrics <= %(longest)s and not exists (
+          select from {schema}.patch p where p.site = s.site and p.id = s.id offset %(longest)s
+      ))
+    offset 0 -- one after the other by its key, however few sessions there were when it was planned
 ) one on true
+order by found.place
 
 -- name: history
 -- The patches of one session.

@@ -17,6 +17,8 @@ _LONG_HISTORY: Final = 64 << 10  # characters of patches
 T = TypeVar("T")
 
 Timeline = Literal["event", "metric"]
+Asked = tuple[str, str | None]
+"""The id of a session, and its site if one was named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,9 @@ class SessionViews:
         statements = Statements(schema)
         self._sites = statements.compose("sites")
         self._skipped = statements.compose("skipped")
-        self._session = statements.compose("session")
+        self._sessions = statements.compose(
+            "sessions", id="wanted.id", asked="wanted.site", partitions="l.part = found.part"
+        )
         self._history = statements.compose("history")
         self._timeline: dict[tuple[Timeline, Way], bytes] = {
             (timeline, way): statements.compose("timeline", timeline=timeline, **sql)
@@ -66,16 +70,26 @@ class SessionViews:
 
     async def session(self, conn: Connection, session_id: str, site: str | None) -> SessionDocument:
         """The whole session, with all timelines and every snapshot of its state."""
-        sites, position, document, patches = await only_row(
-            conn,
-            self._session,
-            self._which(session_id, site) | {"timeout": self._timeout},
-            prepare=True,
-        )
-        if document is None:
-            return SessionDocument(sites=sites, position=position, body=None)
-        body = await _aside(patches, lambda: with_history(document, patches))
-        return SessionDocument(sites=sites, position=position, body=body)
+        (found,) = await self.sessions(conn, [(session_id, site)], longest=None)
+        return found
+
+    async def sessions(
+        self, conn: Connection, asked: Sequence[Asked], *, longest: int | None
+    ) -> list[SessionDocument]:
+        """The same of several, in order. No body of one with more than `longest` events and metrics, or
+        patches.
+        """
+        values = {
+            "projection": PROJECTION,
+            "timeout": self._timeout,
+            "ids": [session_id for session_id, _ in asked],
+            "asked": [site for _, site in asked],
+            "parts": [partition_of(session_id, self._partitions) for session_id, _ in asked],
+            "own": self._own,
+            "longest": longest,
+        }
+        cursor = await conn.execute(self._sessions, values, prepare=True)
+        return [await _document(*row) for row in await cursor.fetchall()]
 
     async def sites(self, conn: Connection, session_id: str, site: str | None) -> Reading:
         """Where the session exists."""
@@ -139,6 +153,15 @@ class SessionViews:
             "own": self._own,
             "asked": site,
         }
+
+
+async def _document(
+    sites: Sequence[str], position: str | None, document: str | None, patches: str | None
+) -> SessionDocument:
+    if document is None:
+        return SessionDocument(sites=sites, position=position, body=None)
+    body = await _aside(patches, lambda: with_history(document, patches))
+    return SessionDocument(sites=sites, position=position, body=body)
 
 
 async def _aside(patches: str | None, work: Callable[[], T]) -> T:

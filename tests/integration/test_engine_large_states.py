@@ -56,7 +56,7 @@ class Alone:
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(consumers.projector, "_decode"), (projections.sessions.projection, "fold")]
+    ("module", "name"), [(consumers.projector, "prepare"), (projections.sessions.projection, "fold")]
 )
 async def test_patches_of_a_large_state_let_others_run(
     db: Connection, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str

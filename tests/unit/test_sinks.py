@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from runtime.sinks import BusClient
 
-SUNK, OTHER = 7, 8
+SUNK, ANSWERED, OTHER = 7, 8, 9
 _TEXT = st.text("abc.\x0b", min_size=1, max_size=8).map(str.encode)
 _BODY = st.sampled_from([b"", b"{}", b"MSG a 7 1\r\nx\r\n", b"\r\nPING\r\n", bytes(range(256))])
 _HEADERS = st.sampled_from([b"", b"NATS/1.0\r\nA: b\r\n\r\n"])
 _REPLIES = st.sampled_from([b"$JS.ACK.S.c.1.2.3.4.5", b"_INBOX.x", b""])
-_SIDS = st.sampled_from([SUNK, OTHER])
+_SIDS = st.sampled_from([SUNK, ANSWERED, OTHER])
 
 
 def _message(subject: bytes, sid: int, reply: bytes, body: bytes, headers: bytes) -> bytes:
@@ -40,6 +40,7 @@ class Client(BusClient):
         self.sinks[SUNK] = lambda subject, reply, body, headers: self.seen.append(
             ("sink", subject, reply, body, headers)
         )
+        self.answers[ANSWERED] = lambda subject, body: self.seen.append(("answer", subject, b"", body, b""))
 
     async def _process_msg(self, sid: int, subject: Any, reply: Any, data: Any, headers: Any) -> None:
         self.seen.append((sid, bytes(subject), bytes(reply), data, headers or b""))
@@ -59,11 +60,15 @@ async def test_every_piece_goes_its_way_in_order(pieces: list[tuple[Any, ...]], 
             expected += ["ping"] if piece[0] == b"PING\r\n" else []
             continue
         subject, sid, reply, body, headers = piece
-        if b"\x0b" in subject and not (sid == SUNK and reply.startswith(b"$JS")):
+        way: Any = sid
+        if sid == SUNK and reply.startswith(b"$JS"):
+            way = "sink"
+        elif sid == ANSWERED and not reply and not headers:
+            way = "answer"
+        elif b"\x0b" in subject:
             continue  # nats-py itself takes it for a blank
         wire += _message(*piece)
-        sunk = sid == SUNK and reply.startswith(b"$JS")
-        expected.append(("sink" if sunk else sid, subject, *((reply, body, headers))))
+        expected.append((way, subject, reply, body, headers))
     for start in range(0, len(wire), size):
         await client._ps.parse(wire[start : start + size])
     assert client.seen == expected

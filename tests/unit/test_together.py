@@ -1,0 +1,109 @@
+"""Reads of single sessions that go together: who waits for whom, and who does not."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from api.together import Together
+from projections.sessions.views import Asked, SessionDocument
+from tests.waiting import wait_until
+
+LONG = "long"
+
+
+class Database:
+    """Answers when it is told to, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.queries: list[tuple[list[str], int | None]] = []
+        self.open = asyncio.Event()
+        self.broken = False
+
+    async def ask(self, asked: Sequence[Asked], longest: int | None) -> list[SessionDocument]:
+        self.queries.append(([session for session, _ in asked], longest))
+        await self.open.wait()
+        if self.broken:
+            raise OSError("away")
+        return [
+            SessionDocument(
+                sites=["local"],
+                position=None,
+                body=None if session == LONG and longest is not None else session.encode(),
+            )
+            for session, _ in asked
+        ]
+
+
+def reading(together: Together, *sessions: str) -> list[asyncio.Task[SessionDocument]]:
+    return [asyncio.create_task(together.read((session, None))) for session in sessions]
+
+
+async def bodies(reads: list[asyncio.Task[SessionDocument]]) -> list[bytes | None]:
+    return [found.body for found in await asyncio.gather(*reads)]
+
+
+async def test_what_waits_for_a_query_is_the_next_one() -> None:
+    database = Database()
+    together = Together(database.ask, queries=1)
+    reads = reading(together, "a")
+    await wait_until(lambda: database.queries)
+    reads += reading(together, "b", "c", "b")
+    await asyncio.sleep(0)
+    database.open.set()
+    assert await bodies(reads) == [b"a", b"b", b"c", b"b"]
+    assert [sessions for sessions, _ in database.queries] == [["a"], ["b", "c"]]
+
+
+async def test_nobody_waits_while_a_query_is_free() -> None:
+    database = Database()
+    together = Together(database.ask, queries=2)
+    reads = reading(together, "a")
+    await wait_until(lambda: len(database.queries) == 1)
+    reads += reading(together, "b")
+    await wait_until(lambda: len(database.queries) == 2)
+    database.open.set()
+    assert await bodies(reads) == [b"a", b"b"]
+
+
+async def test_a_query_has_a_bound() -> None:
+    database = Database()
+    together = Together(database.ask, queries=1)
+    reads = reading(together, *(f"s{number}" for number in range(80)))
+    await wait_until(lambda: database.queries)
+    database.open.set()
+    assert await bodies(reads) == [f"s{number}".encode() for number in range(80)]
+    assert [len(sessions) for sessions, _ in database.queries] == [1, 32, 32, 15]
+
+
+async def test_a_long_session_is_read_alone() -> None:
+    database = Database()
+    database.open.set()
+    together = Together(database.ask, queries=1)
+    assert await bodies(reading(together, "a", LONG)) == [b"a", LONG.encode()]
+    assert database.queries[-1] == ([LONG], None)
+
+
+async def test_an_error_reaches_everybody_and_the_next_read_works() -> None:
+    database = Database()
+    together = Together(database.ask, queries=1)
+    reads = reading(together, "a", "b", "c")
+    database.broken = True
+    database.open.set()
+    for read in reads:
+        with pytest.raises(OSError, match="away"):
+            await read
+    database.broken = False
+    assert await bodies(reading(together, "d")) == [b"d"]
+
+
+async def test_who_leaves_is_no_trouble_for_the_others() -> None:
+    database = Database()
+    together = Together(database.ask, queries=1)
+    first, second, third = reading(together, "a", "b", "b")
+    await wait_until(lambda: database.queries)
+    first.cancel()
+    second.cancel()
+    await asyncio.sleep(0)
+    database.open.set()
+    assert (await third).body == b"b"
