@@ -82,9 +82,11 @@ class Leases:
         if (missing := share - len(held)) > 0:
             rows = await self._rows(control, "take-leases", most=missing, holding=list(held), **writing)
             taken = {part: Held(epoch, sequences) for part, epoch, sequences, _ in rows}
+            holding = [*held, *taken]
             if len(taken) < missing:
-                holding = [*held, *taken]
                 await self._rows(control, "end-hung-owners", holding=holding, pid=backend.pid)
+            elif taken:
+                await self._execute(control, "release-forgotten", holding=holding)
         self.held = held | taken
         return Moved(set(lost), set(taken), set(sorted(self.held)[share:]))
 

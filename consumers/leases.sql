@@ -90,6 +90,20 @@ set owner = null, until = '-infinity', backend_pid = null, backend_start = null
 from held
 where l.follower = %(follower)s and l.part = held.part
 
+-- name: release-forgotten
+-- Own partitions that were forgotten after a failure and are beyond the fair share by now: nobody else would
+-- take them before they expire.
+with forgotten as (
+    select part from foldline.lease
+    where follower = %(follower)s and owner = %(owner)s and part <> all(%(holding)s::smallint[])
+    order by part
+    for update skip locked
+)
+update foldline.lease l
+set owner = null, until = '-infinity', backend_pid = null, backend_start = null
+from forgotten
+where l.follower = %(follower)s and l.part = forgotten.part
+
 -- name: stop-partition
 -- Nobody folds a partition any more until it is resumed.
 update foldline.lease

@@ -1,13 +1,15 @@
 """Leases whatever the order of refreshing, working, hanging and leaving: one owner at a time commits."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from psycopg.errors import AdminShutdown, UniqueViolation
 
 from consumers.leases import Fenced, Leases, Reached, identify
@@ -17,6 +19,7 @@ from runtime.settings import Settings
 FOLLOWER = "sessions"
 PARTITIONS = 16  # as many lease rows as the template database has
 OWNERS = ("a", "b", "c")
+_ROUNDS = 5  # refreshes of everybody until all is shared: what is given up in one is taken in the next
 T = TypeVar("T")
 
 owners = st.sampled_from(OWNERS)
@@ -157,7 +160,7 @@ class World:
         """When nothing happens for a while, the live ones share everything fairly."""
         for name in set(OWNERS) - live:
             self.hang(name)
-        for _ in range(3):
+        for _ in range(_ROUNDS):
             for name in sorted(live):
                 self.replicas[name].refresh()
         counts = sorted(len(self.replicas[name].leases.held) for name in live)
@@ -201,33 +204,61 @@ def lease_database(database: str) -> Iterator[Database]:
     opened.close()
 
 
-STEPS = [
-    *[World.refresh] * 5,
-    *[World.work] * 3,
-    *[World.work_on_some] * 3,
-    *[World.hang] * 2,
-    World.clock_goes_back,
-    World.forget,
-    World.leave,
-]
+class LeaseMachine(RuleBasedStateMachine):
+    """Anything in any order. Its clock are the lease rows' own times, moved instead of waited for."""
 
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self.world = World(database)
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    steps=st.lists(st.tuples(st.sampled_from(STEPS), owners), min_size=10, max_size=40),
-    live=st.sets(owners, min_size=1),
-)
-def test_one_owner_at_a_time_commits(
-    lease_database: Database, steps: list[tuple[Callable[[World, str], None], str]], live: set[str]
-) -> None:
-    world = World(lease_database)
-    try:
-        for step, name in steps:
-            step(world, name)
-            world.nothing_is_lost_or_repeated()
-        world.settle(live)
+    @rule(name=owners)
+    def refresh(self, name: str) -> None:
+        self.world.refresh(name)
+
+    @rule()
+    def all_refresh(self) -> None:
+        for name in OWNERS:
+            self.world.refresh(name)
+
+    @rule(name=owners)
+    def work(self, name: str) -> None:
+        self.world.work(name)
+
+    @rule(name=owners)
+    def work_on_some(self, name: str) -> None:
+        self.world.work_on_some(name)
+
+    @rule(name=owners)
+    def hang(self, name: str) -> None:
+        self.world.hang(name)
+
+    @rule(name=owners)
+    def clock_goes_back(self, name: str) -> None:
+        self.world.clock_goes_back(name)
+
+    @rule(name=owners)
+    def forget(self, name: str) -> None:
+        self.world.forget(name)
+
+    @rule(name=owners)
+    def leave(self, name: str) -> None:
+        self.world.leave(name)
+
+    @rule(live=st.sets(owners, min_size=1))
+    def settle(self, live: set[str]) -> None:
+        self.world.settle(live)
         for name in sorted(live):
-            world.work(name)
-        world.nothing_is_lost_or_repeated()
-    finally:
-        world.close()
+            self.world.work(name)
+
+    @invariant()
+    def nothing_is_lost_or_repeated(self) -> None:
+        self.world.nothing_is_lost_or_repeated()
+
+    def teardown(self) -> None:
+        self.world.close()
+
+
+def test_one_owner_at_a_time_commits(lease_database: Database) -> None:
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        partial(LeaseMachine, lease_database), settings=settings(max_examples=60, stateful_step_count=30)
+    )
