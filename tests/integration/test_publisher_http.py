@@ -1,105 +1,30 @@
-"""The write routes on a real line: documented answers, idempotency, waiting, errors that are never a 500."""
+"""The write routes on a real line: documented answers, idempotency, waiting."""
 
 import gzip
 import json
 import uuid
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from nats.aio.client import Client
 
 from foldline.embedded.nats import NatsServer
-from producers.existence import Existence
-from producers.http.sessions import sessions_router
-from producers.http.surface import WriteSurface
 from producers.publisher import Publisher
-from runtime.http import install_error_handlers
-from schemas.facts import MESSAGE_ID, TIME
-from schemas.positions import Position, parse_positions
+from schemas.facts import MESSAGE_ID, TIME, Fact
+from schemas.positions import parse_positions
 from schemas.recovery import HungSession
-from tests.integration import publisher_fixtures as fixtures
+from tests.integration import write_fixtures as fixtures
 from tests.integration.publisher_fixtures import (
-    PARTITIONS,
-    bus_settings,
     fact,
     open_publisher,
     sequence,
     stored,
     stored_of,
 )
+from tests.integration.write_fixtures import APP, NOON, ReadModel, begin, client_of, problem
 
 line_server, look, publisher = fixtures.line_server, fixtures.look, fixtures.publisher
-
-NOW = datetime(2026, 1, 31, 12, 0, 0, 250_000, tzinfo=UTC)
-NOON = "2026-01-31T12:00:00.250000Z"
-APP = {"product": "MyApp", "version": "1.0.0"}
-
-
-@dataclass
-class ReadModel:
-    """Stands for the read side: notes what is awaited, knows of hangs."""
-
-    projected: bool = True
-    waits: list[tuple[Sequence[Position], float]] = field(default_factory=list)
-    hangs: dict[str, HungSession | Exception] = field(default_factory=dict)
-
-    async def wait(self, projection: str, positions: Sequence[Position], timeout: float) -> bool:
-        assert projection == "sessions"
-        self.waits.append((positions, timeout))
-        return self.projected
-
-    async def hung(self, site: str, session_id: str) -> HungSession | None:
-        assert site == "local"
-        hang = self.hangs.get(session_id)
-        if isinstance(hang, Exception):
-            raise hang
-        return hang
-
-
-@pytest.fixture
-def model() -> ReadModel:
-    return ReadModel()
-
-
-def client_of(server: NatsServer, publisher: Publisher, model: ReadModel) -> httpx.AsyncClient:
-    surface = WriteSurface(
-        publisher=publisher,
-        existence=Existence(publisher.stored, partitions=PARTITIONS, timeout=publisher.timeout),
-        progress=model,
-        hung=model.hung,
-        settings=bus_settings(server, max_body=4096),
-        now=lambda: NOW,
-    )
-    app = FastAPI()
-    install_error_handlers(app)
-    app.include_router(sessions_router(surface))
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url="http://test/api")
-
-
-@pytest.fixture
-async def http(
-    line_server: NatsServer, publisher: Publisher, model: ReadModel
-) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(line_server, publisher, model) as client:
-        yield client
-
-
-async def begin(http: httpx.AsyncClient, **more: Any) -> str:
-    answer = await http.post("/sessions", json=APP | more)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
-
-
-def problem(answer: httpx.Response) -> tuple[int, str, str]:
-    body = answer.json()
-    assert body.keys() == {"error", "details"}
-    return answer.status_code, body["error"], body["details"]
+model, http = fixtures.model, fixtures.http
 
 
 async def test_create_answers_the_whole_session(http: httpx.AsyncClient, look: Client) -> None:
@@ -211,7 +136,7 @@ async def test_create_fills_in_under_facts_that_came_first(
     http: httpx.AsyncClient, publisher: Publisher, look: Client
 ) -> None:
     session = uuid.uuid4().hex
-    invalid = fixtures.Fact(fact(session, "created", b'{"product":"p","version":"1"}').subject, b"[", "x", {})
+    invalid = Fact(fact(session, "created", b'{"product":"p","version":"1"}').subject, b"[", "x", {})
     await publisher.publish_many([fact(session), invalid])
     assert await begin(http, session_id=session) == session
     kinds = [message.subject.rpartition(".")[2] for message in await stored_of(look, session)]
@@ -239,115 +164,6 @@ async def test_first_fact_of_any_kind_opens_a_session(
     assert (await http.post(f"/sessions/{session}/state", json={})).status_code == 404
     await look.jetstream().publish(f"ev.local.session.{session}.{kind}", body)
     assert (await http.post(f"/sessions/{session}/state", json={})).status_code == 200
-
-
-@pytest.mark.parametrize("session", ["nope", "a b", "a.b", "*", ">", "ä", "x" * 129, "%00"])
-async def test_unknown_and_impossible_ids(http: httpx.AsyncClient, session: str) -> None:
-    answer = await http.post(f"/sessions/{session}/events", json={"name": "n"})
-    shown = session.replace("%00", "\x00")
-    assert problem(answer) == (404, "Session not found", f"No session with ID {shown}")
-
-
-INVALID = [
-    ("", {"content": b""}, 400, "Missing required field", "product is required"),
-    ("", {"json": {"version": "1"}}, 400, "Missing required field", "product is required"),
-    ("", {"json": {"product": "", "version": "1"}}, 400, "Missing required field", "product is required"),
-    ("", {"json": {"product": 1, "version": "1"}}, 400, "Invalid request", "product: "),
-    ("", {"json": []}, 400, "Invalid request", ""),
-    ("", {"json": APP | {"session_id": "a.b"}}, 400, "Invalid request", "session_id: "),
-    ("", {"json": APP | {"session_id": 7}}, 400, "Invalid request", "session_id: "),
-    ("", {"json": APP, "headers": {"Idempotency-Key": "a b"}}, 400, "Invalid request", "Idempotency-Key: "),
-    ("", {"json": APP, "headers": {"Idempotency-Key": "k" * 257}}, 400, "Invalid request", "Idempotency"),
-    ("", {"json": APP, "headers": {TIME: "yesterday"}}, 400, "Invalid request", "Foldline-Time: "),
-    ("", {"json": APP, "headers": {TIME: "2026-01-31T12:30:00Z"}}, 400, "Invalid request", "2026-"),
-    ("", {"json": APP, "headers": {"Foldline-Wait": "soon"}}, 400, "Invalid request", "Foldline-Wait: "),
-    ("", {"json": APP, "headers": {"Foldline-Wait": "-1"}}, 400, "Invalid request", "Foldline-Wait: "),
-    ("events", {"content": b"{"}, 400, "Invalid request", "Failed to parse JSON"),
-    ("events", {"content": b'{"name":"\xff"}'}, 400, "Invalid request", "Failed to parse JSON"),
-    ("events", {"content": b'{"name":"\\ud800"}'}, 400, "Invalid request", ""),
-    ("events", {"content": b'{"name":"n","data":{"x":"\\u0000"}}'}, 400, "Invalid request", ""),
-    (
-        "events",
-        {"content": b'{"name":"n","data":' + b"[" * 200 + b"]" * 200 + b"}"},
-        400,
-        "Invalid request",
-        "",
-    ),
-    ("events", {"json": {"name": "n", "level": "loud"}}, 400, "Invalid request", "level: "),
-    ("metrics", {"content": b'{"name":"n","value":1e999}'}, 400, "Invalid request", ""),
-    ("metrics", {"content": b'{"name":"n","value":"1"}'}, 400, "Invalid request", "value: "),
-    ("state", {"json": [1]}, 400, "Invalid request", "a state is a JSON object"),
-    ("end", {"content": b"nonsense"}, 400, "Invalid request", "Failed to parse JSON"),
-    ("state", {"content": b"x" * 5000}, 413, "Request body too large", "the body has more than"),
-    (
-        "state",
-        {"content": b"x", "headers": {"Content-Encoding": "gzip"}},
-        400,
-        "Invalid request",
-        "Failed to decompress",
-    ),
-    (
-        "state",
-        {"content": gzip.compress(b"{}")[:-3], "headers": {"Content-Encoding": "gzip"}},
-        400,
-        "Invalid request",
-        "Failed to decompress",
-    ),
-    (
-        "state",
-        {"content": gzip.compress(b"0" * 9_000_000)[:4000], "headers": {"Content-Encoding": "gzip"}},
-        413,
-        "Request body too large",
-        "",
-    ),
-    (
-        "state",
-        {"content": b"{}", "headers": {"Content-Encoding": "br"}},
-        415,
-        "Unsupported content encoding",
-        "",
-    ),
-]
-
-
-@pytest.mark.parametrize(("path", "request_", "status", "error", "details"), INVALID)
-async def test_invalid_requests(
-    http: httpx.AsyncClient, *, path: str, request_: dict[str, Any], status: int, error: str, details: str
-) -> None:
-    url = f"/sessions/{await begin(http)}/{path}" if path else "/sessions"
-    answer = await http.post(url, **request_)
-    assert problem(answer)[:2] == (status, error)
-    assert problem(answer)[2].startswith(details)
-
-
-async def test_chunked_body_is_bounded_while_it_is_read(http: httpx.AsyncClient) -> None:
-    session = await begin(http)
-    sent = 0
-
-    async def endless() -> AsyncIterator[bytes]:
-        nonlocal sent
-        while True:
-            sent += 1
-            yield b"x" * 1000
-
-    answer = await http.post(f"/sessions/{session}/state", content=endless())
-    assert answer.status_code == 413
-    assert sent < 10
-
-
-async def test_many_empty_gzip_members_cost_nothing(http: httpx.AsyncClient) -> None:
-    session = await begin(http)
-    packed = gzip.compress(b"") * 200
-    headers = {"Content-Encoding": "gzip"}
-    answer = await http.post(f"/sessions/{session}/state", content=packed, headers=headers)
-    assert problem(answer)[:2] == (400, "Invalid request")
-
-
-async def test_unknown_paths_and_methods(http: httpx.AsyncClient) -> None:
-    session = await begin(http)
-    assert problem(await http.post(f"/sessions/{session}/dance"))[:2] == (404, "Not found")
-    answer = await http.put(f"/sessions/{session}/state", json={})
-    assert problem(answer) == (405, "Method not allowed", "POST required")
 
 
 @pytest.mark.parametrize(("asked", "waited"), [(None, 1.0), ("0", None), ("250", 0.25), ("30000", 30.0)])

@@ -1,0 +1,92 @@
+"""The write routes on a real line, with something that stands for the read side."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from foldline.embedded.nats import NatsServer
+from producers.existence import Existence
+from producers.http.sessions import sessions_router
+from producers.http.surface import WriteSurface
+from producers.publisher import Publisher
+from runtime.http import install_error_handlers
+from schemas.positions import Position
+from schemas.recovery import HungSession
+from tests.integration import publisher_fixtures as fixtures
+from tests.integration.publisher_fixtures import (
+    PARTITIONS,
+    bus_settings,
+)
+
+line_server, look, publisher = fixtures.line_server, fixtures.look, fixtures.publisher
+
+NOW = datetime(2026, 1, 31, 12, 0, 0, 250_000, tzinfo=UTC)
+NOON = "2026-01-31T12:00:00.250000Z"
+APP = {"product": "MyApp", "version": "1.0.0"}
+
+
+@dataclass
+class ReadModel:
+    """Stands for the read side: notes what is awaited, knows of hangs."""
+
+    projected: bool = True
+    waits: list[tuple[Sequence[Position], float]] = field(default_factory=list)
+    hangs: dict[str, HungSession | Exception] = field(default_factory=dict)
+
+    async def wait(self, projection: str, positions: Sequence[Position], timeout: float) -> bool:
+        assert projection == "sessions"
+        self.waits.append((positions, timeout))
+        return self.projected
+
+    async def hung(self, site: str, session_id: str) -> HungSession | None:
+        assert site == "local"
+        hang = self.hangs.get(session_id)
+        if isinstance(hang, Exception):
+            raise hang
+        return hang
+
+
+@pytest.fixture
+def model() -> ReadModel:
+    return ReadModel()
+
+
+def client_of(server: NatsServer, publisher: Publisher, model: ReadModel) -> httpx.AsyncClient:
+    surface = WriteSurface(
+        publisher=publisher,
+        existence=Existence(publisher.stored, partitions=PARTITIONS, timeout=publisher.timeout),
+        progress=model,
+        hung=model.hung,
+        settings=bus_settings(server, max_body=4096),
+        now=lambda: NOW,
+    )
+    app = FastAPI()
+    install_error_handlers(app)
+    app.include_router(sessions_router(surface))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://test/api")
+
+
+@pytest.fixture
+async def http(
+    line_server: NatsServer, publisher: Publisher, model: ReadModel
+) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(line_server, publisher, model) as client:
+        yield client
+
+
+async def begin(http: httpx.AsyncClient, **more: Any) -> str:
+    answer = await http.post("/sessions", json=APP | more)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def problem(answer: httpx.Response) -> tuple[int, str, str]:
+    body = answer.json()
+    assert body.keys() == {"error", "details"}
+    return answer.status_code, body["error"], body["details"]
