@@ -1,4 +1,8 @@
-"""Ending tasks for certain."""
+"""Ending tasks for certain.
+
+`wait_for` of Python 3.11, by which the clients of NATS and PostgreSQL wait, swallows a cancellation that
+comes together with what it waits for.
+"""
 
 import asyncio
 from typing import Any, Final
@@ -9,8 +13,7 @@ _AGAIN_S: Final = 0.5
 async def end(*tasks: asyncio.Task[Any]) -> None:
     """Cancel tasks and wait until they are over, whatever they end with.
 
-    Once is not enough: a request to NATS that is answered at this very moment swallows the cancellation
-    (`wait_for` of Python 3.11), and the task would go on for ever.
+    Once is not enough: the cancellation may be swallowed, and the task would go on for ever.
     """
     pending = set(tasks)
     while pending:
@@ -18,3 +21,10 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=_AGAIN_S)
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def heed_cancellation() -> None:
+    """Raise a cancellation of this task that was swallowed. For rounds of long work, outside of time-outs."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -34,6 +34,7 @@ from runtime.postgres import Connection, connect
 from runtime.problems import Problem
 from runtime.settings import Settings
 from runtime.sql import load_queries
+from runtime.tasks import heed_cancellation
 
 logger = logging.getLogger("foldline.rebuild")
 
@@ -194,6 +195,8 @@ class _Build:
     async def _told(self, phase: Phase) -> Advance:
         await self._stop_if_cancelled(phase)
         while True:
+            if phase != "done":
+                heed_cancellation()
             try:
                 now = await self._odometer.read(self._conn, phase)
             except LookupError as exc:  # the line is away: the workers wait for it, too

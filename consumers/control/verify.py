@@ -26,6 +26,7 @@ from runtime.postgres import Connection, connect
 from runtime.problems import Problem
 from runtime.settings import Settings
 from runtime.sql import load_queries
+from runtime.tasks import heed_cancellation
 
 logger = logging.getLogger("foldline.verify")
 
@@ -156,6 +157,7 @@ class _Checking:
         order = Order(projection=self._projection.name, role=Role.SCRATCH, until=live)
         async with workers(order, self._config, self._config.rebuild_workers) as team:
             while not await reached(self._nc, await checkpoints(self._conn, self._scratch), live):
+                heed_cancellation()
                 await team.check()
                 report(await odometer.read(self._conn, "folding"))
                 await asyncio.sleep(_POLL_S)

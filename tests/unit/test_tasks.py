@@ -1,8 +1,11 @@
 """Tasks end, also those that do not hear the first cancellation."""
 
 import asyncio
+from contextlib import suppress
 
-from runtime.tasks import end
+import pytest
+
+from runtime.tasks import end, heed_cancellation
 
 
 async def test_a_task_that_swallows_a_cancellation_ends_all_the_same() -> None:
@@ -34,3 +37,27 @@ async def test_what_a_task_raises_is_not_raised_again() -> None:
     await end(task)
     assert isinstance(task.exception(), ValueError)
     await end()
+
+
+async def test_a_swallowed_cancellation_is_heeded_in_the_next_round() -> None:
+    rounds: list[int] = []
+    swallowing = asyncio.Event()
+
+    async def work() -> None:
+        while True:
+            heed_cancellation()
+            rounds.append(len(rounds))
+            with suppress(asyncio.CancelledError):
+                swallowing.set()
+                await asyncio.Event().wait()
+
+    task = asyncio.create_task(work())
+    await swallowing.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert rounds == [0]
+
+
+async def test_without_a_cancellation_nothing_happens() -> None:
+    heed_cancellation()
