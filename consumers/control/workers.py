@@ -11,6 +11,7 @@ from typing import Final
 from consumers.control.worker import Order
 from runtime.problems import Problem
 from runtime.settings import Settings, environment_of
+from runtime.tasks import in_any_case
 
 _ARGUMENTS: Final = ("-m", "consumers.control.worker")
 _DEATHS: Final = 5  # in a row, before a cause is looked for instead of trying again
@@ -61,11 +62,11 @@ class Workers:
         self._deaths = 0
 
     async def stop(self) -> None:
-        """End their input and wait; one that does not listen is killed."""
+        """End their input and wait; one that does not listen is killed. Cancelled, it still waits."""
         for process in self._running:
             if process.stdin is not None:
                 process.stdin.close()
-        await asyncio.gather(*(_ended(process) for process in self._running))
+        await in_any_case(asyncio.gather(*(_ended(process) for process in self._running)))
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from runtime.tasks import end, heed_cancellation
+from runtime.tasks import end, heed_cancellation, in_any_case
 
 
 async def test_a_task_that_swallows_a_cancellation_ends_all_the_same() -> None:
@@ -61,3 +61,25 @@ async def test_a_swallowed_cancellation_is_heeded_in_the_next_round() -> None:
 
 async def test_without_a_cancellation_nothing_happens() -> None:
     heed_cancellation()
+
+
+async def test_leaving_in_good_order_is_not_cut_short() -> None:
+    left = asyncio.Event()
+    leaving = asyncio.Event()
+
+    async def leave() -> None:
+        leaving.set()
+        await left.wait()
+
+    async def work() -> None:
+        await in_any_case(asyncio.ensure_future(leave()))
+
+    task = asyncio.create_task(work())
+    await leaving.wait()
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0)
+    assert not task.done()
+    left.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
