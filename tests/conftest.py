@@ -1,6 +1,7 @@
 """Real servers from their wheels: one NATS and one PostgreSQL for the whole run, fresh data for each test."""
 
 import itertools
+import signal
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from runtime.settings import Settings
 from schemas.streams import STREAMS
 from tests.engine import install_read_models
 from tests.processes import Processes
+
+# A shell that runs us in the background has SIGINT ignored, which our children would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _LOGS = pytest.StashKey[list[tuple[str, str]]]()
 _TEMPLATE = "template_foldline"
