@@ -1,22 +1,22 @@
 # One image for every process of the line: `foldline api`, `foldline consumer`. The servers are other containers.
 
 FROM python:3.11-slim AS build
-RUN python3 -m venv /opt/foldline
+RUN python3 -m venv /usr/local/foldline
 WORKDIR /src
 # Dependencies first: they change less often than the code, and are then taken from the build cache.
 COPY pyproject.toml constraints.txt ./
 RUN python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
       > requirements.txt \
- && /opt/foldline/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt -r requirements.txt
+ && /usr/local/foldline/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt -r requirements.txt
 COPY . .
-RUN /opt/foldline/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps . \
- && /opt/foldline/bin/pip check
+RUN /usr/local/foldline/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps . \
+ && /usr/local/foldline/bin/pip check
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /srv/foldline --no-create-home --shell /usr/sbin/nologin foldline
-COPY --from=build /opt/foldline /opt/foldline
+COPY --from=build /usr/local/foldline /usr/local/foldline
 COPY deploy/healthcheck /usr/local/bin/healthcheck
-ENV PATH=/opt/foldline/bin:$PATH \
+ENV PATH=/usr/local/foldline/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     FOLDLINE_HOST=0.0.0.0
 USER foldline

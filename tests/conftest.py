@@ -21,6 +21,7 @@ from runtime.line import prepare_line
 from runtime.postgres import Connection, connect
 from runtime.settings import Settings
 from schemas.streams import STREAMS
+from tests.cluster import Cluster
 from tests.engine import install_read_models
 from tests.processes import Processes
 
@@ -153,6 +154,17 @@ async def db(settings: Settings) -> AsyncIterator[Connection]:
     """A connection to the test's database."""
     async with await connect(settings, name="test") as connection:
         yield connection
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Three NATS servers the test may kill."""
+    made = Cluster(tmp_path / "cluster")
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
@@ -26,16 +24,6 @@ SEED = 7
 _MOST = 3  # times as many facts are at hand as have to be published: how fast it goes depends on the machine
 
 logger = logging.getLogger(__name__)
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    made = Cluster(tmp_path / "cluster")
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
 
 
 @pytest.mark.timeout(180)

@@ -1,9 +1,7 @@
 """From one NATS server to three, as docs/operations.md describes it: nothing is lost."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import nats.errors
 import pytest
@@ -30,16 +28,6 @@ from tests.waiting import wait_until
 
 SESSIONS = 7
 EVENTS = 20  # of each session, before the move and after it
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    made = Cluster(tmp_path / "cluster")
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
 
 
 @pytest.mark.timeout(180)
