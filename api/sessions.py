@@ -17,6 +17,7 @@ from api.together import Together
 from projections.sessions.views import PROJECTION, Asked, Page, Reading, SessionDocument, SessionViews
 from projections.sessions.window import Way, Window
 from runtime.http import SessionProblem, session_not_found
+from runtime.routes import DirectRoute
 from schemas.subjects import is_token
 from schemas.times import Timestamp
 
@@ -92,7 +93,7 @@ class DiffQuery(SessionQuery):
 
 def sessions_router(reader: Reader, views: SessionViews, past: Past) -> APIRouter:
     """Routes below `/api/sessions/{id}`."""
-    router = APIRouter(prefix="/api/sessions/{session_id}", tags=["sessions"])
+    router = APIRouter(prefix="/api/sessions/{session_id}", tags=["sessions"], route_class=DirectRoute)
 
     async def ask(asked: Sequence[Asked], longest: int | None) -> Sequence[SessionDocument]:
         return await reader.read(lambda conn: views.sessions(conn, asked, longest=longest))

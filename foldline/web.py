@@ -12,6 +12,7 @@ from typing import Final
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
 from api import lag
@@ -32,12 +33,14 @@ from projections.rejected import RejectedEvents
 from projections.sessions.liveness import hung_sessions
 from runtime import postgres
 from runtime.bus import close_bus, connect_bus
+from runtime.garbage import collect_rarely
 from runtime.http import install_error_handlers
 from runtime.line import prepare_line
 from runtime.logs import set_up_logging
 from runtime.problems import Problem
 from runtime.progress import Progress
 from runtime.repeating import repeating
+from runtime.routes import add_routes
 from runtime.settings import Settings
 from runtime.telemetry import tracer_provider
 from schemas.recovery import HungSession
@@ -46,6 +49,7 @@ logger = logging.getLogger("foldline.api")
 
 _STOP: Final = (signal.SIGTERM, signal.SIGINT)
 _DRAIN_S: Final = 10  # what running requests get when asked to stop
+_NO_TELEMETRY: Final = TelemetryConfig(tracing=False, metrics=False, logs=False)  # asked for each request
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -58,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
             yield
 
     # No redirects for trailing slashes: the documented paths, and 404 for any other.
-    app = FastAPI(title="Foldline", lifespan=lifespan, redirect_slashes=False)
+    app = FastAPI(title="Foldline", lifespan=lifespan, redirect_slashes=False, telemetry=_NO_TELEMETRY)
     install_error_handlers(app)
     if settings.otlp_endpoint:
         FastAPIInstrumentor.instrument_app(
@@ -94,16 +98,18 @@ async def _wire(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
     )
     operations = ProjectionOperations(reader, nc)
     stack.push_async_callback(operations.aclose)
-    app.include_router(projections_router(operations, settings.site))
-    app.include_router(rebuilds_router(operations, settings.site))
     meter = LagMeter(reader, nc)
     await stack.enter_async_context(repeating(meter.try_to_measure, every=lag.EVERY))
     events = RejectedEvents({projection.name: projection.schema for projection in PROJECTIONS})
     rejections = Rejections(events, reader, nc, publisher)
     checks = {"nats": line_check(nc), "line": identity_check(reader, nc)}
-    reading = read_routers(reader, nc, checks, events, rejections)
-    for router in (sessions_router(surface), *reading):
-        app.include_router(router)
+    add_routes(
+        app,
+        sessions_router(surface),
+        *read_routers(reader, nc, checks, events, rejections),
+        projections_router(operations, settings.site),
+        rebuilds_router(operations, settings.site),
+    )
 
 
 def _hung_reader(reader: Reader) -> HungReader:
@@ -117,6 +123,7 @@ def _hung_reader(reader: Reader) -> HungReader:
 def run_api(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C, then let running requests finish. Raises Problem."""
     set_up_logging(settings)
+    collect_rarely()
     with _bound_socket(settings) as listener:
         uvloop.run(_serve(settings, listener))
 
@@ -131,6 +138,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # no answer depends on who asked
             timeout_keep_alive=30,
             timeout_graceful_shutdown=_DRAIN_S,
         )

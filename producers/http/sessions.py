@@ -15,6 +15,7 @@ from producers.publisher import BusUnavailable, Conflict, checked_fact
 from runtime.bodies import read_body
 from runtime.http import SessionProblem, session_not_found, unavailable
 from runtime.openapi import request_body
+from runtime.routes import DirectRoute
 from schemas.errors import SessionError
 from schemas.positions import Position
 from schemas.recovery import recovered
@@ -50,7 +51,7 @@ _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 
 def sessions_router(surface: WriteSurface) -> APIRouter:
     """The seven write routes. Bodies are validated and published as they came, byte for byte."""
-    router = APIRouter(prefix="/api/sessions", tags=["sessions: write"])
+    router = APIRouter(prefix="/api/sessions", tags=["sessions: write"], route_class=DirectRoute)
 
     async def create_session(request: Request) -> Response:
         wishes = Wishes.of(request.headers, surface.settings)

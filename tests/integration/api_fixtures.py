@@ -25,6 +25,7 @@ from projections.sessions.projection import SessionsProjection
 from runtime.http import install_error_handlers
 from runtime.postgres import Connection, connect, pool
 from runtime.progress import Progress
+from runtime.routes import add_routes
 from runtime.schema import install_engine
 from runtime.settings import Settings
 from runtime.sinks import BusClient
@@ -148,8 +149,7 @@ async def api_client(server: PostgresServer, **changes: Any) -> AsyncIterator[ht
         nc = BusClient()
         events = RejectedEvents({"sessions": "sessions"})
         rejections = Rejections(events, reader, nc, Publisher(nc, partitions=PARTITIONS))
-        for router in read_routers(reader, nc, {}, events, rejections):
-            app.include_router(router)
+        add_routes(app, *read_routers(reader, nc, {}, events, rejections))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://foldline") as client:
             yield client

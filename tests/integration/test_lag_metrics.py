@@ -15,6 +15,7 @@ from api.reader import Reader
 from consumers.control.pause import pause, resume
 from runtime.postgres import Connection, pool
 from runtime.progress import Progress
+from runtime.routes import add_routes
 from runtime.settings import Settings
 from runtime.status import read_status
 from tests.engine import engine
@@ -43,7 +44,7 @@ async def ready(reader: Reader) -> httpx.Response:
         """No metric is looked up here."""
 
     notes = {"parked sessions": parked_note(reader, "sessions")}
-    app.include_router(health_router(checks, notes, nothing))
+    add_routes(app, health_router(checks, notes, nothing))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         return await client.get("/ready")
 

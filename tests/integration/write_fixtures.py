@@ -15,6 +15,7 @@ from producers.http.sessions import sessions_router
 from producers.http.surface import WriteSurface
 from producers.publisher import Publisher
 from runtime.http import install_error_handlers
+from runtime.routes import add_routes
 from schemas.positions import Position
 from schemas.recovery import HungSession
 from tests.integration import publisher_fixtures as fixtures
@@ -67,7 +68,7 @@ def client_of(server: NatsServer, publisher: Publisher, model: ReadModel) -> htt
     )
     app = FastAPI()
     install_error_handlers(app)
-    app.include_router(sessions_router(surface))
+    add_routes(app, sessions_router(surface))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://test/api")
 
