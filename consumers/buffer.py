@@ -9,6 +9,7 @@ from projections.recorded import RawEvent
 
 _LOOK: Final = 0.001  # seconds
 _IDLE: Final = 10  # so often nothing came although something is expected
+_LOOKS: Final = 8  # in the time that may be lingered: one that finds nothing new ends it
 
 
 class Buffer:
@@ -43,13 +44,26 @@ class Buffer:
         """Until there is at least one event."""
         await self._arrived.wait()
 
-    async def fill(self, enough: int, expected: Callable[[], Awaitable[bool]]) -> None:
-        """Wait for `enough` events as long as more are `expected`: a batch costs less the more it has."""
+    async def fill(self, enough: int, expected: Callable[[], Awaitable[bool]], linger: float = 0.0) -> None:
+        """Wait for `enough` events as long as more are `expected`: a batch costs less the more it has.
+
+        When they are not, still up to `linger` seconds while new ones keep coming.
+        """
+        now = asyncio.get_running_loop().time
+        until = now() + linger
         idle = 0
-        while idle < _IDLE and len(self._events) < enough and self.room() and await expected():
+        while idle < _IDLE and len(self._events) < enough and self.room():
+            stored = await expected()
+            if not stored and now() >= until:
+                return
             before = len(self._events)
-            await asyncio.sleep(_LOOK)
-            idle = 0 if len(self._events) > before else idle + 1
+            await asyncio.sleep(_LOOK if stored else linger / _LOOKS)
+            if len(self._events) > before:
+                idle = 0
+            elif stored:
+                idle += 1
+            else:
+                return
 
     def take(self, most: int) -> list[RawEvent]:
         """Whatever has arrived, at most `most` events; may be empty."""

@@ -27,6 +27,12 @@ class Connections:
                 self._backend = await identify(self._writer)
             return self._writer
 
+    async def renew_writer(self) -> None:
+        """The next batch gets a new connection: the present one keeps plans for types that are no more."""
+        async with self._connecting:
+            if self._writer is not None:
+                await self._writer.close()
+
     async def control(self) -> Connection:
         """The connection of leases. Raises psycopg.OperationalError."""
         async with self._connecting:

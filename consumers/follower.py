@@ -16,6 +16,7 @@ import psycopg
 from consumers.buffer import Buffer
 from consumers.connections import Connections
 from consumers.leases import Fenced, Leases, Moved
+from consumers.pace import Pace
 from consumers.parking import Stopped
 from consumers.readers import Readers
 from projections.recorded import RawEvent
@@ -57,6 +58,10 @@ class Handler(Protocol):
     def streams(self) -> tuple[Stream, ...]:
         """What it reads."""
 
+    @property
+    def linger(self) -> float:
+        """How long a batch may wait for more events while they keep coming, seconds."""
+
     async def apply(self, writer: Connection, events: Sequence[RawEvent], leases: Leases) -> None:
         """Take effect once. Events come in the order of their partition; the last statement fences.
 
@@ -83,6 +88,7 @@ class Follower:
         self._nc = nc
         self._settings = settings
         self._buffer = Buffer(settings.buffer_events, settings.buffer_bytes)
+        self._pace = Pace(handler.linger)
         self._readers = Readers(handler.name, nc, self._buffer, handler.streams)
         self._connections = Connections(settings, handler.name)
         self._turn = asyncio.Lock()  # a batch is applied, leases are given up, or readers start
@@ -131,11 +137,12 @@ class Follower:
 
     async def _apply_one(self) -> None:
         writer = await self._connections.writer()
-        await self._buffer.fill(self._settings.batch_events, self._readers.expecting)
+        await self._buffer.fill(self._settings.batch_events, self._readers.expecting, self._pace.linger)
         held = self.leases.held
         events = [
             event for event in self._buffer.take(self._settings.batch_events) if event.partition in held
         ]
+        self._pace.took(len(events), time.monotonic())
         asking = asyncio.create_task(self._readers.ask())
         if events:
             # No await since `held` was looked at: the handler first notes the epochs it folds under.
@@ -255,6 +262,8 @@ class Follower:
         """Forget everything in memory; the checkpoints in PostgreSQL say where to go on."""
         self._report(exc)
         metrics.FAILURES.labels(self.handler.name).inc()
+        if isinstance(exc, psycopg.errors.FeatureNotSupported):
+            await self._connections.renew_writer()
         if isinstance(exc, Fenced):
             metrics.FENCED.labels(self.handler.name).inc()
         async with self._leasing:  # a refresh under way would bring back what is forgotten here

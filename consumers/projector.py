@@ -23,6 +23,7 @@ from schemas.validation import InvalidFact
 
 logger = logging.getLogger("foldline.projector")
 
+_LINGER: Final = 0.02  # readers wait for what they wrote
 _REMEMBERED: Final = 20_000
 _REMEMBERED_WEIGHT: Final = 64 << 20
 _FORGET_EVERY: Final = 1_000
@@ -43,11 +44,13 @@ class Projector(Generic[State, Changes]):
         self.name = projection.schema
         self.version = projection.version
         self.streams = projection.streams
+        self.linger = _LINGER
         self._queries = load_queries("consumers", "batch.sql", schema=projection.schema)
         self._parking = Parking(projection.name, self._queries)
         self._states: OrderedDict[Key, State | None] = OrderedDict()
         self._weight = 0
         self._batches = 0
+        self._prepared: Connection | None = None
 
     def forget(self) -> None:
         """Remembered states are void: a lease moved, or a batch failed."""
@@ -74,6 +77,7 @@ class Projector(Generic[State, Changes]):
         For a projector of its own, whose rows for the entity are as they were before the first of them.
         Raises whatever the fold raises: then nothing may be committed.
         """
+        await self._prepare(writer)
         await self._parking.load(writer)
         batch = _Batch([prepare(event) for event in events], {})
         attempt = await self._attempt(writer, batch, Failures(), alone=True)
@@ -116,6 +120,7 @@ class Projector(Generic[State, Changes]):
 
     async def _commit(self, writer: Connection, batch: "_Batch", leases: Leases, failures: Failures) -> None:
         reached = reached_by((item.raw for item in batch.items), batch.epochs)
+        await self._prepare(writer)
         async with writer.transaction():
             await self._parking.load(writer)
             attempt = await self._attempt(writer, batch, failures)
@@ -132,6 +137,11 @@ class Projector(Generic[State, Changes]):
         self._remember(attempt.states)
         self._parking.committed(attempt.result.parked)
         attempt.result.count(self.name)
+
+    async def _prepare(self, writer: Connection) -> None:
+        if self._prepared is not writer:
+            await self.projection.prepare(writer)
+            self._prepared = writer
 
     async def _attempt(
         self, writer: Connection, batch: "_Batch", failures: Failures, *, alone: bool = False

@@ -2,44 +2,80 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from typing import Final
 
-from producers.outcomes import Ack
+from producers.outcomes import Ack, BusUnavailable
 from schemas.facts import Fact
 
 Entity = tuple[str, str, str]
 
+_TOO_LATE: Final = "the bus did not acknowledge in time"
 
-@dataclass(slots=True, eq=False, kw_only=True)
+
+class Call:
+    """Somebody who waits, until `deadline` on the loop's clock, for what becomes of some facts.
+
+    One future for all of them: a future for each costs more than writing the fact to the line.
+    """
+
+    __slots__ = ("_left", "deadline", "done")
+
+    def __init__(self, facts: int, deadline: float) -> None:
+        self.deadline = deadline
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._left = facts
+
+    def count(self) -> None:
+        """The outcome of one of them is known."""
+        self._left -= 1
+        if not self._left:
+            self.end()
+
+    def end(self) -> None:
+        """Whoever waits goes on, with or without all outcomes."""
+        if not self.done.done():
+            self.done.set_result(None)
+
+
 class Waiting:
-    """One caller's fact. Its future is the truth: once it is done, nothing more may be sent for it."""
+    """One fact of a call. Its outcome is the truth: once there is one, nothing more may be sent for it."""
 
-    fact: Fact
-    stream: str
-    expected_last: int | None
-    headers: str  # the fact's, as lines of a header block
-    size: int  # body and headers, bytes
-    deadline: float  # the caller's bound, on the loop's clock
-    answer: asyncio.Future[Ack]
-    alone: bool = False  # would get a whole batch refused
-    entity: Entity = field(init=False)
+    __slots__ = (
+        "alone",
+        "call",
+        "entity",
+        "expected_last",
+        "fact",
+        "headers",
+        "outcome",
+        "size",
+        "submitted",
+    )
 
-    def __post_init__(self) -> None:
-        subject = self.fact.subject
-        self.entity = (subject.site, subject.entity, subject.id)
+    def __init__(self, fact: Fact, call: Call, headers: str, size: int, expected_last: int | None) -> None:
+        self.fact = fact
+        self.call = call
+        self.headers = headers  # the fact's, as lines of a header block
+        self.size = size  # body and headers, bytes
+        self.expected_last = expected_last
+        self.entity: Entity = fact.subject[:3]
+        self.outcome: Ack | Exception | None = None
+        self.alone = False  # would get a whole batch refused
+        self.submitted = False  # takes room
 
     @property
     def live(self) -> bool:
         """Whether the caller still waits."""
-        return not self.answer.done()
+        return self.outcome is None
 
-    def resolve(self, ack: Ack) -> None:
-        if self.live:
-            self.answer.set_result(ack)
+    def settle(self, outcome: Ack | Exception) -> None:
+        """Of a live one: what became of it."""
+        self.outcome = outcome
+        self.call.count()
 
-    def fail(self, error: Exception) -> None:
-        if self.live:
-            self.answer.set_exception(error)
+    def give_up(self) -> None:
+        """Of a live one: the caller left. It is not sent any more; what is under way stays in doubt."""
+        self.outcome = BusUnavailable(_TOO_LATE)
 
 
 class Backlog:
@@ -50,7 +86,11 @@ class Backlog:
         self._busy: set[Entity] = set()
 
     def add(self, item: Waiting) -> None:
-        self._queues.setdefault(item.entity, {})[item] = None
+        queue = self._queues.get(item.entity)
+        if queue is None:
+            self._queues[item.entity] = {item: None}
+        else:
+            queue[item] = None
 
     def remove(self, item: Waiting) -> None:
         """Forget a fact whose caller left; one already taken is not here any more."""
@@ -77,19 +117,20 @@ class Backlog:
             if not taken:
                 continue
             batch += taken
-            room -= sum(item.size for item in taken)
             self._busy.add(entity)
-            for item in taken:
-                del queue[item]
             del self._queues[entity]
-            if queue:
+            if len(taken) < len(queue):
+                for item in taken:
+                    del queue[item]
                 self._queues[entity] = queue  # behind the others: no entity starves them
+            for item in taken:
+                room -= item.size
             if taken[0].alone:
                 break
         return batch
 
     def release(self, batch: Iterable[Waiting]) -> None:
-        self._busy.difference_update(item.entity for item in batch)
+        self._busy.difference_update([item.entity for item in batch])
 
 
 def _leading(queue: Iterable[Waiting], messages: int, size: int, *, first: bool) -> list[Waiting]:

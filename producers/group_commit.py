@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from producers.backlog import Backlog, Entity, Waiting
-from producers.outcomes import PublishError, Refused
+from producers.outcomes import Ack, Refused
 from producers.requests import InDoubt
 from producers.room import Room
 from producers.wire import BatchRefused, Wire
@@ -50,18 +50,29 @@ class GroupCommit:
         self._planned = False
         self._batch_events = PUBLISH_BATCH.labels(wire.stream)
 
-    async def submit(self, item: Waiting) -> None:
-        """Queue a fact, waiting for room. A caller that gives up cancels the fact's answer."""
-        await self._room.enter(item.size)
-        item.answer.add_done_callback(lambda _: self._leave(item))
-        self._backlog.add(item)
-        self._plan()
+    async def submit(self, items: Sequence[Waiting]) -> None:
+        """Queue facts of a call. Raises TimeoutError when there is no room for them until its deadline."""
+        for item in items:
+            if not self._room.enter_now(item.size):
+                async with asyncio.timeout_at(item.call.deadline):
+                    await self._room.enter(item.size)
+            item.submitted = True
+            self._backlog.add(item)
+            self._plan()
 
-    def _leave(self, item: Waiting) -> None:
-        if not item.answer.cancelled():
-            item.answer.exception()  # seen, even if its caller was cancelled in that moment
-        self._backlog.remove(item)
-        self._room.leave(item.size)
+    def abandon(self, items: Sequence[Waiting]) -> None:
+        """Their caller leaves: what has no outcome is not sent any more."""
+        for item in items:
+            if item.live:
+                item.give_up()
+                if item.submitted:
+                    self._backlog.remove(item)
+                    self._room.leave(item.size)
+
+    def _settle(self, item: Waiting, outcome: Ack | Exception) -> None:
+        if item.live:
+            item.settle(outcome)
+            self._room.leave(item.size)
 
     async def drain(self) -> None:
         """Wait until nothing is under way; callers' bounds end that."""
@@ -98,7 +109,7 @@ class GroupCommit:
         except Exception as exc:  # a bug of ours: no caller may wait for ever, no entity stay blocked
             logger.exception("publishing to %s failed", self._wire.stream)
             for item in batch:
-                item.fail(exc)
+                self._settle(item, exc)
 
     async def _all(self, batch: Sequence[Waiting]) -> None:
         pause = _FIRST_PAUSE
@@ -112,36 +123,26 @@ class GroupCommit:
             else:
                 self._batch_events.observe(len(batch))
                 for item, ack in zip(batch, acks, strict=True):
-                    item.resolve(ack)
+                    self._settle(item, ack)
                 return
         await self._singly(batch)
 
     async def _singly(self, batch: Sequence[Waiting]) -> None:
-        by_entity = _by_entity(batch)
-        queues = iter(by_entity.values())
-
-        async def worker() -> None:
-            for queue in queues:
-                for item in queue:
-                    await self._one(item)
-
-        if len(by_entity) == 1:
-            await worker()
-            return
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(min(SINGLES, len(by_entity))):
-                workers.create_task(worker())
-
-    async def _one(self, item: Waiting) -> None:
+        """Single requests, the first fact of each entity at a time: each waits for the one before it."""
         pause = _FIRST_PAUSE
-        while item.live:
-            try:
-                item.resolve(await self._wire.one(item, _until([item])))
-                self._batch_events.observe(1)
-            except InDoubt as doubt:
+        while leading := _leading(batch):
+            doubt = await self._wire.each(leading, _until(leading), self._settle)
+            if doubt is not None:
                 pause = await _rest(pause, doubt)
-            except PublishError as refusal:
-                item.fail(refusal)
+
+
+def _leading(batch: Sequence[Waiting]) -> list[Waiting]:
+    """The first fact of each entity that still has a caller waiting, of as many as may go side by side."""
+    first: dict[Entity, Waiting] = {}
+    for item in batch:
+        if item.live:
+            first.setdefault(item.entity, item)
+    return list(first.values())[:SINGLES]
 
 
 def _by_entity(batch: Sequence[Waiting]) -> dict[Entity, list[Waiting]]:
@@ -161,7 +162,7 @@ def _pays(batch: Sequence[Waiting]) -> bool:
 def _until(batch: Sequence[Waiting]) -> float:
     """How long one try may take: an answer is of use only while a caller waits for it."""
     now = asyncio.get_running_loop().time()
-    return min(_TRY, max(item.deadline for item in batch) - now)
+    return min(_TRY, max([item.call.deadline for item in batch]) - now)
 
 
 async def _rest(pause: float, doubt: InDoubt) -> float:

@@ -1,15 +1,13 @@
 """What becomes of a fact handed to the publisher: an acknowledgement, or one of these errors."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.positions import Position
 
 RETRY_AFTER: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
+class Ack(NamedTuple):
     """Stored and synced at `position`; `duplicate` when an earlier fact had the same message id."""
 
     position: Position

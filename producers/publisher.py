@@ -1,12 +1,11 @@
 """The one way out of our servers: every fact we put on the line is acknowledged, synced, and there once."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final
 
-from producers.backlog import Waiting
+from producers.backlog import Call, Waiting
 from producers.checked import checked_fact
 from producers.group_commit import GroupCommit
 from producers.outcomes import Ack, BusUnavailable, Conflict, PublishError, Refused
@@ -79,19 +78,11 @@ class Publisher:
         it is another. A fact whose message id is already stored answers the first one's position. Raises
         InvalidFact, Conflict, Refused, and BusUnavailable when `timeout` (or the publisher's) ran out.
         """
-        started = asyncio.get_running_loop().time()
-        item = self._waiting(fact, expected_last, started + self._bound(timeout))
-        try:
-            async with asyncio.timeout_at(item.deadline):
-                await self._lines[item.stream].submit(item)
-                await item.answer
-        except (TimeoutError, PublishError):
-            pass  # told by the outcome
-        finally:
-            item.answer.cancel()
-        outcome, word = self._outcome(item)
-        _published(item.stream, word).inc()
-        _seconds(item.stream).observe(asyncio.get_running_loop().time() - started)
+        call = self._call(1, timeout)
+        stream = _stream_name(fact)
+        item = self._waiting(fact, call, expected_last)
+        await self._carry(call, {stream: [item]})
+        outcome = _outcome(item)
         if isinstance(outcome, Ack):
             return outcome
         raise outcome
@@ -104,30 +95,14 @@ class Publisher:
         Nothing joins them: some may be stored and others not. `timeout` bounds the whole call. Raises
         InvalidFact, having published nothing, when there is no stream for one of them.
         """
-        started = asyncio.get_running_loop().time()
-        deadline = started + self._bound(timeout)
-        items = [self._waiting(fact, None, deadline) for fact in facts]
-        try:
-            async with asyncio.timeout_at(deadline):
-                for item in items:
-                    await self._lines[item.stream].submit(item)
-                if items:
-                    await asyncio.wait([item.answer for item in items])
-        except TimeoutError:
-            pass  # told by the outcomes
-        finally:
-            for item in items:
-                item.answer.cancel()
-        outcomes, words = [], Counter[tuple[str, str]]()
+        call = self._call(len(facts), timeout)
+        items = [self._waiting(fact, call, None) for fact in facts]
+        by_stream: dict[str, list[Waiting]] = {}
         for item in items:
-            outcome, word = self._outcome(item)
-            outcomes.append(outcome)
-            words[item.stream, word] += 1
-        for (stream, word), count in words.items():
-            _published(stream, word).inc(count)
-        for stream in {stream for stream, _ in words}:
-            _seconds(stream).observe(asyncio.get_running_loop().time() - started)
-        return outcomes
+            by_stream.setdefault(_stream_name(item.fact), []).append(item)
+        if items:
+            await self._carry(call, by_stream)
+        return [_outcome(item) for item in items]
 
     async def aclose(self) -> None:
         """Refuse new facts and wait for those under way, which their callers' bounds end."""
@@ -135,42 +110,63 @@ class Publisher:
         for line in self._lines.values():
             await line.drain()
 
-    def _bound(self, timeout: float | None) -> float:
-        return self.timeout if timeout is None else min(timeout, _LONGEST)
+    async def _carry(self, call: Call, by_stream: Mapping[str, Sequence[Waiting]]) -> None:
+        """Until every fact has its outcome, or the call ran out of time."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        timer = loop.call_at(call.deadline, call.end)
+        try:
+            for stream, items in by_stream.items():
+                await self._lines[stream].submit(items)
+            await call.done
+        except TimeoutError:
+            pass  # no room in time: told by the outcomes
+        finally:
+            timer.cancel()
+            for stream, items in by_stream.items():
+                self._lines[stream].abandon(items)
+        for stream, items in by_stream.items():
+            _seconds(stream).observe(loop.time() - started)
+            words = [_word(item.outcome) for item in items]
+            for word in set(words):
+                _published(stream, word).inc(words.count(word))
 
-    def _waiting(self, fact: Fact, expected_last: int | None, deadline: float) -> Waiting:
-        subject = fact.subject
+    def _call(self, facts: int, timeout: float | None) -> Call:
         if self._closed:
             raise BusUnavailable("this process is shutting down")
-        try:
-            stream = stream_of(subject.entity, subject.fact).name
-        except KeyError:
-            # Left to the server it would look like a cluster without a leader.
-            raise InvalidFact("unknown_fact", f"no stream keeps {subject}") from None
+        bound = self.timeout if timeout is None else min(timeout, _LONGEST)
+        return Call(facts, asyncio.get_running_loop().time() + bound)
+
+    def _waiting(self, fact: Fact, call: Call, expected_last: int | None) -> Waiting:
         headers = "".join([f"{name}: {value}\r\n" for name, value in fact.headers.items()])
         if headers.count("\n") > len(fact.headers) or headers.count("\r") > len(fact.headers):
             raise InvalidFact("invalid_header", "a header holds a line break")
         size = len(fact.body) + len(headers)
         if size + _HEADERS_ROOM > self._nc.max_payload:
             raise InvalidFact("too_large", f"the fact has {size} bytes, the bus takes {self._nc.max_payload}")
-        return Waiting(
-            fact=fact,
-            stream=stream,
-            expected_last=expected_last,
-            headers=headers,
-            size=size,
-            deadline=deadline,
-            answer=asyncio.get_running_loop().create_future(),
-        )
+        return Waiting(fact, call, headers, size, expected_last)
 
-    def _outcome(self, item: Waiting) -> tuple[Ack | PublishError, str]:
-        """What the caller gets, and the word the metrics have for it."""
-        if item.answer.cancelled():
-            return BusUnavailable("the bus did not acknowledge in time"), "unavailable"
-        error = item.answer.exception()
-        if error is None:
-            ack = item.answer.result()
-            return ack, "duplicate" if ack.duplicate else "stored"
-        if isinstance(error, PublishError):
-            return error, "conflict" if isinstance(error, Conflict) else "refused"
-        raise error
+
+def _stream_name(fact: Fact) -> str:
+    subject = fact.subject
+    try:
+        return stream_of(subject.entity, subject.fact).name
+    except KeyError:
+        # Left to the server it would look like a cluster without a leader.
+        raise InvalidFact("unknown_fact", f"no stream keeps {subject}") from None
+
+
+def _outcome(item: Waiting) -> Ack | PublishError:
+    outcome = item.outcome
+    if outcome is None or not isinstance(outcome, Ack | PublishError):
+        raise outcome or RuntimeError("a fact has no outcome")
+    return outcome
+
+
+def _word(outcome: Ack | Exception | None) -> str:
+    """What the metrics call it."""
+    if isinstance(outcome, Ack):
+        return "duplicate" if outcome.duplicate else "stored"
+    if isinstance(outcome, BusUnavailable):
+        return "unavailable"
+    return "conflict" if isinstance(outcome, Conflict) else "refused"

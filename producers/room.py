@@ -12,10 +12,16 @@ class Room:
         self._inside = self._used = 0
         self._queue: deque[tuple[asyncio.Future[None], int]] = deque()
 
+    def enter_now(self, size: int) -> bool:
+        """Take `size` bytes if that needs no waiting."""
+        if self._queue or not self._fits(size):
+            return False
+        self._take(size)
+        return True
+
     async def enter(self, size: int) -> None:
         """Take `size` bytes; cancelled while waiting, it takes nothing."""
-        if not self._queue and self._fits(size):
-            self._take(size)
+        if self.enter_now(size):
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         place = (turn, size)

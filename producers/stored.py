@@ -50,7 +50,6 @@ class StoredFacts:
         reply = await self._requests.ask(
             f"$JS.API.DIRECT.GET.{stream}",
             json.dumps({"last_by_subj": stored_filter}).encode(),
-            None,
             timeout,
         )
         headers = reply.headers
@@ -63,7 +62,7 @@ class StoredFacts:
 
     async def _get(self, stream: str, query: dict[str, Any], timeout: float) -> Stored | None:
         reply = await self._requests.ask(
-            f"$JS.API.STREAM.MSG.GET.{stream}", json.dumps(query).encode(), None, timeout
+            f"$JS.API.STREAM.MSG.GET.{stream}", json.dumps(query).encode(), timeout
         )
         answer = json.loads(reply.data)
         if error := answer.get("error"):

@@ -1,14 +1,15 @@
 """One try at storing facts: as a request, or many as one atomic batch. No waiting, no retrying."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from pydantic_core import from_json
 
 from producers.backlog import Waiting
 from producers.outcomes import Ack, Conflict, Refused
-from producers.requests import InDoubt, Requests
+from producers.requests import InDoubt, Reply, Requests
 from producers.stored import StoredFacts
 from schemas.facts import MESSAGE_ID
 from schemas.positions import Position
@@ -19,6 +20,10 @@ EXPECTED_OF: Final = "Nats-Expected-Last-Subject-Sequence-Subject"
 
 _WRONG_LAST_SEQUENCE: Final = 10071
 _UNDER_WAY: Final = (10158, 10164)  # of a cluster: the same id, or subject, is just being written
+
+
+Settle = Callable[[Waiting, Ack | Conflict | Refused], None]
+"""Told what became of a fact; of one whose caller left, to no effect."""
 
 
 class BatchRefused(Exception):
@@ -34,33 +39,67 @@ class Wire:
         self._stored = stored
         self._partitions = partitions
 
-    async def one(self, item: Waiting, timeout: float) -> Ack:
-        """Store one fact. Raises InDoubt, Conflict, Refused."""
-        reply = await self._requests.ask_with(lambda reply: self._line(item, "", f"{reply} "), timeout)
-        answer = self._read(reply.data)
-        if "error" not in answer:
-            return self._ack(item, answer["seq"], duplicate=bool(answer.get("duplicate")))
+    async def each(self, items: Sequence[Waiting], timeout: float, settle: Settle) -> InDoubt | None:
+        """Store facts of different entities, each for itself. `settle` is told of each at once.
+
+        Answers why, when nothing is known of some.
+        """
+
+        def heard(place: int, reply: Reply) -> None:
+            with suppress(Exception):  # what is wrong with it is found out below
+                if (ack := self._acknowledged(items[place], self._read(reply.data))) is not None:
+                    settle(items[place], ack)
+
+        def lines(replies: Sequence[str]) -> bytes:
+            return b"".join(
+                [self._line(item, "", f"{reply} ") for item, reply in zip(items, replies, strict=True)]
+            )
+
+        replies = await self._requests.ask_with(len(items), lines, timeout, heard)
+        doubt = None
+        for item, reply in zip(items, replies, strict=True):
+            if item.live:
+                try:
+                    settle(item, await self._outcome(item, reply, timeout))
+                except InDoubt as found:
+                    doubt = found
+        return doubt
+
+    async def _outcome(
+        self, item: Waiting, reply: Reply | InDoubt, timeout: float
+    ) -> Ack | Conflict | Refused:
+        """What a reply means. Raises InDoubt."""
+        if isinstance(reply, InDoubt):
+            raise reply
+        try:
+            answer = self._read(reply.data)
+        except Refused as refused:
+            return refused
+        if (ack := self._acknowledged(item, answer)) is not None:
+            return ack
         error = answer["error"]
         if error["err_code"] == _WRONG_LAST_SEQUENCE and item.expected_last is not None:
             return await self._earlier(item, error["description"], timeout)
         if error["code"] >= 500 or error["err_code"] in _UNDER_WAY:
             raise InDoubt(error["description"])
-        raise Refused(error["description"])
+        return Refused(error["description"])
 
     async def batch(self, items: Sequence[Waiting], timeout: float) -> list[Ack]:
         """Store all or none, with consecutive sequences. Raises InDoubt, BatchRefused."""
         batch = secrets.token_urlsafe(9)
         *leading, last = items
 
-        def lines(reply: str) -> bytes:
+        def lines(replies: Sequence[str]) -> bytes:
             written = [
                 self._line(item, f"Nats-Batch-Id: {batch}\r\nNats-Batch-Sequence: {number}\r\n")
                 for number, item in enumerate(leading, 1)
             ]
             end = f"Nats-Batch-Id: {batch}\r\nNats-Batch-Sequence: {len(items)}\r\nNats-Batch-Commit: 1\r\n"
-            return b"".join([*written, self._line(last, end, f"{reply} ")])
+            return b"".join([*written, self._line(last, end, f"{replies[0]} ")])
 
-        reply = await self._requests.ask_with(lines, timeout)
+        (reply,) = await self._requests.ask_with(1, lines, timeout)
+        if isinstance(reply, InDoubt):
+            raise reply
         answer = self._read(reply.data)
         if "error" in answer or answer.get("count") != len(items):
             # A count that does not match answers for nobody: single publishes ask again for each.
@@ -85,11 +124,16 @@ class Wire:
             raise Refused(f"stored by stream {answer['stream']} instead of {self.stream}")
         return answer
 
+    def _acknowledged(self, item: Waiting, answer: dict[str, Any]) -> Ack | None:
+        if "error" in answer:
+            return None
+        return self._ack(item, answer["seq"], duplicate=bool(answer.get("duplicate")))
+
     def _ack(self, item: Waiting, sequence: int, *, duplicate: bool = False) -> Ack:
         partition = partition_of(item.fact.subject.id, self._partitions)
         return Ack(Position(self.stream, partition, sequence), duplicate)
 
-    async def _earlier(self, item: Waiting, description: str, timeout: float) -> Ack:
+    async def _earlier(self, item: Waiting, description: str, timeout: float) -> Ack | Conflict:
         """Tell a conflict from our own earlier success: the server compares sequences before message ids.
 
         Had this very fact been stored, it would be the first one of its entity after the expected sequence.
@@ -98,7 +142,7 @@ class Wire:
         found = await self._stored.next(self.stream, self._entity(item), after, timeout)
         if found is not None and found.message_id == item.fact.message_id:
             return self._ack(item, found.sequence, duplicate=True)
-        raise Conflict(int(description.rpartition(":")[2]))
+        return Conflict(int(description.rpartition(":")[2]))
 
     def _entity(self, item: Waiting) -> str:
         subject = item.fact.subject

@@ -50,6 +50,10 @@ class Projection(ABC, Generic[State, Changes]):
     def schema_sql(self) -> str:
         """The statements that create its tables in `self.schema`."""
 
+    async def prepare(self, conn: Connection) -> None:
+        """Once for each connection that will `write`, before the first transaction or within it."""
+        return
+
     @abstractmethod
     def needs_state(self, event: Recorded) -> bool:
         """Whether folding this event looks at its entity's state, so that it must be loaded."""

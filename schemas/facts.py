@@ -1,9 +1,8 @@
 """Facts: a published subject, a body and optional headers, checked by the one validator."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 
@@ -23,8 +22,7 @@ AUTO: Final = "auto:"
 """Prefix of message ids the publisher made up: they guard a retry, and are not remembered afterwards."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """Something to put on the line: validated by whoever builds it with `checked`."""
 
     subject: Subject

@@ -2,16 +2,14 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from schemas.validation import InvalidFact
 
 _FORM: Final = re.compile(r"([A-Z][A-Z0-9_]{0,63})/(\d{1,4}):(\d{1,18})")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Position:
+class Position(NamedTuple):
     """Up to and including `sequence` of `stream`, in one partition."""
 
     stream: str

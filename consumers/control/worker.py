@@ -45,6 +45,7 @@ class UpTo:
         self.name = projector.name
         self.version = projector.version
         self.streams = projector.streams
+        self.linger = projector.linger
         self._until = until
 
     def forget(self) -> None:

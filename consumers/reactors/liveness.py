@@ -45,6 +45,7 @@ class Liveness:
     name = "liveness"
     version = None
     streams = (SESSIONS, HEARTBEATS)
+    linger = 0.25  # it judges silence of many seconds
 
     def __init__(
         self, nc: Client, publisher: Publisher, progress: Progress, *, partitions: int, timeout: float

@@ -31,6 +31,7 @@ _SESSION: Final = [
 _EVENT: Final = [*_PLACE, "text", "text"]
 _METRIC: Final = [*_PLACE, "text", "float8", "text"]
 _PATCH: Final = [*_PLACE, "bool", "text"]
+_PASSED: Final = 20_000
 
 
 class SessionsProjection(Projection[Session, SessionChanges]):
@@ -46,9 +47,13 @@ class SessionsProjection(Projection[Session, SessionChanges]):
     def __init__(self, schema: str | None = None) -> None:
         super().__init__(schema)
         self._queries = load_queries(_PACKAGE, "queries.sql", schema=self.schema)
+        self._passed = 0  # rows that went through the table of the batch since it was last cleared
 
     def schema_sql(self) -> str:
         return in_schema(read_sql(_PACKAGE, "schema.sql"), self.schema)
+
+    async def prepare(self, conn: Connection) -> None:
+        await conn.execute(self._queries["make-session-batch"])
 
     def needs_state(self, event: Recorded) -> bool:
         return event.subject.fact not in ("heartbeat", "expired")
@@ -58,6 +63,7 @@ class SessionsProjection(Projection[Session, SessionChanges]):
         cursor = await conn.execute(
             self._queries["load-sessions"],
             {"sites": [site for site, _ in pairs], "ids": [id_ for _, id_ in pairs]},
+            prepare=True,
         )
         loaded = {}
         pause = Pause()
@@ -88,9 +94,12 @@ class SessionsProjection(Projection[Session, SessionChanges]):
             if state is not None:
                 rows.append(_session_row(key, state))
         if rows:
-            await conn.execute(self._queries["make-session-batch"])
             await self._copy(conn, "copy-sessions", _SESSION, rows)
-            await conn.execute(self._queries["write-sessions"])
+            await conn.execute(self._queries["write-sessions"], prepare=True)
+            self._passed += len(rows)
+            if self._passed > _PASSED:
+                await conn.execute(self._queries["clear-session-batch"])
+                self._passed = 0
         if changes.heartbeats:
             await conn.execute(self._queries["write-heartbeats"], _columns(list(changes.heartbeats.values())))
         timelines = (

@@ -125,13 +125,13 @@ async def test_lost_connection_ends_waits_before_their_timeout(own_nats: NatsSer
     nc = await connect_bus(bus_settings(own_nats), name="test", publisher=True)
     requests = Requests(nc)
     with stopped(own_nats):
-        waiting = asyncio.create_task(requests.ask("$JS.API.INFO", b"", None, timeout=60))
-        await wait_until(lambda: nc.stats["out_msgs"] > 0)
+        waiting = asyncio.create_task(requests.ask("$JS.API.INFO", b"", timeout=60))
+        await wait_until(lambda: nc.stats["out_bytes"] > 0)
         own_nats.kill()
         with pytest.raises(InDoubt, match="lost"):
             await asyncio.wait_for(waiting, 20)
     with pytest.raises(InDoubt, match="not connected"):
-        await Requests(nc).ask("$JS.API.INFO", b"", None, timeout=60)
+        await Requests(nc).ask("$JS.API.INFO", b"", timeout=60)
     await nc.close()
 
 

@@ -1,24 +1,13 @@
 """Which facts make the next batch."""
 
-import asyncio
-
-from producers.backlog import Backlog, Waiting
+from producers.backlog import Backlog, Call, Waiting
 from schemas.facts import Fact
 from schemas.subjects import Subject
 
 
 def waiting(session: str, name: str, *, size: int = 1, expected_last: int | None = None) -> Waiting:
     fact = Fact(Subject("local", "session", session, "event"), b"{}", name, {})
-    answer = asyncio.get_running_loop().create_future()
-    return Waiting(
-        fact=fact,
-        stream="SESSIONS",
-        expected_last=expected_last,
-        headers="",
-        size=size,
-        deadline=0,
-        answer=answer,
-    )
+    return Waiting(fact, Call(1, 0.0), "", size, expected_last)
 
 
 def taken(backlog: Backlog, *, messages: int = 10, size: int = 100) -> list[str]:
