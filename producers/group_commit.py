@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+import time
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
 from producers.backlog import Backlog, Entity, Waiting
+from producers.choice import MANY, Choice
 from producers.outcomes import Ack, Refused
 from producers.requests import InDoubt
 from producers.room import Room
@@ -20,13 +23,6 @@ DEPTH: Final = 2
 
 BATCH_MESSAGES: Final = 1000  # the server's own limit
 BATCH_BYTES: Final = 4 << 20
-SINGLES: Final = 64
-"""Single requests side by side, of that many entities: for a refused batch, and for a small one.
-
-The server stages each atomic batch in a directory of its own: that takes 0.5 ms on one file system and 8 ms
-on another (ext4 with discard), where this many single requests are done sooner; see docs/decisions.md.
-"""
-
 CHAIN: Final = 8
 """Facts of one entity that may follow one another as single requests, each waiting for the one before."""
 
@@ -48,6 +44,8 @@ class GroupCommit:
         self._room = Room(messages=waiting_messages, size=waiting_bytes)
         self._tasks: set[asyncio.Task[None]] = set()
         self._planned = False
+        self._choice = Choice()
+        self._answered_at = 0.0  # the group before
         self._batch_events = PUBLISH_BATCH.labels(wire.stream)
 
     async def submit(self, items: Sequence[Waiting]) -> None:
@@ -113,7 +111,8 @@ class GroupCommit:
 
     async def _all(self, batch: Sequence[Waiting]) -> None:
         pause = _FIRST_PAUSE
-        while _pays(batch := [item for item in batch if item.live]):
+        while self._goes_as_batch(batch := [item for item in batch if item.live]):
+            began = time.perf_counter()
             try:
                 acks = await self._wire.batch(batch, _until(batch))
             except InDoubt as doubt:
@@ -121,6 +120,7 @@ class GroupCommit:
             except (BatchRefused, Refused):
                 break
             else:
+                self._took(batch, began, batch=True)
                 self._batch_events.observe(len(batch))
                 for item, ack in zip(batch, acks, strict=True):
                     self._settle(item, ack)
@@ -131,9 +131,23 @@ class GroupCommit:
         """Single requests, the first fact of each entity at a time: each waits for the one before it."""
         pause = _FIRST_PAUSE
         while leading := _leading(batch):
+            began = time.perf_counter()
             doubt = await self._wire.each(leading, _until(leading), self._settle)
-            if doubt is not None:
+            if doubt is None:
+                self._took(leading, began, batch=False)
+            else:
                 pause = await _rest(pause, doubt)
+
+    def _took(self, group: Sequence[Waiting], began: float, *, batch: bool) -> None:
+        now = time.perf_counter()  # the loop's own clock may count whole milliseconds
+        # The server does one group after the other, so the one before this took part of its time.
+        self._choice.took(len(group), now - max(began, self._answered_at), batch=batch)
+        self._answered_at = now
+
+    def _goes_as_batch(self, batch: Sequence[Waiting]) -> bool:
+        if len(batch) > CHAIN and max(Counter([item.entity for item in batch]).values()) > CHAIN:
+            return True
+        return self._choice.batch(len(batch))
 
 
 def _leading(batch: Sequence[Waiting]) -> list[Waiting]:
@@ -142,21 +156,7 @@ def _leading(batch: Sequence[Waiting]) -> list[Waiting]:
     for item in batch:
         if item.live:
             first.setdefault(item.entity, item)
-    return list(first.values())[:SINGLES]
-
-
-def _by_entity(batch: Sequence[Waiting]) -> dict[Entity, list[Waiting]]:
-    queues: dict[Entity, list[Waiting]] = {}
-    for item in batch:
-        queues.setdefault(item.entity, []).append(item)
-    return queues
-
-
-def _pays(batch: Sequence[Waiting]) -> bool:
-    """Whether one atomic batch is likely done before single requests are."""
-    if len(batch) > SINGLES:
-        return True
-    return len(batch) > CHAIN and max(map(len, _by_entity(batch).values())) > CHAIN
+    return list(first.values())[:MANY]
 
 
 def _until(batch: Sequence[Waiting]) -> float:

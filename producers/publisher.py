@@ -7,6 +7,7 @@ from typing import Final
 
 from producers.backlog import Call, Waiting
 from producers.checked import checked_fact
+from producers.deadlines import Deadlines
 from producers.group_commit import GroupCommit
 from producers.outcomes import Ack, BusUnavailable, Conflict, PublishError, Refused
 from producers.requests import Requests
@@ -58,6 +59,7 @@ class Publisher:
         self.timeout = timeout
         self._nc = nc
         self._closed = False
+        self._deadlines = Deadlines()
         requests = Requests(nc)
         self.stored = StoredFacts(requests)
         self._lines = {
@@ -114,7 +116,7 @@ class Publisher:
         """Until every fact has its outcome, or the call ran out of time."""
         loop = asyncio.get_running_loop()
         started = loop.time()
-        timer = loop.call_at(call.deadline, call.end)
+        self._deadlines.watch(call)
         try:
             for stream, items in by_stream.items():
                 await self._lines[stream].submit(items)
@@ -122,7 +124,7 @@ class Publisher:
         except TimeoutError:
             pass  # no room in time: told by the outcomes
         finally:
-            timer.cancel()
+            self._deadlines.leave(call)
             for stream, items in by_stream.items():
                 self._lines[stream].abandon(items)
         for stream, items in by_stream.items():

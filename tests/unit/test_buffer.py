@@ -56,6 +56,53 @@ def test_dropping_gives_room_back_and_keeps_the_order() -> None:
     assert [one.sequence for one in buffer.take(9)] == [2, 4]
 
 
+async def nothing_stored() -> bool:
+    return False
+
+
+async def test_without_lingering_what_is_there_is_enough() -> None:
+    buffer = Buffer(10, 1 << 20)
+    buffer.put(event(1))
+    await asyncio.wait_for(buffer.fill(5, nothing_stored), 1)
+    assert len(buffer) == 1
+
+
+async def test_lingers_while_events_keep_coming() -> None:
+    buffer = Buffer(1_000, 1 << 20)
+    looks = 0
+
+    async def coming() -> bool:
+        nonlocal looks
+        looks += 1
+        if looks <= 3:
+            asyncio.get_running_loop().call_later(0.01, buffer.put, event(looks))
+        return False
+
+    await asyncio.wait_for(buffer.fill(1_000, coming, linger=1.0), 30)
+    assert len(buffer) == 3, "a look that finds nothing new ends it, long before the time is up"
+
+
+async def test_lingers_no_longer_than_it_may() -> None:
+    buffer = Buffer(100_000, 1 << 20)
+    number = 0
+
+    async def coming() -> bool:
+        nonlocal number
+        number += 1
+        asyncio.get_running_loop().call_soon(buffer.put, event(number))
+        return False
+
+    await asyncio.wait_for(buffer.fill(100_000, coming, linger=0.05), 30)
+    assert 1 < len(buffer) <= 10
+
+
+async def test_lingering_ends_when_there_is_enough() -> None:
+    buffer = Buffer(10, 1 << 20)
+    for sequence in range(5):
+        buffer.put(event(sequence))
+    await asyncio.wait_for(buffer.fill(5, nothing_stored, linger=3600), 1)
+
+
 async def test_waiting_ends_with_the_next_event() -> None:
     buffer = Buffer(10, 1000)
     waiting = asyncio.ensure_future(buffer.wait())

@@ -1,0 +1,40 @@
+"""Which way a group of facts goes to the line."""
+
+from producers.choice import FEW, MANY, Choice
+
+
+def measured(*, batch_s: float, single_s: float) -> Choice:
+    """After some groups of each kind."""
+    choice = Choice()
+    for _ in range(20):
+        choice.took(32, batch_s, batch=True)
+        choice.took(32, 32 * single_s, batch=False)
+    return choice
+
+
+def test_few_and_many_are_never_in_question() -> None:
+    for choice in (measured(batch_s=1e-6, single_s=1), measured(batch_s=1, single_s=1e-6)):
+        assert not any(choice.batch(facts) for facts in range(1, FEW))
+        assert all(choice.batch(facts) for facts in range(MANY + 1, 2 * MANY))
+
+
+def test_in_between_whatever_took_less() -> None:
+    choice = measured(batch_s=2e-3, single_s=1e-4)
+    assert [choice.batch(facts) for facts in (8, 19, 21, 100)] == [False, False, True, True]
+
+
+def test_what_changes_is_noticed() -> None:
+    """The other way is tried now and then, so a disk that became slow or fast changes the choice."""
+    choice = measured(batch_s=1, single_s=1e-4)
+    ways = [choice.batch(64) for _ in range(5_000)]
+    assert 0 < ways.count(True) < 50
+    for _ in range(12):
+        choice.took(64, 1e-3, batch=True)
+    assert [choice.batch(64) for _ in range(100)].count(True) >= 99
+
+
+def test_the_extremes_measure_nothing() -> None:
+    choice = measured(batch_s=2e-3, single_s=1e-4)
+    choice.took(1, 10, batch=False)
+    choice.took(1_000, 10, batch=True)
+    assert choice.batch(50)
