@@ -160,9 +160,9 @@ def _stream_name(fact: Fact) -> str:
 
 def _outcome(item: Waiting) -> Ack | PublishError:
     outcome = item.outcome
-    if outcome is None or not isinstance(outcome, Ack | PublishError):
-        raise outcome or RuntimeError("a fact has no outcome")
-    return outcome
+    if isinstance(outcome, Ack | PublishError):
+        return outcome
+    raise RuntimeError(f"publishing {item.fact.subject} failed") from outcome
 
 
 def _word(outcome: Ack | Exception | None) -> str:

@@ -6,7 +6,6 @@ rows in PostgreSQL answer, asked again with growing pauses.
 
 import asyncio
 import contextlib
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -16,6 +15,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from pydantic_core import from_json, to_json
 
 from runtime.postgres import Connection
 from runtime.sql import load_queries
@@ -26,23 +26,20 @@ _FIRST_POLL: Final = 0.05
 _SLOWEST_POLL: Final = 0.5
 
 
-def subject(follower: str, partition: int | str) -> str:
-    """Where progress of one partition is announced."""
-    return f"progress.{follower}.{partition}"
+def subject(follower: str) -> str:
+    """Where the progress of a follower is announced: partition → stream → sequence, or null."""
+    return f"progress.{follower}"
 
 
 async def announce(nc: Client, follower: str, reached: Mapping[int, Mapping[str, int]]) -> None:
     """Tell waiting readers, after a commit, how far each partition now is. Best effort."""
-    for partition, sequences in reached.items():
-        try:
-            await nc.publish(subject(follower, partition), json.dumps(sequences).encode())
-        except Error:
-            return
+    with contextlib.suppress(Error):
+        await nc.publish(subject(follower), to_json(reached))
 
 
 async def announce_anew(nc: Client, follower: str) -> None:
     """Tell that a follower begins anew: positions known so far count for nothing. Raises nats' Error."""
-    await nc.publish(subject(follower, "all"), b"null")
+    await nc.publish(subject(follower), b"null")
     await nc.flush()
 
 
@@ -57,7 +54,7 @@ class Progress:
 
     async def start(self) -> None:
         """Subscribe to the announcements of all projections."""
-        await self._nc.subscribe(subject("*", "*"), cb=self._on_announcement)
+        await self._nc.subscribe(subject("*"), cb=self._on_announcement)
 
     async def wait(self, projection: str, positions: Sequence[Position], timeout: float) -> bool:
         """Whether `projection` passed all `positions` within `timeout` seconds; a slow one is no error."""
@@ -85,12 +82,14 @@ class Progress:
         return all(reached.get(f"{p.stream}/{p.partition}", -1) >= p.sequence for p in positions)
 
     async def _on_announcement(self, message: Msg) -> None:
-        _, projection, partition = message.subject.split(".")
-        sequences = json.loads(message.data)
-        if sequences is None:
+        projection = message.subject.rpartition(".")[2]
+        partitions: dict[str, dict[str, int]] | None = from_json(message.data)
+        if partitions is None:
             self._reached.pop(projection, None)
             return
-        self._note(projection, ((f"{stream}/{partition}", seq) for stream, seq in sequences.items()))
+        for part, sequences in partitions.items():
+            self._note(projection, [(f"{stream}/{part}", seq) for stream, seq in sequences.items()])
+        self._tell(projection)
 
     async def _ask(self, projection: str, partitions: set[int]) -> None:
         try:
@@ -99,6 +98,7 @@ class Progress:
                     _QUERIES["reached"], {"follower": projection, "parts": sorted(partitions)}
                 )
                 self._note(projection, await cursor.fetchall())
+                self._tell(projection)
         except (psycopg.Error, PoolTimeout):
             return  # the caller's bound decides how long an absent database is waited for
 
@@ -107,5 +107,7 @@ class Progress:
         for key, sequence in reached:
             if sequence > known.get(key, -1):
                 known[key] = sequence
+
+    def _tell(self, projection: str) -> None:
         # Everyone waiting looks again; the next wait needs a fresh event.
         self._changed.pop(projection, asyncio.Event()).set()
