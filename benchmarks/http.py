@@ -10,10 +10,10 @@ from benchmarks.children import running
 from benchmarks.figures import Figures
 from benchmarks.live import CONSUMER
 from benchmarks.say import Say, until
+from benchmarks.sizes import Sizes
 from foldline.embedded.ports import pick_port
 from runtime.settings import Settings
 
-_CONNECTIONS: Final = (1, 16, 64)
 _SESSIONS: Final = 1_000
 _LEAST: Final = 0.40  # of a bare route, with the most connections
 _BODY: Final = (
@@ -47,29 +47,30 @@ end
 
 
 class Runs:
-    """Runs of the HTTP client, `seconds` each, and the figures they give."""
+    """Runs of the HTTP client, and the figures they give."""
 
-    def __init__(self, figures: Figures, say: Say, seconds: float) -> None:
+    def __init__(self, figures: Figures, say: Say, sizes: Sizes) -> None:
         self._figures = figures
         self._say = say
-        self._seconds = seconds
+        self._seconds = sizes.http_s
+        self._connections = sizes.connections
 
     async def compare(self, config: Settings) -> None:
-        """Requests a second and latencies with 1, 16 and 64 connections, and their share of bare routes."""
+        """Requests a second and latencies by connections, and their share of bare routes."""
         port = pick_port("127.0.0.1")
         bare, ours = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{config.api_port}"
         async with running(config, "-m", "benchmarks.bare", str(port)):
             await answers(f"{bare}/constant")
-            for connections in _CONNECTIONS:
+            for connections in self._connections:
                 await self._rate("bare GET", connections, f"{bare}/constant")
                 await self._rate("bare POST", connections, f"{bare}/body", _POST % _BODY)
         async with running(config, "-m", "foldline", "api"), running(config, *CONSUMER):
             await answers(f"{ours}/ready")
             await asyncio.to_thread(_create, ours)
-            for connections in _CONNECTIONS:
+            for connections in self._connections:
                 await self._rate("GET of a session", connections, ours, _GETS % _SESSIONS, of="bare GET")
             for wait, name in ((0, "durable POST"), (1_000, "durable POST, readable")):
-                for connections in _CONNECTIONS:
+                for connections in self._connections:
                     script = _EVENTS % (_BODY, wait, f"{wait}-{connections}", _SESSIONS)
                     await self._rate(name, connections, ours, script, of="bare POST", floor=not wait)
 
@@ -93,7 +94,7 @@ class Runs:
             found.rate,
             "requests/s",
             of=of and f"{of}, {connections} conn.",
-            least=_LEAST if of and floor and connections == max(_CONNECTIONS) else None,
+            least=_LEAST if of and floor and connections == max(self._connections) else None,
             note=f"p50 {found.p50:.1f} ms, p99 {found.p99:.1f} ms",
         )
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import psutil
+
 from benchmarks.children import running
 from benchmarks.say import Say, until
 from runtime.postgres import Connection, connect
@@ -15,12 +17,15 @@ LAG_S = 1.0
 _SESSIONS = 2_000
 _LOOK_S = 0.2
 _WARM_S = 2.0  # from the start of a load until its lag counts
-_STEP = 1.2
 _LAG = b"""
 select extract(epoch from clock_timestamp() - min(stored_at))
 from foldline.lease where follower = 'sessions'
 """
 _AT = b"select max((seqs->>'SESSIONS')::bigint) from foldline.lease where follower = 'sessions'"
+_HELD = b"""
+select count(*) from foldline.lease where follower = 'sessions' and owner is not null
+group by owner order by owner
+"""
 CONSUMER = ("-m", "foldline", "consumer")
 
 
@@ -37,19 +42,22 @@ class Followed:
         return self.lag < LAG_S
 
 
-async def highest(config: Settings, say: Say, *, start: float, probe_s: float, live_s: float) -> Followed:
+async def highest(
+    config: Settings, say: Say, *, start: float, step: float, probe_s: float, live_s: float
+) -> Followed:
     """The highest rate that is followed for `live_s` with a lag under a second.
 
-    Rates are tried for `probe_s` from `start` on until one is too much, then lower ones for the whole time.
+    Rates are tried for `probe_s` from `start` on, each `step` times the one before, until one is too much;
+    then lower ones for the whole time.
     """
     async with running(config, *CONSUMER), await connect(config, name="bench-live") as db:
         rate = start
         while (found := await follow(config, db, rate, probe_s)).good and found.rate > 0.9 * rate:
             say(f"{found.rate:,.0f} events/s: lag {found.lag:.2f} s")
-            rate *= _STEP
+            rate *= step
         say(f"{found.rate:,.0f} events/s: lag {found.lag:.2f} s, too much")
         while True:
-            rate /= _STEP**0.5
+            rate /= step**0.5
             found = await follow(config, db, rate, live_s)
             say(f"{found.rate:,.0f} events/s for {live_s:.0f} s: lag {found.lag:.2f} s")
             if found.good or rate < 100:
@@ -80,24 +88,42 @@ async def settled(db: Connection) -> None:
         await asyncio.sleep(1)
 
 
-async def caught_up(config: Settings, replicas: int, head: int) -> tuple[float, Sequence[int]]:
-    """Fold what is stored with that many consumers: seconds, and the partitions each held at the end."""
-    loop = asyncio.get_running_loop()
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What a load was to some consumers: the largest lag; partitions and part of the work of each."""
+
+    lag: float
+    held: Sequence[int]
+    work: Sequence[float]  # of the processor time of all
+
+
+async def shared(config: Settings, replicas: int, rate: float, seconds: float) -> Shared:
+    """Publish at `rate` for `seconds` while so many consumers share the partitions."""
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(await connect(config, name="bench-share"))
-        began = loop.time()
-        for _ in range(replicas):
-            await stack.enter_async_context(running(config, *CONSUMER))
+        consumers = [
+            psutil.Process((await stack.enter_async_context(running(config, *CONSUMER))).pid)
+            for _ in range(replicas)
+        ]
 
-        async def there() -> bool:
-            return await _number(db, _AT) >= head
+        async def spread() -> bool:
+            held = await _held(db)
+            return len(held) == replicas and max(held) - min(held) <= 1
 
-        await until(there, every=_LOOK_S, most=3_600)
-        seconds = loop.time() - began
-        cursor = await db.execute(
-            b"select count(*) from foldline.lease where follower = 'sessions' group by owner order by owner"
-        )
-        return seconds, [row[0] async for row in cursor]
+        await until(spread, every=_LOOK_S, most=60)
+        before = [_busy(consumer) for consumer in consumers]
+        found = await follow(config, db, rate, seconds)
+        took = [_busy(consumer) - earlier for consumer, earlier in zip(consumers, before, strict=True)]
+        return Shared(found.lag, await _held(db), [one / sum(took) for one in took])
+
+
+async def _held(db: Connection) -> Sequence[int]:
+    return [row[0] async for row in await db.execute(_HELD)]
+
+
+def _busy(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 async def _number(db: Connection, query: bytes) -> float:

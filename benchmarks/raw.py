@@ -60,13 +60,13 @@ async def read(config: Settings, *, count: int) -> dict[str, Any]:
     return {"rate": rate}
 
 
-async def publish(config: Settings, *, count: int) -> dict[str, Any]:
+async def publish(config: Settings, *, count: int, size: int = _BATCH) -> dict[str, Any]:
     """Events a second stored by atomic batches of nothing but subject and body, one batch after the other."""
     nc = await connect_bus(config, name="bench-publish")
     facts = [fact("raw", 1_000, number) for number in range(count)]
     began = time.perf_counter()
-    for start in range(0, count, _BATCH):
-        *leading, last = facts[start : start + _BATCH]
+    for start in range(0, count, size):
+        *leading, last = facts[start : start + size]
         for place, (subject, body) in enumerate(leading, 1):
             headers = {"Nats-Batch-Id": str(start), "Nats-Batch-Sequence": str(place)}
             await nc.publish(subject, body.encode(), headers=headers)
@@ -76,6 +76,22 @@ async def publish(config: Settings, *, count: int) -> dict[str, Any]:
             "Nats-Batch-Commit": "1",
         }
         await nc.request(last[0], last[1].encode(), timeout=30, headers=headers)
+    rate = count / (time.perf_counter() - began)
+    await close_bus(nc)
+    return {"rate": rate}
+
+
+async def single(config: Settings, *, count: int, callers: int) -> dict[str, Any]:
+    """Events a second stored one by one, from callers that each wait for theirs before the next."""
+    nc = await connect_bus(config, name="bench-single")
+    facts = iter([fact("raw", 1_000, number) for number in range(count)])
+    began = time.perf_counter()
+
+    async def caller() -> None:
+        for subject, body in facts:
+            await nc.request(subject, body.encode(), timeout=30)
+
+    await asyncio.gather(*(caller() for _ in range(callers)))
     rate = count / (time.perf_counter() - began)
     await close_bus(nc)
     return {"rate": rate}

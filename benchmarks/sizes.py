@@ -12,10 +12,13 @@ class Sizes:
     rebuilt: tuple[int, ...]  # stored events of the rebuilds
     grown: tuple[int, ...]  # stored events at which growth is looked at, rising
     probe_s: float  # one try of a rate under live load
+    step: float  # from one such rate to the next
     live_s: float  # how long the lag has to stay small
     latency_s: float  # at each rate
     http_s: float  # each run of the HTTP client
-    shared: int  # events folded by 1, 2 and 4 consumers
+    connections: tuple[int, ...]  # of the HTTP client, rising
+    replicas: tuple[int, ...]  # consumers that share a load
+    shared_s: float  # how long that lasts
 
 
 FULL = Sizes(
@@ -24,10 +27,13 @@ FULL = Sizes(
     rebuilt=(200_000, 2_000_000),
     grown=(100_000, 1_000_000, 10_000_000),
     probe_s=8,
+    step=1.2,
     live_s=30,
     latency_s=20,
     http_s=8,
-    shared=200_000,
+    connections=(1, 16, 64),
+    replicas=(1, 2, 4),
+    shared_s=20,
 )
 
 QUICK = Sizes(
@@ -36,8 +42,11 @@ QUICK = Sizes(
     rebuilt=(5_000,),
     grown=(2_500, 5_000),
     probe_s=1,
+    step=16.0,
     live_s=2,
     latency_s=2,
     http_s=1,
-    shared=5_000,
+    connections=(1, 64),
+    replicas=(1, 2),
+    shared_s=1,
 )

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,9 @@ from urllib.parse import urlsplit
 import uvloop
 
 from runtime.settings import Settings, settings
+
+Made = Callable[[str, int, int], tuple[str, str]]
+"""Subject and body of the fact of that number, of a load with that name and so many sessions."""
 
 _GROUP = 500
 _INBOX = "_INBOX.steady"
@@ -38,16 +42,21 @@ def fact(name: str, sessions: int, number: int) -> tuple[str, str]:
     return f"{subject}.metric", body
 
 
-def batch(name: str, sessions: int, start: int) -> bytes:
+def beat(name: str, sessions: int, number: int) -> tuple[str, str]:
+    """A heartbeat of every session in turn."""
+    return f"ev.local.session.{name}-{number % sessions}.heartbeat", "{}"
+
+
+def batch(name: str, sessions: int, start: int, made: Made = fact) -> bytes:
     """The protocol lines of one group; the server answers the last to the inbox."""
     time = datetime.now(UTC).isoformat(timespec="microseconds")[:26] + "Z"
     lines = []
     for place in range(1, _GROUP + 1):
         number = start + place - 1
-        subject, body = fact(name, sessions, number)
+        subject, body = made(name, sessions, number)
         commit = "Nats-Batch-Commit: 1\r\n" if place == _GROUP else ""
         headers = (
-            f"NATS/1.0\r\nFoldline-Time: {time}\r\nNats-Msg-Id: auto:{name}:{number}\r\n"
+            f"NATS/1.0\r\nFoldline-Time: {time}\r\nNats-Msg-Id: auto:{name}:{number}:{made.__name__}\r\n"
             f"Nats-Batch-Id: {name}:{start}\r\nNats-Batch-Sequence: {place}\r\n{commit}\r\n"
         )
         reply = f"{_INBOX} " if commit else ""
@@ -98,6 +107,14 @@ class Wire:
 async def stored(config: Settings, *, name: str, sessions: int, count: int) -> dict[str, Any]:
     """`count` facts, as fast as it goes."""
     return await load(config, name=name, sessions=sessions, count=count, rate=0)
+
+
+async def beating(config: Settings, *, name: str, sessions: int) -> dict[str, Any]:
+    """A heartbeat of each session, or a few more: whole groups."""
+    wire = await Wire.open(config)
+    for start in range(0, sessions, _GROUP):
+        await wire.put(batch(name, sessions, start, beat))
+    return {}
 
 
 async def load(config: Settings, *, name: str, sessions: int, count: int, rate: int) -> dict[str, Any]:

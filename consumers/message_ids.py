@@ -35,7 +35,9 @@ class MessageIds:
             return
         sites, ids, messages = (list(column) for column in zip(*slots, strict=True))
         cursor = await conn.execute(
-            self._queries["message-ids-seen"], {"sites": sites, "ids": ids, "messages": messages}
+            self._queries["message-ids-seen"],
+            {"sites": sites, "ids": ids, "messages": messages},
+            prepare=True,
         )
         async for site, id_, message, stored_at in cursor:
             self._seen[site, id_, message] = stored_at
@@ -60,7 +62,7 @@ class MessageIds:
         if self._new:
             rows = [(part, *slot, stored_at) for slot, (part, stored_at) in self._new.items()]
             columns = [list(column) for column in zip(*rows, strict=True)]
-            await conn.execute(self._queries["remember-message-ids"], columns)
+            await conn.execute(self._queries["remember-message-ids"], columns, prepare=True)
 
 
 async def forget_old(conn: Connection, queries: Queries, newest: Sequence[tuple[int, datetime]]) -> None:
