@@ -1,7 +1,6 @@
 """The door: a fact made of what a producer sent, valid and with its message id and its time."""
 
 import os
-import random
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,10 +12,6 @@ from schemas.times import format_time
 from schemas.validation import MAX_FACT_BYTES, InvalidFact
 
 _KEY: Final = re.compile(r"[!-~]{1,256}")
-
-# A system call for each id took as long as writing its message. Nobody has to be unable to guess them.
-_IDS: Final = random.Random()  # noqa: S311 - unique, not secret
-os.register_at_fork(after_in_child=_IDS.seed)  # otherwise parent and child would go on with the same ones
 
 
 def checked_fact(
@@ -45,7 +40,7 @@ def checked_fact(
 
 def _message_id(subject: Subject, key: str | None) -> str:
     if key is None:
-        return f"{AUTO}{_IDS.getrandbits(128):032x}"
+        return AUTO + os.urandom(16).hex()
     if _KEY.fullmatch(key) is None:
         raise InvalidFact(
             "invalid_key", "Idempotency-Key: 1 to 256 printable ASCII characters without spaces are allowed"
