@@ -16,7 +16,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from api.positions import wanted_positions
 from runtime.http import unavailable
-from runtime.postgres import Connection, connect
+from runtime.postgres import ONLY_ON_REQUEST, Connection, connect
 from runtime.progress import Progress
 from runtime.settings import Settings
 from runtime.waits import wanted_wait
@@ -26,7 +26,6 @@ T = TypeVar("T")
 _EXPORTS: Final = 4
 _QUEUE_S: Final = 5.0
 _SWAPS: Final = 5  # generations that become live while one read begins: more is no coincidence
-_ONLY_ON_REQUEST: Final = 1 << 30  # prepare what asks for it, and nothing for having run often
 NOT_INSTALLED: Final = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedFunction,
@@ -96,7 +95,7 @@ class Reader:
             for _ in range(self.settings.pool_size + 1):
                 async with AsyncExitStack() as attempt:
                     conn = await attempt.enter_async_context(self._pool.connection())
-                    conn.prepare_threshold = _ONLY_ON_REQUEST
+                    conn.prepare_threshold = ONLY_ON_REQUEST
                     try:
                         result = await enter(conn, attempt)
                     except psycopg.errors.FeatureNotSupported:

@@ -66,9 +66,11 @@ async def _publisher(config: Settings) -> AsyncIterator[Publisher]:
     nc = await connect_bus(config, name="bench-publisher", publisher=True)
     publisher = Publisher(nc, partitions=config.partitions, timeout=30)
     collect_rarely()  # as all our servers do
-    yield publisher
-    await publisher.aclose()
-    await close_bus(nc)
+    try:
+        yield publisher
+    finally:
+        await publisher.aclose()
+        await close_bus(nc)
 
 
 def _facts(name: str, count: int) -> list[Callable[[], Fact]]:

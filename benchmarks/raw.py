@@ -75,7 +75,7 @@ async def publish(config: Settings, *, count: int, size: int = _BATCH) -> dict[s
             "Nats-Batch-Sequence": str(len(leading) + 1),
             "Nats-Batch-Commit": "1",
         }
-        await nc.request(last[0], last[1].encode(), timeout=30, headers=headers)
+        _stored(await nc.request(last[0], last[1].encode(), timeout=30, headers=headers))
     rate = count / (time.perf_counter() - began)
     await close_bus(nc)
     return {"rate": rate}
@@ -89,7 +89,7 @@ async def single(config: Settings, *, count: int, callers: int) -> dict[str, Any
 
     async def caller() -> None:
         for subject, body in facts:
-            await nc.request(subject, body.encode(), timeout=30)
+            _stored(await nc.request(subject, body.encode(), timeout=30))
 
     await asyncio.gather(*(caller() for _ in range(callers)))
     rate = count / (time.perf_counter() - began)
@@ -114,3 +114,8 @@ async def copy(config: Settings, *, count: int) -> dict[str, Any]:
         rate = count / (time.perf_counter() - began)
         await conn.execute(b"drop table bench_copy")
     return {"rate": rate}
+
+
+def _stored(answer: Msg) -> None:
+    if b'"error"' in answer.data:
+        raise RuntimeError(f"not stored: {answer.data.decode()}")

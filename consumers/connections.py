@@ -24,6 +24,7 @@ class Connections:
         async with self._connecting:
             if self._writer is None or self._writer.closed:
                 self._writer = await postgres.connect(self._settings, name=f"foldline {self._follower}")
+                self._writer.prepare_threshold = postgres.ONLY_ON_REQUEST
                 self._backend = await identify(self._writer)
             return self._writer
 

@@ -56,6 +56,7 @@ class Projector(Generic[State, Changes]):
         """Remembered states are void: a lease moved, or a batch failed."""
         self._states.clear()
         self._weight = 0
+        self._prepared = None
         self._parking.forget()
 
     async def apply(self, writer: Connection, events: Sequence[RawEvent], leases: Leases) -> None:

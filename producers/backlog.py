@@ -65,7 +65,7 @@ class Waiting:
 
     @property
     def live(self) -> bool:
-        """Whether the caller still waits."""
+        """Whether its outcome is open: the caller waits for it."""
         return self.outcome is None
 
     def settle(self, outcome: Ack | Exception) -> None:

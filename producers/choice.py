@@ -16,6 +16,7 @@ MANY: Final = 128
 _BATCH_S: Final = 8e-3  # one batch, before anything was measured
 _SINGLE_S: Final = 125e-6  # one fact
 _NEWEST: Final = 0.5  # what the last measurement counts
+_FAR: Final = 10.0
 _LOOK_AGAIN: Final = 500  # groups until one goes the other way, to learn what that takes now
 
 
@@ -31,9 +32,11 @@ class Choice:
         """Whether so many facts go as a batch."""
         if not FEW <= facts <= MANY:
             return facts > MANY
+        singles_s = facts * self._single_s
         self._asked += 1
-        other = self._asked % _LOOK_AGAIN == 0
-        return (facts * self._single_s > self._batch_s) is not other
+        # What is dearer by far is not tried: the callers of that group would pay for it.
+        other = self._asked % _LOOK_AGAIN == 0 and 1 / _FAR < singles_s / self._batch_s < _FAR
+        return (singles_s > self._batch_s) is not other
 
     def took(self, facts: int, seconds: float, *, batch: bool) -> None:
         """What the server took for a group: the time it was busy with those before does not count."""

@@ -111,7 +111,7 @@ class GroupCommit:
 
     async def _all(self, batch: Sequence[Waiting]) -> None:
         pause = _FIRST_PAUSE
-        while self._goes_as_batch(batch := [item for item in batch if item.live]):
+        while self._goes_as_batch(batch := _in_time(batch)):
             began = time.perf_counter()
             try:
                 acks = await self._wire.batch(batch, _until(batch))
@@ -153,10 +153,15 @@ class GroupCommit:
 def _leading(batch: Sequence[Waiting]) -> list[Waiting]:
     """The first fact of each entity that still has a caller waiting, of as many as may go side by side."""
     first: dict[Entity, Waiting] = {}
-    for item in batch:
-        if item.live:
-            first.setdefault(item.entity, item)
+    for item in _in_time(batch):
+        first.setdefault(item.entity, item)
     return list(first.values())[:MANY]
+
+
+def _in_time(batch: Sequence[Waiting]) -> list[Waiting]:
+    """What may still be sent: the outcome is open, and the caller's time is not up."""
+    now = asyncio.get_running_loop().time()
+    return [item for item in batch if item.live and item.call.deadline > now]
 
 
 def _until(batch: Sequence[Waiting]) -> float:

@@ -171,4 +171,6 @@ def _word(outcome: Ack | Exception | None) -> str:
         return "duplicate" if outcome.duplicate else "stored"
     if isinstance(outcome, BusUnavailable):
         return "unavailable"
-    return "conflict" if isinstance(outcome, Conflict) else "refused"
+    if isinstance(outcome, Conflict):
+        return "conflict"
+    return "refused" if isinstance(outcome, Refused) else "failed"

@@ -1,7 +1,6 @@
 """Requests over NATS whose waits end with the connection, not only with their timeout."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -9,8 +8,6 @@ from nats.aio.msg import Msg
 from nats.errors import Error
 
 from runtime.sinks import BusClient
-
-logger = logging.getLogger("foldline.publisher")
 
 _NO_RESPONDERS: Final = "503"
 
@@ -113,7 +110,9 @@ class Requests:
         self.nc.stats["out_bytes"] += len(lines)
         try:
             await self.nc._send_command(lines)
-            await self.nc._flush_pending()
+            # As the client's own publish: with a flush under way another one would wait in its bounded queue.
+            if self.nc._flush_queue is not None and self.nc._flush_queue.empty():
+                await self.nc._flush_pending()
         except (Error, OSError) as exc:
             raise InDoubt(f"not connected ({type(exc).__name__})") from exc
 

@@ -1,5 +1,6 @@
 """One try at storing facts: as a request, or many as one atomic batch. No waiting, no retrying."""
 
+import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -40,15 +41,21 @@ class Wire:
         self._partitions = partitions
 
     async def each(self, items: Sequence[Waiting], timeout: float, settle: Settle) -> InDoubt | None:
-        """Store facts of different entities, each for itself. `settle` is told of each at once.
+        """Store facts of different entities, each for itself. `settle` is told of each when its answer comes.
 
         Answers why, when nothing is known of some.
         """
+        conflicts: list[tuple[Waiting, str]] = []
+        until = asyncio.get_running_loop().time() + timeout
 
         def heard(place: int, reply: Reply) -> None:
-            with suppress(Exception):  # what is wrong with it is found out below
-                if (ack := self._acknowledged(items[place], self._read(reply.data))) is not None:
-                    settle(items[place], ack)
+            item = items[place]
+            with suppress(Exception):  # an answer that cannot be read leaves its fact in doubt
+                outcome = self._outcome(item, reply)
+                if isinstance(outcome, str):
+                    conflicts.append((item, outcome))
+                elif outcome is not None:
+                    settle(item, outcome)
 
         def lines(replies: Sequence[str]) -> bytes:
             return b"".join(
@@ -56,32 +63,29 @@ class Wire:
             )
 
         replies = await self._requests.ask_with(len(items), lines, timeout, heard)
-        doubt = None
+        left = max(0.1, until - asyncio.get_running_loop().time())
+        found = await asyncio.gather(*(self._earlier(*conflict, left) for conflict in conflicts))
+        for (item, _), outcome in zip(conflicts, found, strict=True):
+            if not isinstance(outcome, InDoubt):
+                settle(item, outcome)
         for item, reply in zip(items, replies, strict=True):
             if item.live:
-                try:
-                    settle(item, await self._outcome(item, reply, timeout))
-                except InDoubt as found:
-                    doubt = found
-        return doubt
+                return reply if isinstance(reply, InDoubt) else InDoubt("the server could not tell")
+        return None
 
-    async def _outcome(
-        self, item: Waiting, reply: Reply | InDoubt, timeout: float
-    ) -> Ack | Conflict | Refused:
-        """What a reply means. Raises InDoubt."""
-        if isinstance(reply, InDoubt):
-            raise reply
+    def _outcome(self, item: Waiting, reply: Reply) -> Ack | Refused | str | None:
+        """What a reply means; None: nothing for sure. A text is what the server says of a conflict."""
         try:
             answer = self._read(reply.data)
         except Refused as refused:
             return refused
-        if (ack := self._acknowledged(item, answer)) is not None:
-            return ack
+        if "error" not in answer:
+            return self._ack(item, answer["seq"], duplicate=bool(answer.get("duplicate")))
         error = answer["error"]
         if error["err_code"] == _WRONG_LAST_SEQUENCE and item.expected_last is not None:
-            return await self._earlier(item, error["description"], timeout)
+            return str(error["description"])
         if error["code"] >= 500 or error["err_code"] in _UNDER_WAY:
-            raise InDoubt(error["description"])
+            return None
         return Refused(error["description"])
 
     async def batch(self, items: Sequence[Waiting], timeout: float) -> list[Ack]:
@@ -124,22 +128,20 @@ class Wire:
             raise Refused(f"stored by stream {answer['stream']} instead of {self.stream}")
         return answer
 
-    def _acknowledged(self, item: Waiting, answer: dict[str, Any]) -> Ack | None:
-        if "error" in answer:
-            return None
-        return self._ack(item, answer["seq"], duplicate=bool(answer.get("duplicate")))
-
     def _ack(self, item: Waiting, sequence: int, *, duplicate: bool = False) -> Ack:
         partition = partition_of(item.fact.subject.id, self._partitions)
         return Ack(Position(self.stream, partition, sequence), duplicate)
 
-    async def _earlier(self, item: Waiting, description: str, timeout: float) -> Ack | Conflict:
+    async def _earlier(self, item: Waiting, description: str, timeout: float) -> Ack | Conflict | InDoubt:
         """Tell a conflict from our own earlier success: the server compares sequences before message ids.
 
         Had this very fact been stored, it would be the first one of its entity after the expected sequence.
         """
         after = (item.expected_last or 0) + 1
-        found = await self._stored.next(self.stream, self._entity(item), after, timeout)
+        try:
+            found = await self._stored.next(self.stream, self._entity(item), after, timeout)
+        except InDoubt as doubt:
+            return doubt
         if found is not None and found.message_id == item.fact.message_id:
             return self._ack(item, found.sequence, duplicate=True)
         return Conflict(int(description.rpartition(":")[2]))

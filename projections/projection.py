@@ -51,7 +51,7 @@ class Projection(ABC, Generic[State, Changes]):
         """The statements that create its tables in `self.schema`."""
 
     async def prepare(self, conn: Connection) -> None:
-        """Once for each connection that will `write`, before the first transaction or within it."""
+        """Before the first `write` on a connection, and before the first one after a failure."""
         return
 
     @abstractmethod

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -12,6 +12,9 @@ from runtime.problems import Problem
 from runtime.settings import Settings
 
 Connection = psycopg.AsyncConnection[TupleRow]
+
+ONLY_ON_REQUEST: Final = 1 << 30
+"""`prepare_threshold` of a connection that prepares what asks for it, and nothing for having run often."""
 
 _OPTIONS = "-c timezone=UTC -c client_min_messages=warning"
 
@@ -36,7 +39,8 @@ def _arguments(settings: Settings, name: str) -> dict[str, Any]:
 
 async def connect(settings: Settings, *, name: str) -> Connection:
     """One connection of one's own; fails at once when the server is away."""
-    # prepare_threshold=None: a rebuild may change column types under a prepared statement for ever.
+    # prepare_threshold=None: a rebuild may change column types under a prepared statement for ever. Who
+    # prepares all the same (ONLY_ON_REQUEST) replaces the connection then.
     return await psycopg.AsyncConnection.connect(
         **_arguments(settings, name), autocommit=True, prepare_threshold=None
     )

@@ -1,4 +1,4 @@
-"""Routes that are described like any of FastAPI's, and served without what none of ours uses.
+"""Routes that are described like any of FastAPI's, and served without what they do not use.
 
 Of a small request FastAPI's own way takes more of the processor than answering it: it works out what the
 endpoint depends on, opens stacks for that, and looks for the route twice in each included router. Endpoints

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+import psycopg
+
 from consumers.control.partition import within
 from consumers.parking import waiting
 from consumers.projector import Projector
@@ -77,8 +79,8 @@ async def replayed(projection: Projection[Any, Any], conn: Connection, events: l
     """Fold events of one entity within the transaction. Raises Problem that names the fold's error."""
     try:
         return await Projector(projection).replay(conn, events)
-    except (Problem, OSError):
-        raise
+    except (Problem, OSError, psycopg.errors.FeatureNotSupported):
+        raise  # of the last one: the connection keeps an old plan, and whoever lent it replaces it
     except Exception as exc:
         if conn.broken or conn.closed:
             raise

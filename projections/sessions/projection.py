@@ -54,6 +54,7 @@ class SessionsProjection(Projection[Session, SessionChanges]):
 
     async def prepare(self, conn: Connection) -> None:
         await conn.execute(self._queries["make-session-batch"])
+        await self._clear(conn)
 
     def needs_state(self, event: Recorded) -> bool:
         return event.subject.fact not in ("heartbeat", "expired")
@@ -98,8 +99,7 @@ class SessionsProjection(Projection[Session, SessionChanges]):
             await conn.execute(self._queries["write-sessions"], prepare=True)
             self._passed += len(rows)
             if self._passed > _PASSED:
-                await conn.execute(self._queries["clear-session-batch"])
-                self._passed = 0
+                await self._clear(conn)
         if changes.heartbeats:
             await conn.execute(self._queries["write-heartbeats"], _columns(list(changes.heartbeats.values())))
         timelines = (
@@ -116,6 +116,10 @@ class SessionsProjection(Projection[Session, SessionChanges]):
             copy.set_types(types)
             for row in rows:
                 await copy.write_row(row)
+
+    async def _clear(self, conn: Connection) -> None:
+        await conn.execute(self._queries["clear-session-batch"])
+        self._passed = 0
 
     async def _erase(self, conn: Connection, expired: Mapping[Key, Recorded]) -> None:
         await conn.execute(

@@ -97,6 +97,7 @@ class FoldedLine:
             states: dict[Any, Any] = dict(await self.projection.load(self.conn, [event.key]))
             changes = self.projection.changes()
             self.projection.fold(states, event, changes)
+            await self.projection.prepare(self.conn)
             await self.projection.write(self.conn, states, changes)
             await self.conn.execute(
                 "update foldline.lease set seqs = seqs || jsonb_build_object(%s::text, %s::bigint)"

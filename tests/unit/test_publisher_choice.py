@@ -25,12 +25,18 @@ def test_in_between_whatever_took_less() -> None:
 
 def test_what_changes_is_noticed() -> None:
     """The other way is tried now and then, so a disk that became slow or fast changes the choice."""
-    choice = measured(batch_s=1, single_s=1e-4)
+    choice = measured(batch_s=0.03, single_s=1e-4)
     ways = [choice.batch(64) for _ in range(5_000)]
     assert 0 < ways.count(True) < 50
     for _ in range(12):
         choice.took(64, 1e-3, batch=True)
     assert [choice.batch(64) for _ in range(100)].count(True) >= 99
+
+
+def test_what_is_dearer_by_far_is_not_tried() -> None:
+    slow_singles, slow_batches = measured(batch_s=2e-3, single_s=1e-2), measured(batch_s=1, single_s=1e-4)
+    assert all(slow_singles.batch(64) for _ in range(5_000))
+    assert not any(slow_batches.batch(64) for _ in range(5_000))
 
 
 def test_the_extremes_measure_nothing() -> None:
