@@ -9,7 +9,7 @@ import pytest
 from foldline.embedded.nats import NatsServer
 from producers.publisher import Ack, BusUnavailable, Fact, Publisher
 from producers.requests import InDoubt, Requests
-from runtime.bus import connect_bus
+from runtime.bus import close_bus, connect_bus
 from tests.integration.publisher_fixtures import (
     bus_settings,
     number,
@@ -133,6 +133,20 @@ async def test_lost_connection_ends_waits_before_their_timeout(own_nats: NatsSer
     with pytest.raises(InDoubt, match="not connected"):
         await Requests(nc).ask("$JS.API.INFO", b"", timeout=60)
     await nc.close()
+
+
+async def test_requests_to_a_hanging_server_end_in_time_however_many(own_nats: NatsServer) -> None:
+    """The client's queue of flushes is bounded: what is full must not keep anybody."""
+    nc = await connect_bus(bus_settings(own_nats), name="test", publisher=True)
+    requests = Requests(nc)
+    await requests.ask("$JS.API.INFO", b"", timeout=5)
+    with stopped(own_nats):
+        large = [requests.ask("$JS.API.INFO", b"x" * (1 << 19), timeout=0.5) for _ in range(40)]
+        small = [requests.ask("$JS.API.INFO", b"", timeout=0.5) for _ in range(3_000)]
+        asked = asyncio.gather(*large, *small, return_exceptions=True)
+        outcomes = await asyncio.wait_for(asked, 20)
+    assert all(isinstance(outcome, InDoubt) for outcome in outcomes)
+    await close_bus(nc)
 
 
 async def test_hanging_server_delays_within_the_bound(own_nats: NatsServer) -> None:
