@@ -1,0 +1,66 @@
+"""The table through which the rows of a batch go: empty after each, small whatever failed."""
+
+import json
+
+from foldline.embedded.postgres import PostgresServer
+from projections.recorded import RawEvent, decode
+from runtime.postgres import Connection
+from schemas.headers import NO_HEADERS
+from schemas.subjects import Subject
+from tests.integration.api_fixtures import PARTITIONS, FoldedLine, at, folded_line, postgres
+
+__all__ = ["postgres"]
+
+
+class Failed(Exception):
+    """Ends a transaction."""
+
+
+async def number(conn: Connection, query: str) -> int:
+    row = await (await conn.execute(query.encode())).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def write_many(line: FoldedLine, sessions: int) -> None:
+    states, changes = {}, line.projection.changes()
+    for sequence in range(1, sessions + 1):
+        event = decode(
+            RawEvent(
+                stream="SESSIONS",
+                partition=0,
+                sequence=sequence,
+                stored_at=at(sequence),
+                subject=Subject("local", "session", f"S{sequence}", "state").stored(PARTITIONS),
+                headers=NO_HEADERS,
+                body=json.dumps({"n": sequence}).encode(),
+            )
+        )
+        line.projection.fold(states, event, changes)
+    await line.projection.write(line.conn, states, changes)
+
+
+async def test_it_is_empty_after_a_batch(postgres: PostgresServer) -> None:
+    async with folded_line(postgres) as line:
+        await line.projection.prepare(line.conn)
+        async with line.conn.transaction():
+            await write_many(line, 300)
+        assert await number(line.conn, "select count(*) from pg_temp.session_batch") == 0
+        assert await number(line.conn, "select count(*) from sessions.session") == 300
+
+
+async def test_what_failed_batches_left_is_cleared_before_the_next(postgres: PostgresServer) -> None:
+    size = "select pg_relation_size('pg_temp.session_batch')"
+    async with folded_line(postgres) as line:
+        await line.projection.prepare(line.conn)
+        for _ in range(3):
+            try:
+                async with line.conn.transaction():
+                    await write_many(line, 300)
+                    raise Failed
+            except Failed:
+                pass
+        assert await number(line.conn, size) > 0
+        await line.projection.prepare(line.conn)
+        assert await number(line.conn, size) == 0
+        assert await number(line.conn, "select count(*) from sessions.session") == 0
