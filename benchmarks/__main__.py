@@ -39,7 +39,16 @@ def measure(
         raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(PARTS)}")
     wanted = [part for part in PARTS if not parts or part in parts or part == _FIRST]
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended in any case
-    figures = asyncio.run(_measure(wanted, QUICK if quick else FULL))
+    figures = Figures()
+    try:
+        asyncio.run(_measure(wanted, QUICK if quick else FULL, figures))
+    finally:  # of a run that was stopped or failed: what it had measured
+        _tell(figures, quick, file, markdown)
+
+
+def _tell(figures: Figures, quick: bool, file: Path | None, markdown: Path | None) -> None:
+    if not figures.all:
+        return
     Console(width=160).print(figures.table())
     if file is not None:
         document: dict[str, Any] = {"machine": described(), "quick": quick, "figures": figures.document()}
@@ -49,8 +58,7 @@ def measure(
         markdown.write_text(f"{machine}\n{figures.markdown()}\n")
 
 
-async def _measure(wanted: list[str], sizes: Sizes) -> Figures:
-    figures = Figures()
+async def _measure(wanted: list[str], sizes: Sizes, figures: Figures) -> None:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=len(wanted))
@@ -65,7 +73,6 @@ async def _measure(wanted: list[str], sizes: Sizes) -> Figures:
             say("servers start")
             await part(sizes, figures, say)
             progress.advance(task)
-    return figures
 
 
 if __name__ == "__main__":

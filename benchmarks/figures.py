@@ -1,9 +1,12 @@
 """What was measured, beside the raw limit it is a share of and the floor it has to reach."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.table import Table
+
+from benchmarks.pace import pace as pace_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,7 @@ class Figure:
     least: float | None = None
     most: float | None = None
     note: str = ""
+    pace: float = 1.0  # of the processor, in steps of a fixed piece of work a second, when it was measured
 
     @property
     def good(self) -> bool | None:
@@ -34,8 +38,9 @@ class Figure:
 class Figures:
     """All figures of a run, in the order in which they were measured."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Callable[[], float] = pace_now) -> None:
         self.all: list[Figure] = []
+        self._pace = pace
 
     def add(
         self,
@@ -51,7 +56,7 @@ class Figures:
         """Note one. `of` names the figure it is a share of, measured earlier in the same run."""
         limit = self.value(of) if of else None
         share = value / limit if limit else None
-        figure = Figure(name, value, unit, of, share, least, most, note)
+        figure = Figure(name, value, unit, of, share, least, most, note, self._pace())
         self.all.append(figure)
         return figure
 
@@ -62,23 +67,32 @@ class Figures:
     def table(self) -> Table:
         """For people."""
         table = Table(title="Foldline, measured", title_justify="left")
-        for column in ("figure", "value", "share of its limit", "has to be", "", "note"):
+        for column in ("figure", "value", "share of its limit", "has to be", "", "processor", "note"):
             table.add_column(column, justify="right" if column in ("value", "share of its limit") else "left")
         for figure in self.all:
             share = "" if figure.share is None else f"{figure.share:.2f} of {figure.of}"
             verdict = {None: "", True: "yes", False: "no"}[figure.good]
-            table.add_row(figure.name, _value(figure), share, _bounds(figure), verdict, figure.note)
+            cells = (_value(figure), share, _bounds(figure), verdict, self._speed(figure), figure.note)
+            table.add_row(figure.name, *cells)
         return table
 
     def markdown(self) -> str:
         """For docs/performance.md."""
-        lines = ["| figure | value | share | has to be | reached | note |", "|---|---:|---|---|---|---|"]
+        lines = [
+            "| figure | value | share | has to be | reached | processor | note |",
+            "|---|---:|---|---|---|---:|---|",
+        ]
         for figure in self.all:
             share = "" if figure.share is None else f"{figure.share:.2f} of {figure.of}"
             verdict = {None: "", True: "yes", False: "**no**"}[figure.good]
-            cells = (figure.name, _value(figure), share, _bounds(figure), verdict, figure.note)
+            speed = self._speed(figure)
+            cells = (figure.name, _value(figure), share, _bounds(figure), verdict, speed, figure.note)
             lines.append("| " + " | ".join(cells) + " |")
         return "\n".join(lines)
+
+    def _speed(self, figure: Figure) -> str:
+        """How fast the processor was then, of the fastest it was in this run: others may share it."""
+        return f"{figure.pace / max(one.pace for one in self.all):.0%}"
 
     def document(self) -> list[dict[str, Any]]:
         """For machines."""

@@ -30,11 +30,15 @@ def test_the_share_of_what_was_not_measured_is_open() -> None:
 
 @pytest.mark.parametrize(("least", "told"), [(0.5, "| ≥ 0.5 | yes |"), (0.6, "| ≥ 0.6 | **no** |")])
 def test_the_table_says_what_is_below_its_floor(least: float, told: str) -> None:
-    figures = Figures()
+    paces = iter((10.0, 8.0))
+    figures = Figures(lambda: next(paces))
     figures.add("limit", 1_000, "events/s")
     figures.add("half", 500, "events/s", of="limit", least=least, note="of two")
-    line = figures.markdown().splitlines()[-1]
-    assert line == f"| half | 500 events/s | 0.50 of limit {told} of two |"
+    first, second = figures.markdown().splitlines()[-2:]
+    assert first == "| limit | 1,000 events/s |  |  |  | 100% |  |"
+    assert second == f"| half | 500 events/s | 0.50 of limit {told} 80% | of two |", (
+        "a slower processor shows"
+    )
 
 
 def test_machines_get_the_same() -> None:
