@@ -16,8 +16,7 @@ MANY: Final = 128
 _BATCH_S: Final = 8e-3  # one batch, before anything was measured
 _SINGLE_S: Final = 125e-6  # one fact
 _NEWEST: Final = 0.5  # what the last measurement counts
-_FAR: Final = 10.0
-_LOOK_AGAIN: Final = 500  # groups until one goes the other way, to learn what that takes now
+_LOOK_AGAIN: Final = 500  # groups, times what it costs, until one goes the other way to learn that
 
 
 class Choice:
@@ -26,17 +25,19 @@ class Choice:
     def __init__(self) -> None:
         self._batch_s = _BATCH_S
         self._single_s = _SINGLE_S
-        self._asked = 0
+        self._asked = 0  # since one went the other way
 
     def batch(self, facts: int) -> bool:
         """Whether so many facts go as a batch."""
         if not FEW <= facts <= MANY:
             return facts > MANY
-        singles_s = facts * self._single_s
+        ratio = facts * self._single_s / self._batch_s
         self._asked += 1
-        # What is dearer by far is not tried: the callers of that group would pay for it.
-        other = self._asked % _LOOK_AGAIN == 0 and 1 / _FAR < singles_s / self._batch_s < _FAR
-        return (singles_s > self._batch_s) is not other
+        # The dearer the other way, the more rarely: what it costs stays the same small part of everything.
+        if self._asked > _LOOK_AGAIN * max(ratio, 1 / ratio):
+            self._asked = 0
+            return ratio <= 1
+        return ratio > 1
 
     def took(self, facts: int, seconds: float, *, batch: bool) -> None:
         """What the server took for a group: the time it was busy with those before does not count."""

@@ -43,7 +43,7 @@ class Wire:
     async def each(self, items: Sequence[Waiting], timeout: float, settle: Settle) -> InDoubt | None:
         """Store facts of different entities, each for itself. `settle` is told of each when its answer comes.
 
-        Answers why, when nothing is known of some.
+        Answers why, when nothing is known of some, whether or not anybody waits for them.
         """
         conflicts: list[tuple[Waiting, str]] = []
         until = asyncio.get_running_loop().time() + timeout
@@ -69,8 +69,10 @@ class Wire:
             if not isinstance(outcome, InDoubt):
                 settle(item, outcome)
         for item, reply in zip(items, replies, strict=True):
+            if isinstance(reply, InDoubt):
+                return reply
             if item.live:
-                return reply if isinstance(reply, InDoubt) else InDoubt("the server could not tell")
+                return InDoubt("the server could not tell")
         return None
 
     def _outcome(self, item: Waiting, reply: Reply) -> Ack | Refused | str | None:
