@@ -75,12 +75,13 @@ class Runs:
                     await self._rate(name, connections, ours, script, of="bare POST", floor=not wait)
 
     async def grown(self, config: Settings, count: int, name: str, sessions: int) -> None:
-        """Latencies of single sessions and of the list, one connection, while `count` events are stored."""
+        """Latencies of a session and of a page of 50, one connection, while `count` events are stored."""
         script = _GETS.replace("bench-", f"{name}-") % sessions
         url = f"http://127.0.0.1:{config.api_port}"
         async with running(config, "-m", "foldline", "api"):
             await answers(f"{url}/health")
-            for what, asked, lua in (("GET", url, script), ("list", f"{url}/api/data/sessions", "")):
+            page = f"{url}/api/data/sessions?limit=50"
+            for what, asked, lua in (("GET", url, script), ("page", page, "")):
                 found = await self._load(f"{count:,} events: {what}", 1, asked, lua)
                 note = f"p50 {found.p50:.1f} ms"
                 self._figures.add(f"growth {count:,}: {what}, p99", found.p99, "ms", note=note)
@@ -103,6 +104,8 @@ class Runs:
         found = await wrk.load(url, connections=connections, seconds=self._seconds, script=script)
         if found.bad:
             raise RuntimeError(f"{name}: {found.bad} requests failed")
+        if not found.rate:
+            raise RuntimeError(f"{name}: nothing was answered in {self._seconds:g} s")
         return found
 
 
