@@ -25,7 +25,7 @@ def described() -> dict[str, str]:
 
 
 def _file_system(folder: Path) -> str:
-    """Where the servers keep their data: its kind and options decide what a sync costs."""
+    """Where the servers keep their data: its kind and how it is mounted decide what a sync costs."""
     inside = [
         part for part in psutil.disk_partitions(all=True) if folder.resolve().is_relative_to(part.mountpoint)
     ]

@@ -77,11 +77,11 @@ class Wire:
     async def open(cls, config: Settings) -> "Wire":
         """Connect and subscribe to the answers."""
         server = urlsplit(config.nats_url)
-        options: dict[str, Any] = {"verbose": False, "headers": True, "no_responders": True}
+        hello: dict[str, Any] = {"verbose": False, "headers": True, "no_responders": True}
         if config.nats_user is not None:
-            options |= {"user": config.nats_user, "pass": config.nats_password}
+            hello |= {"user": config.nats_user, "pass": config.nats_password}
         wire = cls(*await asyncio.open_connection(server.hostname, server.port, limit=1 << 20))
-        wire._writer.write(f"CONNECT {json.dumps(options)}\r\n".encode())
+        wire._writer.write(f"CONNECT {json.dumps(hello)}\r\n".encode())
         wire._writer.write(f"SUB {_INBOX} 1\r\n".encode())
         return wire
 
