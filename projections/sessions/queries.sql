@@ -6,7 +6,7 @@ where (site, id) in (select * from unnest(%(sites)s::text[], %(ids)s::text[]))
 
 -- name: make-session-batch
 -- Where a connection puts the rows of a batch on their way into the table. Kept empty by `write-sessions` and
--- not `on commit`, which truncates the file: that took 2 ms of each commit, as long as all the rest of a small one.
+-- not `on commit`, which truncates the file: a commit took 2 ms instead of 0.2.
 create temporary table if not exists session_batch (
     part smallint, site text, id text, first_seq int8, last_seq int8, created_seq int8, created_at timestamptz,
     touched_at timestamptz, ended_at timestamptz, crashed bool, hung_seq int8, hung_stored_at timestamptz,
