@@ -15,6 +15,7 @@ from projections.held import held_partitions, parked_count, paused_partitions
 from runtime import line
 from runtime.http import SessionProblem
 from runtime.identity import changes
+from runtime.problems import StreamUnavailable
 from schemas.streams import STREAMS
 
 _BOUND_S: Final = 2.0
@@ -83,8 +84,8 @@ def identity_check(reader: Reader, nc: Client) -> Check:
     async def check() -> str | None:
         try:
             found = await reader.read(lambda conn: changes(nc, conn))
-        except LookupError as exc:
-            return str(exc)
+        except StreamUnavailable as exc:
+            return exc.message
         return "; ".join(map(str, found)) or None
 
     return check

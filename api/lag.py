@@ -14,6 +14,7 @@ from api.reader import Reader
 from runtime import metrics
 from runtime.http import SessionProblem
 from runtime.lag import summed
+from runtime.problems import StreamUnavailable
 from runtime.status import Reading, read_followers
 
 logger = logging.getLogger("foldline.lag")
@@ -37,13 +38,13 @@ class LagMeter:
         """Once; what went wrong is logged, and the gauges stay as they were."""
         try:
             await self.measure()
-        except (LookupError, psycopg.Error, OSError, SessionProblem) as exc:
+        except (StreamUnavailable, psycopg.Error, OSError, SessionProblem) as exc:
             logger.info("lag not measured: %s", exc)
         except Exception:
             logger.exception("lag not measured")
 
     async def measure(self) -> None:
-        """Once. Raises LookupError, TimeoutError, SessionProblem when line or database is away."""
+        """Once. Raises StreamUnavailable, TimeoutError, SessionProblem when line or database is away."""
         async with asyncio.timeout(_BOUND_S):
             readings = await self._reader.read(lambda conn: read_followers(self._nc, conn))
         self._export(readings)

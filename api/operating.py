@@ -14,7 +14,7 @@ from api.reader import NOT_INSTALLED, NOT_SET_UP
 from projections.projection import Key
 from runtime.bodies import read_body
 from runtime.http import SessionProblem, unavailable
-from runtime.problems import Problem
+from runtime.problems import Problem, StreamUnavailable
 from schemas.validation import check_body, from_validation_error
 
 _MAX_BODY: Final = 16 << 10
@@ -59,10 +59,10 @@ async def done(act: Awaitable[T]) -> T:
     """What an operation answers. Raises SessionProblem: 409 for what cannot be done now, 503."""
     try:
         return await act
+    except StreamUnavailable as exc:
+        raise unavailable(exc.message) from None
     except Problem as exc:
         raise SessionProblem(409, "Conflict", str(exc)) from None
-    except LookupError as exc:
-        raise unavailable(str(exc)) from None
     except NOT_INSTALLED:
         raise unavailable(NOT_SET_UP) from None
     except (psycopg.OperationalError, psycopg.InterfaceError, OSError):

@@ -25,7 +25,7 @@ class Work(Protocol):
 
 
 class Operations(Protocol):
-    """The verbs of the command line. They raise Problem for what cannot be, psycopg.Error, LookupError."""
+    """The verbs of the command line. They raise psycopg.Error, Problem; StreamUnavailable may pass."""
 
     @property
     def names(self) -> tuple[str, ...]:

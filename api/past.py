@@ -20,6 +20,7 @@ from projections.sessions.past import Remembered
 from projections.sessions.views import SessionViews
 from runtime.http import SessionProblem, unavailable
 from runtime.pause import Pause
+from runtime.problems import StreamUnavailable
 from runtime.sinks import BusClient
 from schemas.positions import Position
 from schemas.streams import HEARTBEATS, SESSIONS
@@ -113,7 +114,7 @@ class Past:
                             raise _too_much(event.stored_at)
                         for one in concerned:
                             _add(one, event)
-            except (LookupError, Error, OSError) as exc:
+            except (StreamUnavailable, Error, OSError) as exc:
                 logger.info("%s: %s", session_id, exc)
                 raise unavailable("the line does not answer") from None
         return ones

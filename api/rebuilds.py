@@ -14,6 +14,7 @@ from api.operating import Body, Entity, answer, done, known, read_json
 from api.operations import Operations, Told, Work
 from runtime.http import SessionProblem, unavailable
 from runtime.openapi import request_body
+from runtime.problems import StreamUnavailable
 
 _POLL_S: Final = 1.0
 
@@ -125,7 +126,7 @@ async def _watched(operations: Operations, name: str, generation: int) -> AsyncI
         await asyncio.sleep(_POLL_S)
         try:
             found, live = await operations.building(name), await operations.live_number(name)
-        except (psycopg.Error, OSError, LookupError, SessionProblem) as exc:
+        except (psycopg.Error, OSError, StreamUnavailable, SessionProblem) as exc:
             yield Told("failed", {"details": f"cannot be watched any longer: {exc}"})
             return
         if found is not None and found["generation"] == generation:

@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 
 class Rejections(Protocol):
-    """The verbs of `foldline rejected`. They raise NotRejected, InvalidFact, Problem, LookupError."""
+    """The verbs of `foldline rejected`. They raise NotRejected, InvalidFact, Problem."""
 
     async def show(self, stream: str, sequence: int) -> dict[str, Any]:
         """The event as it was published, and who rejected it."""

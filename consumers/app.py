@@ -17,12 +17,9 @@ from functools import partial
 import nats.errors
 import uvloop
 from faststream import FastStream
-from faststream.nats import NatsBroker
-from faststream.nats.opentelemetry import NatsTelemetryMiddleware
-from faststream.nats.prometheus import NatsPrometheusMiddleware
-from faststream.security import SASLPlaintext
-from prometheus_client import REGISTRY, start_http_server
+from prometheus_client import start_http_server
 
+from consumers.broker import PatientBroker, quiet
 from consumers.control.upgrade import upgrade
 from consumers.follower import Follower, Handler
 from consumers.projector import Projector
@@ -44,47 +41,39 @@ from runtime.progress import Progress
 from runtime.repeating import repeating
 from runtime.schema import install_engine
 from runtime.settings import Settings, settings
+from runtime.starting import started
 from runtime.tasks import end
-from runtime.telemetry import tracer_provider
 
 logger = logging.getLogger("foldline.consumer")
-_quiet = logging.getLogger("foldline.faststream")  # its line per message belongs into debugging
-_quiet.setLevel(logging.WARNING)
-# On a busy machine a fetch that found nothing ends in another TimeoutError than FastStream looks for.
-_quiet.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], TimeoutError)))
 
 
 def create_app(config: Settings) -> FastStream:
     """Followers of all projections, the liveness reactor, and task reactors as FastStream subscribers."""
-    broker = NatsBroker(
-        [url.strip() for url in config.nats_url.split(",")],
-        security=SASLPlaintext(config.nats_user, config.nats_password or "") if config.nats_user else None,
-        max_reconnect_attempts=-1,
-        reconnect_time_wait=1,
-        logger=_quiet,
-        middlewares=(
-            NatsPrometheusMiddleware(registry=REGISTRY),
-            NatsTelemetryMiddleware(tracer_provider=tracer_provider(config, "foldline-consumer")),
-        ),
-    )
+    broker = PatientBroker(config)
     parts: dict[str, Expiry] = {}
     subscribe_expiry(broker, lambda: parts["expiry"])
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            starting = asyncio.create_task(_start(config, stack))
-            while not (await asyncio.wait({starting}, timeout=0.2))[0]:
-                if app._should_exit:  # FastStream's handler only notes the signal
-                    starting.cancel()
-            parts["expiry"] = await starting
+        starting = asyncio.create_task(started(partial(_wire, config), within=config.connect_timeout))
+        while not (await asyncio.wait({starting}, timeout=0.2))[0]:
+            if app._should_exit:  # FastStream's handler only notes the signal
+                starting.cancel()
+        parts["expiry"], following = await starting
+        async with following:
             yield
 
-    app = FastStream(broker, lifespan=lifespan, logger=_quiet)
+    app = FastStream(broker, lifespan=lifespan, logger=quiet)
     return app
 
 
-async def _start(config: Settings, stack: AsyncExitStack) -> Expiry:
+async def _wire(config: Settings) -> tuple[Expiry, AsyncExitStack]:
+    """Follow the line, until the stack that is returned is closed."""
+    async with AsyncExitStack() as stack:
+        return await _follow(config, stack), stack.pop_all()
+
+
+async def _follow(config: Settings, stack: AsyncExitStack) -> Expiry:
     """Connect, prepare line and schemas, and start following. Everything stops with `stack`."""
     reading = await connect_bus(config, name="foldline-consumer")
     stack.push_async_callback(close_bus, reading)

@@ -23,6 +23,7 @@ from projections.recorded import RawEvent
 from runtime import metrics
 from runtime.identity import changes
 from runtime.postgres import Connection
+from runtime.problems import StreamUnavailable
 from runtime.progress import announce
 from runtime.settings import Settings
 from runtime.sinks import BusClient
@@ -233,7 +234,7 @@ class Follower:
         control = await self._connections.control()
         try:
             found = await changes(self._nc, control, follower=self.handler.name, parts=parts)
-        except LookupError as exc:
+        except StreamUnavailable as exc:
             raise ConnectionError(str(exc)) from exc
         if found:
             self._look_again_at = time.monotonic() + _SLOWEST_RETRY

@@ -15,7 +15,7 @@ from producers.retry import retry_fact
 from projections.rejected import NotRejected, Rejected, RejectedEvents
 from runtime.messages import StoredMessage, stored_message
 from runtime.postgres import Connection
-from runtime.problems import Problem
+from runtime.problems import Problem, StreamUnavailable
 from schemas.headers import headers_of
 from schemas.positions import Position
 from schemas.subjects import Subject, published_form
@@ -35,7 +35,7 @@ class Database(Protocol):
 class Rejections:
     """Shows, retries, dismisses and restores rejected events. None of it changes a read model by itself.
 
-    Every method raises NotRejected where there is no such event, LookupError when the line is away.
+    Every method raises NotRejected where there is no such event, StreamUnavailable when the line is away.
     """
 
     def __init__(self, events: RejectedEvents, database: Database, nc: Client, publisher: Publisher) -> None:
@@ -86,7 +86,7 @@ class Rejections:
         except NotTaken as exc:
             raise Problem(f"the line does not take it: {exc}") from exc
         except PublishError as exc:
-            raise LookupError(str(exc)) from exc
+            raise StreamUnavailable(stream, str(exc)) from exc
         with suppress(NotRejected):  # its entity expired meanwhile
             await self.dismiss(stream, sequence, f"retried as {ack.position}")
         return {"position": str(ack.position), "duplicate": ack.duplicate, "retry_of": str(place)}

@@ -7,11 +7,12 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import uvicorn
 import uvloop
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
@@ -42,6 +43,7 @@ from runtime.progress import Progress
 from runtime.repeating import repeating
 from runtime.routes import add_routes
 from runtime.settings import Settings
+from runtime.starting import started
 from runtime.telemetry import tracer_provider
 from schemas.recovery import HungSession
 
@@ -57,8 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            await _wire(app, settings, stack)
+        async with await started(partial(_wire, app, settings), within=settings.connect_timeout):
             yield
 
     # No redirects for trailing slashes: the documented paths, and 404 for any other.
@@ -73,8 +74,16 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-async def _wire(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None:
-    """Connect, and give every route what it needs. Everything is closed with `stack`."""
+async def _wire(app: FastAPI, settings: Settings) -> AsyncExitStack:
+    """Connect, and give every route what it needs. Everything is closed with the stack that is returned."""
+    async with AsyncExitStack() as stack:
+        routers = await _connected(settings, stack)
+        add_routes(app, *routers)
+        return stack.pop_all()
+
+
+async def _connected(settings: Settings, stack: AsyncExitStack) -> list[APIRouter]:
+    """All routes, on connections of their own."""
     logger.info("connecting")
     nc = await connect_bus(settings, name="foldline-api", publisher=True)
     stack.push_async_callback(close_bus, nc)
@@ -103,13 +112,12 @@ async def _wire(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None
     events = RejectedEvents({projection.name: projection.schema for projection in PROJECTIONS})
     rejections = Rejections(events, reader, nc, publisher)
     checks = {"nats": line_check(nc), "line": identity_check(reader, nc)}
-    add_routes(
-        app,
+    return [
         sessions_router(surface),
         *read_routers(reader, nc, checks, events, rejections),
         projections_router(operations, settings.site),
         rebuilds_router(operations, settings.site),
-    )
+    ]
 
 
 def _hung_reader(reader: Reader) -> HungReader:

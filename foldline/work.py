@@ -10,7 +10,7 @@ import psycopg
 from api.operations import Told
 from api.reader import NOT_INSTALLED, NOT_SET_UP
 from consumers.control.advance import Advance
-from runtime.problems import Problem
+from runtime.problems import Problem, StreamUnavailable
 
 logger = logging.getLogger("foldline.work")
 
@@ -45,13 +45,13 @@ class LongWork:
         except asyncio.CancelledError:
             self._fail("the API process stops: what was built is kept, and the same request goes on")
             raise
-        except Problem as exc:
-            self._fail(str(exc), conflict=True)
         except NOT_INSTALLED:
             self._fail(NOT_SET_UP)
-        except (psycopg.Error, OSError, LookupError) as exc:
+        except (psycopg.Error, OSError, StreamUnavailable) as exc:
             logger.warning("work ended: %s", exc)
             self._fail("PostgreSQL or NATS went away: the same request goes on where this ended")
+        except Problem as exc:
+            self._fail(str(exc), conflict=True)
         except Exception:
             logger.exception("work ended")
             self._fail("the server failed; its log says why")

@@ -10,6 +10,7 @@ from nats.aio.msg import Msg
 from projections.recorded import RawEvent
 from runtime.delivery import Status, parse_delivery, parse_status
 from runtime.line import api
+from runtime.problems import StreamUnavailable
 from runtime.sinks import BusClient, readable
 
 _SECOND: Final = 1_000_000_000
@@ -22,7 +23,7 @@ async def stored_events(
 ) -> AsyncGenerator[RawEvent, None]:
     """Every message of a filter that is stored now, beyond the sequence `after`, in the order of the line.
 
-    Raises LookupError when the stream does not answer, or when messages went away while they were read.
+    Raises StreamUnavailable, or when messages went away while they were read.
     """
     config: dict[str, Any] = {
         "ack_policy": "none",
@@ -36,7 +37,7 @@ async def stored_events(
     }
     made = await api(nc, f"CONSUMER.CREATE.{stream}", {"stream_name": stream, "config": config})
     if error := made.get("error"):
-        raise LookupError(f"stream {stream}: {error.get('description', error)}")
+        raise StreamUnavailable(stream, error)
     arrived: asyncio.Queue[RawEvent | Status] = asyncio.Queue()
 
     def put(subject: bytes, reply: bytes, body: bytes, headers: bytes) -> None:
@@ -75,7 +76,7 @@ async def _next(stream: str, arrived: asyncio.Queue[RawEvent | Status]) -> RawEv
     try:
         event = await asyncio.wait_for(arrived.get(), _SILENCE + 1)
     except TimeoutError:
-        raise LookupError(f"stream {stream} does not answer") from None
+        raise StreamUnavailable(stream, "does not answer") from None
     if isinstance(event, RawEvent):
         return event
-    raise LookupError(f"stream {stream}: {event.code} {event.description} while an entity was read")
+    raise StreamUnavailable(stream, f"{event.code} {event.description} while an entity was read")

@@ -15,7 +15,7 @@ from nats.aio.client import Client
 from runtime.line import api
 from runtime.messages import stored_message
 from runtime.postgres import Connection
-from runtime.problems import Problem
+from runtime.problems import Problem, StreamUnavailable
 from runtime.sql import load_queries
 from schemas.streams import STREAMS
 from schemas.subjects import PREFIX
@@ -59,7 +59,7 @@ async def changes(
     """What changed behind the checkpoints: of all followers, or of one and some of its partitions.
 
     For one follower, or when asked to look `closely`, the message at each checkpoint is looked at as well: it
-    tells a stream that was rolled back and has grown since. Raises LookupError when a stream does not answer.
+    tells a stream that was rolled back and has grown since. Raises StreamUnavailable.
     """
     known = {name: created async for name, created in await conn.execute(_QUERIES["streams"])}
     wanted = {"follower": follower, "parts": list(parts) if parts is not None else None}
@@ -77,7 +77,7 @@ async def changes(
 
 
 async def check_identity(nc: Client, conn: Connection, *, closely: bool) -> None:
-    """Refuse to fold a line that is another one; remember a new one. Raises Problem, LookupError."""
+    """Refuse to fold a line that is another one; remember a new one. Raises Problem, StreamUnavailable."""
     if found := await changes(nc, conn, closely=closely):
         raise Problem("; ".join(map(str, found)))
     for name, created in (await created_at(nc)).items():
@@ -85,7 +85,7 @@ async def check_identity(nc: Client, conn: Connection, *, closely: bool) -> None
 
 
 async def created_at(nc: Client) -> dict[str, str]:
-    """When each stream was created. Raises LookupError when one does not answer."""
+    """When each stream was created. Raises StreamUnavailable."""
     return {stream.name: (await _info(nc, stream.name) or {}).get("created", "") for stream in STREAMS}
 
 
@@ -130,5 +130,5 @@ async def _info(nc: Client, stream: str) -> dict[str, Any] | None:
     if error and error.get("err_code") == _STREAM_NOT_FOUND:
         return None
     if error:
-        raise LookupError(f"stream {stream}: {error.get('description', error)}")
+        raise StreamUnavailable(stream, error)
     return info

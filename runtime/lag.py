@@ -9,6 +9,7 @@ from typing import Any, Final
 from nats.aio.client import Client
 
 from runtime.line import api
+from runtime.problems import StreamUnavailable
 from schemas.subjects import PREFIX
 from schemas.times import parse_time
 
@@ -30,7 +31,7 @@ class Lag:
 async def measure(nc: Client, stream: str, checkpoints: Mapping[int, int]) -> dict[int, Lag]:
     """The lag of a follower in each partition of a stream: `checkpoints` holds the last folded sequences.
 
-    Raises LookupError when the stream does not answer.
+    Raises StreamUnavailable.
     """
     lags = await asyncio.gather(
         *(_partition(nc, stream, part, sequence) for part, sequence in checkpoints.items())
@@ -50,7 +51,7 @@ async def _partition(nc: Client, stream: str, part: int, checkpoint: int) -> Lag
     if error := first.get("error"):
         if error.get("err_code") == _NO_MESSAGE:
             return Lag(0, None)
-        raise LookupError(f"stream {stream}: {error.get('description', error)}")
+        raise StreamUnavailable(stream, error)
     return Lag(await _pending(nc, stream, where, checkpoint + 1), parse_time(first["message"]["time"]))
 
 
@@ -67,6 +68,6 @@ async def _pending(nc: Client, stream: str, where: str, start: int) -> int:
     }
     answer = await api(nc, f"CONSUMER.CREATE.{stream}", {"stream_name": stream, "config": config})
     if error := answer.get("error"):
-        raise LookupError(f"stream {stream}: {error.get('description', error)}")
+        raise StreamUnavailable(stream, error)
     await api(nc, f"CONSUMER.DELETE.{stream}.{answer['name']}")
     return int(answer["num_pending"])

@@ -9,7 +9,7 @@ from typing import Any
 from nats.aio.client import Client
 from nats.errors import Error
 
-from runtime.problems import LineProblem
+from runtime.problems import LineProblem, StreamUnavailable
 from runtime.settings import Settings
 from runtime.sync import check_sync
 from schemas.streams import MAX_PAYLOAD, MIN_SERVER, STREAMS, drift
@@ -102,10 +102,10 @@ async def api(
 
 
 async def newest_sequence(nc: Client, stream: str, stored_filter: str) -> int:
-    """The sequence of the newest message of a subject; 0 without one. Raises LookupError."""
+    """The sequence of the newest message of a subject; 0 without one. Raises StreamUnavailable."""
     answer = await api(nc, f"STREAM.MSG.GET.{stream}", {"last_by_subj": stored_filter})
     if error := answer.get("error"):
         if error.get("err_code") == _NO_MESSAGE:
             return 0
-        raise LookupError(f"stream {stream}: {error.get('description', error)}")
+        raise StreamUnavailable(stream, error)
     return int(answer["message"]["seq"])

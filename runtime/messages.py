@@ -8,6 +8,7 @@ from typing import Any, Final
 from nats.aio.client import Client
 
 from runtime.line import api
+from runtime.problems import StreamUnavailable
 from schemas.times import parse_time
 
 _NO_MESSAGE: Final = 10037
@@ -26,12 +27,12 @@ class StoredMessage:
 
 
 async def stored_message(nc: Client, stream: str, sequence: int) -> StoredMessage | None:
-    """The message, None when the stream does not hold it. Raises LookupError when nobody answers."""
+    """The message, None when the stream does not hold it. Raises StreamUnavailable."""
     answer = await api(nc, f"STREAM.MSG.GET.{stream}", {"seq": sequence})
     if error := answer.get("error"):
         if error.get("err_code") == _NO_MESSAGE:
             return None
-        raise LookupError(f"stream {stream}: {error.get('description', error)}")
+        raise StreamUnavailable(stream, error)
     found: dict[str, Any] = answer["message"]
     return StoredMessage(
         stream,

@@ -1,5 +1,7 @@
 """What a person can put right: told in one line, never as a traceback."""
 
+from typing import Any
+
 
 class Problem(Exception):
     """A process cannot start or a command cannot go on. `setting` names the variable to look at, if any.
@@ -15,6 +17,14 @@ class Problem(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} (see {self.setting})" if self.setting else self.message
+
+
+class StreamUnavailable(Problem):
+    """A question to a stream was answered with an error, or not at all; the same one may succeed later."""
+
+    def __init__(self, stream: str, error: dict[str, Any] | str) -> None:
+        said = error if isinstance(error, str) else error.get("description", error)
+        super().__init__(f"stream {stream}: {said}", "FOLDLINE_NATS_URL")
 
 
 class LineProblem(Problem):

@@ -12,6 +12,7 @@ from runtime.identity import changes
 from runtime.lag import Lag, measure, summed
 from runtime.line import api
 from runtime.postgres import Connection
+from runtime.problems import StreamUnavailable
 from runtime.sql import load_queries
 from schemas.streams import STREAMS
 
@@ -73,7 +74,7 @@ class Status:
 
 
 async def read_status(nc: Client, conn: Connection) -> Status:
-    """Ask the line and the database. Raises LookupError when a stream does not answer, psycopg.Error."""
+    """Ask the line and the database. Raises StreamUnavailable, psycopg.Error."""
     streams = [await _stream(nc, stream.name) for stream in STREAMS]
     followers = [_status(one) for one in await read_followers(nc, conn)]
     return Status(streams, followers, [str(one) for one in await changes(nc, conn)])
@@ -82,7 +83,7 @@ async def read_status(nc: Client, conn: Connection) -> Status:
 async def _stream(nc: Client, name: str) -> StreamStatus:
     info = await api(nc, f"STREAM.INFO.{name}")
     if error := info.get("error"):
-        raise LookupError(f"stream {name}: {error.get('description', error)}")
+        raise StreamUnavailable(name, error)
     state = info["state"]
     replicas = info["config"]["num_replicas"]
     return StreamStatus(
@@ -91,7 +92,7 @@ async def _stream(nc: Client, name: str) -> StreamStatus:
 
 
 async def read_followers(nc: Client, conn: Connection) -> list[Reading]:
-    """All followers, asked now. Raises LookupError when a stream does not answer, psycopg.Error."""
+    """All followers, asked now. Raises StreamUnavailable, psycopg.Error."""
     readings: dict[str, Reading] = {}
     cursor = await conn.execute(_QUERIES["leases"])
     for follower, part, owner, live, seqs, paused in await cursor.fetchall():

@@ -51,7 +51,7 @@ class Odometer:
         self._readings: deque[tuple[float, int, int]] = deque(maxlen=_WINDOW)
 
     async def read(self, conn: Connection, phase: Phase) -> Advance:
-        """Where it is now. Raises LookupError when a stream does not answer."""
+        """Where it is now. Raises StreamUnavailable."""
         at = await checkpoints(conn, self._follower)
         left = total = 0
         for stream in self._streams:

@@ -9,7 +9,6 @@ from consumers.control.partition import within
 from projections.entity import stored_events
 from projections.projection import Key, Projection
 from runtime.postgres import Connection
-from runtime.problems import Problem
 from runtime.sinks import BusClient
 from runtime.sql import load_queries
 from schemas.subjects import entity_filter, partition_of
@@ -32,12 +31,9 @@ async def rebuild_entity(
         await _erase(conn, projection.schema, key)
         events = []
         for stream in projection.streams:
-            try:
-                async for event in stored_events(nc, stream.name, where, part):
-                    if event.sequence <= reached.get(stream.name, 0):
-                        events.append(event)
-            except LookupError as exc:
-                raise Problem(f"cannot read {key[1]} from the line: {exc}") from exc
+            async for event in stored_events(nc, stream.name, where, part):
+                if event.sequence <= reached.get(stream.name, 0):
+                    events.append(event)
         return await replayed(projection, conn, events, key) if events else 0
 
     return await within(conn, projection.schema, part, fold)

@@ -37,7 +37,7 @@ class Overview:
 async def overview(
     nc: Client, conn: Connection, projections: Iterable[Projection[Any, Any]]
 ) -> list[Overview]:
-    """Those that are installed. Raises LookupError when a stream does not answer, psycopg.Error."""
+    """Those that are installed. Raises StreamUnavailable, psycopg.Error."""
     followers = {follower.name: follower for follower in (await read_status(nc, conn)).followers}
     return [
         Overview(

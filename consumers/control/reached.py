@@ -8,6 +8,7 @@ from nats.aio.client import Client
 
 from runtime.line import api
 from runtime.postgres import Connection
+from runtime.problems import StreamUnavailable
 from runtime.sql import load_queries
 from schemas.subjects import PREFIX
 
@@ -25,7 +26,7 @@ async def checkpoints(conn: Connection, follower: str, *, lock: bool = False) ->
 
 
 async def reached(nc: Client, at: Sequences, target: Sequences) -> bool:
-    """Whether nothing is left between two places. Raises LookupError when a stream does not answer.
+    """Whether nothing is left between two places. Raises StreamUnavailable.
 
     Equal sequences are not asked for: what was folded elsewhere may have been purged since.
     """
@@ -55,5 +56,5 @@ async def _left(nc: Client, stream: str, part: int, start: int, end: int) -> boo
     if error := answer.get("error"):
         if error.get("err_code") == _NO_MESSAGE:
             return False
-        raise LookupError(f"stream {stream}: {error.get('description', error)}")
+        raise StreamUnavailable(stream, error)
     return int(answer["message"]["seq"]) <= end

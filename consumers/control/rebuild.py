@@ -31,7 +31,7 @@ from projections.generations import (
 from projections.projection import Projection
 from runtime.identity import check_identity
 from runtime.postgres import Connection, connect
-from runtime.problems import Problem
+from runtime.problems import Problem, StreamUnavailable
 from runtime.settings import Settings
 from runtime.sql import load_queries
 from runtime.tasks import heed_cancellation
@@ -199,7 +199,7 @@ class _Build:
                 heed_cancellation()
             try:
                 now = await self._odometer.read(self._conn, phase)
-            except LookupError as exc:  # the line is away: the workers wait for it, too
+            except StreamUnavailable as exc:  # the line is away: the workers wait for it, too
                 logger.warning("%s: %s", self._projection.name, exc)
                 await asyncio.sleep(_POLL_S)
             else:

@@ -28,19 +28,16 @@ def accept_line(
 
 async def _accept(*, yes: bool, as_json: bool) -> None:
     config = command_settings(database=True)
-    try:
-        async with bus(config) as nc, projections_database(config) as conn:
-            if not yes:
-                found = [f"stream {one.stream} {one.found}" for one in await changes(nc, conn, closely=True)]
-                raise Problem(
-                    "read models lose what the line no longer holds: say --yes if that is what you want",
-                    details=tuple(found or ["no change was found"]),
-                )
-            with Shown(as_json=as_json) as shown:
-                await accept(
-                    PROJECTIONS, config, nc, report=shown.report, tell=lambda line: typer.echo(line, err=True)
-                )
-    except LookupError as exc:
-        raise Problem(str(exc), "FOLDLINE_NATS_URL") from exc
+    async with bus(config) as nc, projections_database(config) as conn:
+        if not yes:
+            found = [f"stream {one.stream} {one.found}" for one in await changes(nc, conn, closely=True)]
+            raise Problem(
+                "read models lose what the line no longer holds: say --yes if that is what you want",
+                details=tuple(found or ["no change was found"]),
+            )
+        with Shown(as_json=as_json) as shown:
+            await accept(
+                PROJECTIONS, config, nc, report=shown.report, tell=lambda line: typer.echo(line, err=True)
+            )
     if not as_json:
         typer.echo("the line is accepted, and every read model is folded from it")

@@ -57,10 +57,7 @@ def cancel(projection: Name) -> None:
 async def _projections(as_json: bool) -> None:
     config = command_settings(database=True)
     async with bus(config) as nc, projections_database(config) as conn:
-        try:
-            found = await overview(nc, conn, PROJECTIONS)
-        except LookupError as exc:
-            raise Problem(str(exc), "FOLDLINE_NATS_URL") from exc
+        found = await overview(nc, conn, PROJECTIONS)
     if as_json:
         show_json([one.as_json() for one in found])
     else:

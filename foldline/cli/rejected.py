@@ -122,8 +122,6 @@ async def _rejections() -> AsyncIterator[Rejections]:
             raise _not_installed() from exc
         except InvalidFact as exc:
             raise Problem(f"still not valid: {exc.error}: {exc.details}") from exc
-        except LookupError as exc:
-            raise Problem(str(exc), "FOLDLINE_NATS_URL") from exc
         finally:
             await publisher.aclose()
 

@@ -27,8 +27,6 @@ async def _status(as_json: bool) -> None:
     async with bus(config) as nc, database(config) as conn:
         try:
             found = await read_status(nc, conn)
-        except LookupError as exc:
-            raise Problem(str(exc), "FOLDLINE_NATS_URL") from exc
         except psycopg.errors.UndefinedTable as exc:
             raise Problem("no consumer has run on this database yet", "FOLDLINE_DATABASE_URL") from exc
     if as_json:

@@ -1,0 +1,41 @@
+"""FastStream's connection to NATS, for reactors that are tasks: no order, acknowledged when done."""
+
+import logging
+
+from faststream.nats import NatsBroker
+from faststream.nats.opentelemetry import NatsTelemetryMiddleware
+from faststream.nats.prometheus import NatsPrometheusMiddleware
+from faststream.security import SASLPlaintext
+from prometheus_client import REGISTRY
+
+from runtime.settings import Settings
+from runtime.starting import started
+from runtime.telemetry import tracer_provider
+
+quiet = logging.getLogger("foldline.faststream")  # its line per message belongs into debugging
+quiet.setLevel(logging.WARNING)
+# On a busy machine a fetch that found nothing ends in another TimeoutError than FastStream looks for.
+quiet.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], TimeoutError)))
+
+
+class PatientBroker(NatsBroker):
+    """Starts also while NATS restarts; afterwards it reconnects for ever. Raises Problem from `start`."""
+
+    def __init__(self, config: Settings) -> None:
+        security = SASLPlaintext(config.nats_user, config.nats_password or "") if config.nats_user else None
+        super().__init__(
+            [url.strip() for url in config.nats_url.split(",")],
+            security=security,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=1,
+            logger=quiet,
+            middlewares=(
+                NatsPrometheusMiddleware(registry=REGISTRY),
+                NatsTelemetryMiddleware(tracer_provider=tracer_provider(config, "foldline-consumer")),
+            ),
+        )
+        self._within = config.connect_timeout
+
+    async def start(self) -> None:
+        """Connect, and subscribe every reactor."""
+        await started(super().start, within=self._within)
