@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from api.reader import Reader
 from runtime import metrics
 from runtime.http import SessionProblem
-from runtime.lag import summed
+from runtime.lag import LineMeter, summed
 from runtime.problems import StreamUnavailable
 from runtime.status import Reading, read_followers
 
@@ -31,7 +31,7 @@ class LagMeter:
 
     def __init__(self, reader: Reader, nc: Client) -> None:
         self._reader = reader
-        self._nc = nc
+        self._meter = LineMeter(nc)
         self._stuck: dict[_PLACE, tuple[int, float]] = {}  # checkpoint with lag → seen first, monotonic
 
     async def try_to_measure(self) -> None:
@@ -46,7 +46,7 @@ class LagMeter:
     async def measure(self) -> None:
         """Once. Raises StreamUnavailable, TimeoutError, SessionProblem when line or database is away."""
         async with asyncio.timeout(_BOUND_S):
-            readings = await self._reader.read(lambda conn: read_followers(self._nc, conn))
+            readings = await self._reader.read(lambda conn: read_followers(self._meter, conn))
         self._export(readings)
 
     def _export(self, readings: Iterable[Reading]) -> None:

@@ -17,6 +17,7 @@ READ: Final = "raw read by callback"
 PUBLISH: Final = "raw atomic batches"
 _TAKEN: Final = 0.9  # of the processors
 _KEPT: Final = 0.8  # of the rate with the fewest events
+_AT_ONCE: Final = 2_000  # sessions, however many are stored
 
 
 async def limits(sizes: Sizes, figures: Figures, say: Say) -> None:
@@ -72,7 +73,7 @@ async def rebuild(sizes: Sizes, figures: Figures, say: Say) -> None:
     """Rebuilding from the line, one and two processes"""
     for count in sizes.rebuilt:
         limit = await _read(sizes, figures, say, f"{READ}, before {count:,}")
-        sessions = max(50, count // 100)
+        sessions = max(50, count // steady.FACTS_EACH)
         one = f"rebuild {count:,}, 1 process"
         async with servers() as config:
             say(f"{count:,} events are stored")
@@ -133,8 +134,9 @@ async def growth(sizes: Sizes, figures: Figures, say: Say) -> None:
     async with servers(rebuild_workers=1) as config:
         for count in sizes.grown:
             say(f"{count:,} events are stored")
-            sessions = max(50, (count - stored) // 100)
-            await in_child(steady.stored, config, name=f"to{count}", sessions=sessions, count=count - stored)
+            sessions = max(50, (count - stored) // steady.FACTS_EACH)
+            load = {"name": f"to{count}", "sessions": sessions, "at_once": min(sessions, _AT_ONCE)}
+            await in_child(steady.stored, config, count=count - stored, **load)
             stored = count
             say(f"{count:,} events: rebuild")
             found = await in_child(rebuilding.rebuilt, config)

@@ -23,6 +23,7 @@ from runtime.settings import Settings, settings
 Made = Callable[[str, int, int], tuple[str, str]]
 """Subject and body of the fact of that number, of a load with that name and so many sessions."""
 
+FACTS_EACH = 100  # of one session, wherever events are stored before they are folded
 _GROUP = 500
 _INBOX = "_INBOX.steady"
 _PATIENCE = 30  # seconds for one acknowledgement
@@ -30,7 +31,21 @@ _PATIENCE = 30  # seconds for one acknowledgement
 
 def fact(name: str, sessions: int, number: int) -> tuple[str, str]:
     """Subject and body of the `number`-th fact: states, events, metrics in turn, every session in turn."""
-    subject = f"ev.local.session.{name}-{number % sessions}"
+    return _fact(name, number % sessions, number)
+
+
+def in_waves(at_once: int) -> Made:
+    """The same with so many sessions at once: when each has its hundred facts, the next ones begin."""
+
+    def made(name: str, _sessions: int, number: int) -> tuple[str, str]:
+        wave, place = divmod(number, at_once * FACTS_EACH)
+        return _fact(name, wave * at_once + place % at_once, number)
+
+    return made
+
+
+def _fact(name: str, session: int, number: int) -> tuple[str, str]:
+    subject = f"ev.local.session.{name}-{session}"
     if number % 3 == 0:
         user = f'{{"name":"user {number % 911}","role":"operator"}}'
         return f"{subject}.state", f'{{"step":{number % 17},"user":{user}}}'
@@ -104,9 +119,12 @@ class Wire:
                 raise RuntimeError(f"the server went away: {line!r}")
 
 
-async def stored(config: Settings, *, name: str, sessions: int, count: int) -> dict[str, Any]:
-    """`count` facts, as fast as it goes."""
-    return await load(config, name=name, sessions=sessions, count=count, rate=0)
+async def stored(
+    config: Settings, *, name: str, sessions: int, count: int, at_once: int | None = None
+) -> dict[str, Any]:
+    """`count` facts, as fast as it goes; of all sessions in turn, or of so many at once."""
+    made = in_waves(at_once) if at_once else fact
+    return await load(config, name=name, sessions=sessions, count=count, rate=0, made=made)
 
 
 async def beating(config: Settings, *, name: str, sessions: int) -> dict[str, Any]:
@@ -117,7 +135,9 @@ async def beating(config: Settings, *, name: str, sessions: int) -> dict[str, An
     return {}
 
 
-async def load(config: Settings, *, name: str, sessions: int, count: int, rate: int) -> dict[str, Any]:
+async def load(
+    config: Settings, *, name: str, sessions: int, count: int, rate: int, made: Made = fact
+) -> dict[str, Any]:
     """Publish until there are enough, or until standard input ends."""
     wire = await Wire.open(config)
     loop = asyncio.get_running_loop()
@@ -128,7 +148,7 @@ async def load(config: Settings, *, name: str, sessions: int, count: int, rate: 
             await asyncio.sleep(wait)
         elif rate:
             behind = max(behind, -wait)
-        await wire.put(batch(name, sessions, done))
+        await wire.put(batch(name, sessions, done, made))
         done += _GROUP
     return {"acknowledged": done, "rate": done / (loop.time() - began), "behind": behind}
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from itertools import islice
 from typing import Final
 
 from projections.recorded import RawEvent
@@ -64,6 +65,10 @@ class Buffer:
                 idle += 1
             else:
                 return
+
+    def glance(self, start: int, stop: int) -> list[RawEvent]:
+        """What would be taken next, as it is now, from one place to another."""
+        return list(islice(self._events, start, stop))
 
     def take(self, most: int) -> list[RawEvent]:
         """Whatever has arrived, at most `most` events; may be empty."""

@@ -33,6 +33,9 @@ from schemas.streams import Stream
 logger = logging.getLogger("foldline.follower")
 
 _SLOWEST_RETRY: Final = 5.0
+_LARGE: Final = 1_000  # events of a batch: PostgreSQL takes long enough for them
+_SLICE: Final = 50  # events until others on the loop have their turn
+_GLANCE_S: Final = 0.002
 _PATIENCE: Final = 5.0  # what stopping waits for a batch, and for the leases to be given up
 
 
@@ -62,6 +65,9 @@ class Handler(Protocol):
     @property
     def linger(self) -> float:
         """How long a batch may wait for more events while they keep coming, seconds."""
+
+    def anticipate(self, event: RawEvent) -> None:
+        """Do what can be done before the event's turn, which may come late, or never."""
 
     async def apply(self, writer: Connection, events: Sequence[RawEvent], leases: Leases) -> None:
         """Take effect once. Events come in the order of their partition; the last statement fences.
@@ -153,13 +159,29 @@ class Follower:
     async def _apply(self, writer: Connection, events: Sequence[RawEvent]) -> None:
         name = self.handler.name
         started = time.perf_counter()
-        await self.handler.apply(writer, events, self.leases)
+        ahead = asyncio.create_task(self._anticipate()) if len(events) >= _LARGE else None
+        try:
+            await self.handler.apply(writer, events, self.leases)
+        finally:
+            if ahead is not None:
+                await end(ahead)
         metrics.BATCH_SECONDS.labels(name).observe(time.perf_counter() - started)
         metrics.BATCH_EVENTS.labels(name).observe(len(events))
         metrics.BUFFERED.labels(name).set(len(self._buffer))
         metrics.LAG_SECONDS.labels(name).set(max(0.0, time.time() - events[-1].stored_at.timestamp()))
         touched = {event.partition for event in events} & self.leases.held.keys()
         await announce(self._nc, name, {part: self.leases.held[part].sequences for part in touched})
+
+    async def _anticipate(self) -> None:
+        """While PostgreSQL works on one batch, the processor is free for the next."""
+        done = 0
+        while done < self._settings.batch_events:
+            events = self._buffer.glance(done, done + _SLICE)
+            for event in events:
+                with contextlib.suppress(Exception):  # told when it is the event's turn
+                    self.handler.anticipate(event)
+            done += len(events)
+            await asyncio.sleep(0 if events else _GLANCE_S)
 
     async def _renew(self) -> None:
         """Keep the leases, several times within their life."""

@@ -134,7 +134,7 @@ select exists (
 with mine as (
     select l.part, reached.seqs
     from foldline.lease l
-    join unnest(%(parts)s::smallint[], %(epochs)s::bigint[], %(seqs)s::jsonb[]) reached (part, epoch, seqs)
+    join json_to_recordset(%(reached)s::json) as reached (part smallint, epoch bigint, seqs jsonb)
       on l.part = reached.part and l.epoch = reached.epoch
     where l.follower = %(follower)s
       and not exists (

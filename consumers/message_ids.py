@@ -5,10 +5,11 @@ chose are remembered, and not those of levels (heartbeats), which may repeat.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final
-from uuid import UUID
+from typing import Any, Final
+
+from pydantic_core import to_json
 
 from projections.projection import Key
 from projections.recorded import MESSAGE_ID_WINDOW, RawEvent
@@ -17,52 +18,73 @@ from runtime.sql import Queries
 from schemas.streams import STREAMS
 
 _LEVELS: Final = frozenset(stream.name for stream in STREAMS if stream.newest_only)
-Slot = tuple[str, str, UUID]
+_Use = tuple[int, datetime]  # partition and store time
+Slot = tuple[str, str, str]
 """(site, id) of the entity and the message id, hashed."""
 
 
 class MessageIds:
-    """The ids one batch meets: which of its events are duplicates, and what has to be remembered."""
+    """The ids one batch meets: which of its events are duplicates, and what has to be remembered.
+
+    They travel as JSON: as arrays they took the client ten times longer.
+    """
 
     def __init__(self, queries: Queries) -> None:
         self._queries = queries
         self._seen: dict[Slot, datetime] = {}
-        self._new: dict[Slot, tuple[int, datetime]] = {}
+        self._claimed: dict[Slot, _Use] = {}
+        self._used: dict[Slot, _Use] = {}
+        self._expired: set[Slot] = set()
 
-    async def load(self, conn: Connection, slots: set[Slot]) -> None:
-        """Look up the ids of a batch."""
-        if not slots:
+    async def claim(self, conn: Connection, events: Iterable[tuple[RawEvent, Slot]]) -> None:
+        """Look up the ids of a batch, and remember them as if its events took effect."""
+        for event, slot in events:
+            self._claimed.setdefault(slot, (event.partition, event.stored_at))
+        if not self._claimed:
             return
-        sites, ids, messages = (list(column) for column in zip(*slots, strict=True))
-        cursor = await conn.execute(
-            self._queries["message-ids-seen"],
-            {"sites": sites, "ids": ids, "messages": messages},
-            prepare=True,
-        )
+        query = self._queries["claim-message-ids"]
+        cursor = await conn.execute(query, {"ids": _uses(self._claimed.items())}, prepare=True)
         async for site, id_, message, stored_at in cursor:
             self._seen[site, id_, message] = stored_at
 
+    def begin(self) -> None:
+        """The batch is folded, perhaps once more: nothing took effect yet."""
+        self._used = {}
+        self._expired = set()
+
     def is_duplicate(self, event: RawEvent, slot: Slot) -> bool:
         """Whether an earlier event within the window had this id."""
-        before = self._new[slot][1] if slot in self._new else self._seen.get(slot)
-        return before is not None and event.stored_at - before <= MESSAGE_ID_WINDOW
+        if slot in self._used:
+            before = self._used[slot][1]
+        elif slot in self._seen and slot not in self._expired:
+            before = self._seen[slot]
+        else:
+            return False
+        return event.stored_at - before <= MESSAGE_ID_WINDOW
 
-    def remember(self, event: RawEvent, slot: Slot) -> None:
+    def use(self, event: RawEvent, slot: Slot) -> None:
         """The event took effect under its id."""
-        self._new[slot] = event.partition, event.stored_at
+        self._used[slot] = event.partition, event.stored_at
 
     def expire(self, key: Key) -> None:
-        """The entity is gone, and with it the ids it had seen."""
-        for known in (self._seen, self._new):
-            for slot in [slot for slot in known if slot[:2] == key]:
-                del known[slot]
+        """The entity is gone, and with it the ids it had seen: `forget-expired` deletes them."""
+        for slot in [slot for slot in self._claimed if slot[:2] == key]:
+            self._expired.add(slot)
+            self._used.pop(slot, None)
 
     async def write(self, conn: Connection) -> None:
-        """Store what is new, inside the batch's transaction."""
-        if self._new:
-            rows = [(part, *slot, stored_at) for slot, (part, stored_at) in self._new.items()]
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            await conn.execute(self._queries["remember-message-ids"], columns, prepare=True)
+        """Store what became otherwise than claimed, inside the batch's transaction."""
+        used = [
+            (slot, use)
+            for slot, use in self._used.items()
+            if slot in self._seen or slot in self._expired or use != self._claimed[slot]
+        ]
+        kept = self._used.keys() | self._seen.keys() | self._expired
+        unused = [slot for slot in self._claimed if slot not in kept]
+        if used or unused:
+            names = [{"site": site, "id": id_, "message": message} for site, id_, message in unused]
+            values = {"used": _uses(used), "unused": to_json(names).decode()}
+            await conn.execute(self._queries["correct-message-ids"], values)
 
 
 async def forget_old(conn: Connection, queries: Queries, newest: Sequence[tuple[int, datetime]]) -> None:
@@ -77,5 +99,13 @@ def slot_of(event: RawEvent, key: Key | None) -> Slot | None:
     """Under what an event of the entity `key` counts once; None: it has no id, or names no entity."""
     if event.stream in _LEVELS or key is None or (message_id := event.explicit_id()) is None:
         return None
-    digest = hashlib.blake2b(message_id.encode(errors="surrogatepass"), digest_size=16).digest()
-    return *key, UUID(bytes=digest)
+    digest = hashlib.blake2b(message_id.encode(errors="surrogatepass"), digest_size=16)
+    return *key, digest.hexdigest()
+
+
+def _uses(uses: Iterable[tuple[Slot, _Use]]) -> str:
+    rows: list[dict[str, Any]] = [
+        {"part": part, "site": site, "id": id_, "message": message, "stored_at": stored_at}
+        for (site, id_, message), (part, stored_at) in uses
+    ]
+    return to_json(rows).decode()

@@ -24,7 +24,7 @@ from schemas.validation import InvalidFact
 logger = logging.getLogger("foldline.projector")
 
 _LINGER: Final = 0.02  # readers wait for what they wrote
-_REMEMBERED: Final = 20_000
+_REMEMBERED: Final = 40_000
 _REMEMBERED_WEIGHT: Final = 64 << 20
 _FORGET_EVERY: Final = 1_000
 # What PostgreSQL says when it is the data that cannot be stored, not the moment that is bad.
@@ -50,14 +50,20 @@ class Projector(Generic[State, Changes]):
         self._states: OrderedDict[Key, State | None] = OrderedDict()
         self._weight = 0
         self._batches = 0
+        self._ahead: dict[tuple[str, int], Prepared] = {}
         self._prepared: Connection | None = None
 
     def forget(self) -> None:
         """Remembered states are void: a lease moved, or a batch failed."""
         self._states.clear()
         self._weight = 0
+        self._ahead.clear()
         self._prepared = None
         self._parking.forget()
+
+    def anticipate(self, event: RawEvent) -> None:
+        """Decode it. What no batch takes up is forgotten with everything else."""
+        self._ahead[event.stream, event.sequence] = prepare(event)
 
     async def apply(self, writer: Connection, events: Sequence[RawEvent], leases: Leases) -> None:
         """Fold `events` and commit. If PostgreSQL refuses them for their data, bisect to the one at fault.
@@ -68,8 +74,11 @@ class Projector(Generic[State, Changes]):
         items = []
         pause = Pause()
         for event in events:
-            await pause()
-            items.append(prepare(event))
+            item = self._ahead.pop((event.stream, event.sequence), None)
+            if item is None or item.raw is not event:
+                await pause()
+                item = prepare(event)
+            items.append(item)
         await self._apply(writer, _Batch(items, epochs), leases)
 
     async def replay(self, writer: Connection, events: Sequence[RawEvent]) -> int:
@@ -81,7 +90,8 @@ class Projector(Generic[State, Changes]):
         await self._prepare(writer)
         await self._parking.load(writer)
         batch = _Batch([prepare(event) for event in events], {})
-        attempt = await self._attempt(writer, batch, Failures(), alone=True)
+        ids = await self._claim(writer, batch)
+        attempt = await self._attempt(writer, batch, ids, Failures(), alone=True)
         await self._write(writer, attempt)
         return attempt.result.folded
 
@@ -124,11 +134,12 @@ class Projector(Generic[State, Changes]):
         await self._prepare(writer)
         async with writer.transaction():
             await self._parking.load(writer)
-            attempt = await self._attempt(writer, batch, failures)
+            ids = await self._claim(writer, batch)
+            attempt = await self._attempt(writer, batch, ids, failures)
             while failures.found:
                 # A fold that raised may have left half of its work: once more, without it.
                 failures.found = 0
-                attempt = await self._attempt(writer, batch, failures)
+                attempt = await self._attempt(writer, batch, ids, failures)
             await self._write(writer, attempt)
             if self._batches % _FORGET_EVERY == 0:
                 await forget_old(writer, self._queries, _newest(batch.items))
@@ -144,12 +155,22 @@ class Projector(Generic[State, Changes]):
             await self.projection.prepare(writer)
             self._prepared = writer
 
+    async def _claim(self, writer: Connection, batch: "_Batch") -> MessageIds:
+        ids = MessageIds(self._queries)
+        await ids.claim(writer, ((item.raw, item.slot) for item in batch.items if item.slot is not None))
+        return ids
+
     async def _attempt(
-        self, writer: Connection, batch: "_Batch", failures: Failures, *, alone: bool = False
+        self,
+        writer: Connection,
+        batch: "_Batch",
+        ids: MessageIds,
+        failures: Failures,
+        *,
+        alone: bool = False,
     ) -> "_Attempt[State, Changes]":
         """Fold a batch in memory. `alone`: nothing is parked, what raises is raised."""
-        ids = MessageIds(self._queries)
-        await ids.load(writer, {item.slot for item in batch.items if item.slot is not None})
+        ids.begin()
         states = await self._load(writer, (item.event for item in batch.items))
         attempt = _Attempt(ids, states, self.projection.changes(), _Result(parked=self._parking.begin()))
         pause = Pause()
@@ -202,7 +223,7 @@ class Projector(Generic[State, Changes]):
             attempt.ids.expire(event.key)
             result.expire(event)
         elif item.slot is not None:
-            attempt.ids.remember(raw, item.slot)
+            attempt.ids.use(raw, item.slot)
 
     async def _write(self, writer: Connection, attempt: "_Attempt[State, Changes]") -> None:
         result = attempt.result

@@ -54,7 +54,9 @@ class Settings(BaseSettings):
     rebuild_workers: int = Field(
         2, ge=1, le=64, description="Processes that fold a rebuild or a verification."
     )
-    connect_timeout: Seconds = Field(60.0, description="Seconds a starting process waits for NATS and PostgreSQL.")
+    connect_timeout: Seconds = Field(
+        60.0, description="Seconds a starting process waits for NATS and PostgreSQL."
+    )
 
     # Judgements and waits
     heartbeat_timeout: Seconds = Field(60.0, description="Seconds of silence that make a session suspended.")

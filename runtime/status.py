@@ -9,7 +9,7 @@ import psycopg
 from nats.aio.client import Client
 
 from runtime.identity import changes
-from runtime.lag import Lag, measure, summed
+from runtime.lag import Lag, LineMeter, summed
 from runtime.line import api
 from runtime.postgres import Connection
 from runtime.problems import StreamUnavailable
@@ -76,7 +76,7 @@ class Status:
 async def read_status(nc: Client, conn: Connection) -> Status:
     """Ask the line and the database. Raises StreamUnavailable, psycopg.Error."""
     streams = [await _stream(nc, stream.name) for stream in STREAMS]
-    followers = [_status(one) for one in await read_followers(nc, conn)]
+    followers = [_status(one) for one in await read_followers(LineMeter(nc), conn)]
     return Status(streams, followers, [str(one) for one in await changes(nc, conn)])
 
 
@@ -91,7 +91,7 @@ async def _stream(nc: Client, name: str) -> StreamStatus:
     )
 
 
-async def read_followers(nc: Client, conn: Connection) -> list[Reading]:
+async def read_followers(meter: LineMeter, conn: Connection) -> list[Reading]:
     """All followers, asked now. Raises StreamUnavailable, psycopg.Error."""
     readings: dict[str, Reading] = {}
     cursor = await conn.execute(_QUERIES["leases"])
@@ -110,7 +110,7 @@ async def read_followers(nc: Client, conn: Connection) -> list[Reading]:
         if reading.name in schemas:
             reading.parked = await _parked(conn, reading.name)
         for stream_name, checkpoints in reading.checkpoints.items():
-            reading.lags[stream_name] = await measure(nc, stream_name, checkpoints)
+            reading.lags[stream_name] = await meter.lags(stream_name, checkpoints)
     return list(readings.values())
 
 

@@ -4,7 +4,7 @@ from nats.aio.client import Client
 
 from consumers.reactors.liveness import Liveness
 from projections.catalogue import PROJECTIONS
-from runtime.lag import measure, summed
+from runtime.lag import LineMeter, summed
 from runtime.postgres import connect
 from runtime.settings import Settings
 from schemas.streams import STREAMS
@@ -18,6 +18,6 @@ async def at_the_end(nc: Client, settings: Settings) -> bool:
     for follower in (*(projection.name for projection in PROJECTIONS), Liveness.name):
         for stream in STREAMS:
             reached = {part: seqs.get(stream.name, 0) for who, part, seqs in rows if who == follower}
-            if summed((await measure(nc, stream.name, reached)).values()).events:
+            if summed((await LineMeter(nc).lags(stream.name, reached)).values()).events:
                 return False
     return True

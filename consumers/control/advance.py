@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from nats.aio.client import Client
 
 from consumers.control.reached import checkpoints
-from runtime.lag import measure, summed
+from runtime.lag import LineMeter, summed
 from runtime.line import api
 from runtime.postgres import Connection
 from schemas.streams import Stream
@@ -43,6 +43,7 @@ class Odometer:
 
     def __init__(self, nc: Client, projection: str, follower: str, streams: Iterable[Stream]) -> None:
         self._nc = nc
+        self._meter = LineMeter(nc)
         self._projection = projection
         self._follower = follower
         self._streams = [stream.name for stream in streams]
@@ -56,7 +57,7 @@ class Odometer:
         left = total = 0
         for stream in self._streams:
             behind = {part: sequences.get(stream, 0) for part, sequences in at.items()}
-            left += summed((await measure(self._nc, stream, behind)).values()).events
+            left += summed((await self._meter.lags(stream, behind)).values()).events
             info = await api(self._nc, f"STREAM.INFO.{stream}")
             total += info["state"]["messages"] if "state" in info else 0
         events, now = max(0, total - left), self._clock()

@@ -52,6 +52,11 @@ class UpTo:
         """As the projector does."""
         self.projector.forget()
 
+    def anticipate(self, event: RawEvent) -> None:
+        """As the projector does, of what is not beyond the end."""
+        if event.sequence <= self._end(event):
+            self.projector.anticipate(event)
+
     async def apply(self, writer: Connection, events: Sequence[RawEvent], leases: Leases) -> None:
         """Fold what is not beyond the end."""
         wanted = [event for event in events if event.sequence <= self._end(event)]

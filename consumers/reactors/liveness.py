@@ -59,6 +59,9 @@ class Liveness:
     def forget(self) -> None:
         """Nothing is remembered between batches."""
 
+    def anticipate(self, event: RawEvent) -> None:
+        """There is nothing to do ahead that is worth keeping."""
+
     async def apply(self, writer: Connection, events: Sequence[RawEvent], leases: Leases) -> None:
         """Draw the conclusions of a batch, then commit its checkpoints. Raises NotYet, Fenced."""
         epochs = leases.epochs({event.partition for event in events})

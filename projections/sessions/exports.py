@@ -93,12 +93,17 @@ class SessionExports:
         statements = Statements(schema)
         self._bound = statements.compose("bound-export")
         self._export = {
-            (sort, way, timelines): statements.compose(
-                "export", **_KEYS[sort], **sql, **({} if timelines else {"timelines": "{counts}"})
+            (sort, way, timelines, everything): statements.compose(
+                "export",
+                **_KEYS[sort],
+                **sql,
+                **({} if timelines else {"timelines": "{counts}"}),
+                once="not materialized" if everything and sort == "created_at" else "materialized",
             )
             for sort in get_args(Sort)
             for way, sql in WAYS.items()
             for timelines in (True, False)
+            for everything in (True, False)
         }
 
     @asynccontextmanager
@@ -117,7 +122,8 @@ class SessionExports:
         }
         async with conn.transaction(), conn.cursor(name="export") as cursor:
             await conn.execute(self._bound)
-            await cursor.execute(self._export[page.sort, page.way, page.timelines], values)
+            everything = filters == Filters()
+            await cursor.execute(self._export[page.sort, page.way, page.timelines, everything], values)
             rows = await cursor.fetchmany(_FETCH)
             total, position, after = from_json(rows[0][0])
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from itertools import chain
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ from schemas.streams import HEARTBEATS, SESSIONS
 
 _PACKAGE: Final = "projections.sessions"
 _NAMES: Final = [field.name for field in fields(Session) if field.compare]
+_plain = attrgetter(*_NAMES[1:-1])  # what lies between the partition and the state
+_FETCH: Final = 500
 
 # Type names of the COPY columns: binary COPY needs exact types. JSON travels as its text: as type json
 # psycopg would encode the string once more.
@@ -60,18 +63,16 @@ class SessionsProjection(Projection[Session, SessionChanges]):
         return event.subject.fact not in ("heartbeat", "expired")
 
     async def load(self, conn: Connection, keys: Iterable[Key]) -> dict[Key, Session]:
-        pairs = list(keys)
-        cursor = await conn.execute(
-            self._queries["load-sessions"],
-            {"sites": [site for site, _ in pairs], "ids": [id_ for _, id_ in pairs]},
-            prepare=True,
-        )
+        asked = to_json([{"site": site, "id": id_} for site, id_ in keys]).decode()
+        cursor = await conn.execute(self._queries["load-sessions"], {"asked": asked}, prepare=True)
         loaded = {}
         pause = Pause()
-        async for site, id_, *columns, state in cursor:
+        while rows := await cursor.fetchmany(_FETCH):
             await pause()
-            known: dict[str, Any] = dict(zip(_NAMES, columns, strict=False))
-            loaded[site, id_] = Session(**known, state=from_json(state), weight=len(state))
+            for site, id_, *columns, state in rows:
+                columns.append(from_json(state))
+                loaded[site, id_] = session = Session(*columns)
+                session.weight = len(state)
         return loaded
 
     def weight(self, state: Session) -> int:
@@ -134,10 +135,9 @@ class SessionsProjection(Projection[Session, SessionChanges]):
 
 
 def _session_row(key: Key, session: Session) -> Row:
-    values = [getattr(session, name) for name in _NAMES[1:-1]]
     state = to_json(session.state).decode()
     session.weight = len(state)
-    return (session.part, *key, *values, state)
+    return (session.part, *key, *_plain(session), state)
 
 
 def _columns(rows: list[Row]) -> list[list[Any]]:

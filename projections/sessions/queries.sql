@@ -2,7 +2,7 @@
 -- The sessions among those asked for that exist.
 select site, id, part, first_seq, last_seq, created_seq, created_at, touched_at, ended_at, crashed, hung_seq, hung_stored_at, ever_hung, ever_recovered, machine_id, hostname, events, metrics, state::text
 from {schema}.session
-where (site, id) in (select * from unnest(%(sites)s::text[], %(ids)s::text[]))
+where (site, id) in (select * from json_to_recordset(%(asked)s::json) as asked (site text, id text))
 
 -- name: make-session-batch
 -- Where a connection puts the rows of a batch on their way into the table. Kept empty by `write-sessions` and

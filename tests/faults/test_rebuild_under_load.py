@@ -24,7 +24,7 @@ from producers.publisher import Publisher, checked_fact
 from projections.catalogue import projection_named
 from projections.generations import Role, generations
 from runtime.bus import close_bus, connect_bus
-from runtime.lag import measure, summed
+from runtime.lag import LineMeter, summed
 from runtime.line import prepare_line
 from runtime.postgres import Connection, connect
 from runtime.settings import Settings
@@ -112,7 +112,7 @@ async def _at_head(nc: Client, db: Connection) -> None:
     async def nothing_left() -> bool:
         cursor = await db.execute("select part, seqs from foldline.lease where follower = 'sessions'")
         behind = {part: seqs.get("SESSIONS", 0) for part, seqs in await cursor.fetchall()}
-        return summed((await measure(nc, "SESSIONS", behind)).values()).events == 0
+        return summed((await LineMeter(nc).lags("SESSIONS", behind)).values()).events == 0
 
     await wait_until(nothing_left, 600)
 
