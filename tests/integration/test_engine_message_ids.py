@@ -73,9 +73,27 @@ async def test_a_repetition_does_not_prolong_the_window(folding: Folding, db: Co
     assert await cursor.fetchall() == [(1,), (3,), (5,)]
 
 
-async def test_an_id_is_free_after_a_rejected_event(folding: Folding, db: Connection) -> None:
-    await folding.fold([[event(1, timedelta(0), b"{"), event(2, timedelta(seconds=1))]])
-    assert await Model(db).events("S1") == ["n"]
+@pytest.mark.parametrize("together", [True, False])
+async def test_an_id_is_free_after_a_rejected_event(folding: Folding, db: Connection, together: bool) -> None:
+    facts = [event(1, timedelta(0), b"{"), event(2, timedelta(days=6)), event(3, timedelta(days=8))]
+    await folding.fold([facts] if together else [[fact] for fact in facts])
+    cursor = await db.execute("select seq from sessions.event")
+    assert await cursor.fetchall() == [(2,)], "the window begins with the event that took effect"
+    cursor = await db.execute("select stored_at from sessions.message_id")
+    assert await cursor.fetchall() == [(NOON + timedelta(days=6),)]
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_an_id_is_free_after_its_session_expired(
+    folding: Folding, db: Connection, together: bool
+) -> None:
+    expired = Published("ev.local.session.S1.expired", b"{}", 2, NOON + timedelta(hours=1), {})
+    facts = [event(1, timedelta(0)), expired, event(3, timedelta(hours=2)), event(4, timedelta(hours=3))]
+    await folding.fold([facts] if together else [[fact] for fact in facts])
+    cursor = await db.execute("select seq from sessions.event")
+    assert await cursor.fetchall() == [(3,)]
+    cursor = await db.execute("select stored_at from sessions.message_id")
+    assert await cursor.fetchall() == [(NOON + timedelta(hours=2),)]
 
 
 async def test_heartbeats_may_repeat_their_id(folding: Folding, db: Connection) -> None:

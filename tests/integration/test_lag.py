@@ -1,0 +1,70 @@
+"""How far behind a follower is: counted near the head, estimated further back, and never nothing by mistake."""
+
+import pytest
+from nats.aio.client import Client
+
+from runtime import lag
+from runtime.lag import LineMeter, summed
+from runtime.settings import Settings
+from schemas.subjects import partition_of
+from tests.line import PARTITIONS, Line
+
+SESSIONS = [f"S{n}" for n in range(40)]
+EVENTS = 600
+
+
+@pytest.fixture
+async def stored(settings: Settings, nc: Client) -> int:
+    """Events of many sessions in turn; the sequence of the last."""
+    line = Line(nc)
+    for n in range(EVENTS):
+        last = await line.put("event", SESSIONS[n % len(SESSIONS)], {"name": "n"})
+    return last
+
+
+def behind(sequence: int) -> dict[int, int]:
+    return dict.fromkeys(range(PARTITIONS), sequence)
+
+
+async def test_near_the_head_events_are_counted(nc: Client, stored: int) -> None:
+    lags = await LineMeter(nc).lags("SESSIONS", behind(stored - 100))
+    assert summed(lags.values()).events == 100
+    assert summed((await LineMeter(nc).lags("SESSIONS", behind(stored))).values()).events == 0
+
+
+async def test_further_back_they_are_estimated(
+    nc: Client, stored: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lag, "_NEAR", 50)
+    meter = LineMeter(nc)
+    for left in (EVENTS, 400, 200, 51):
+        lags = await meter.lags("SESSIONS", behind(stored - left))
+        assert summed(lags.values()).events == pytest.approx(left, rel=0.1)
+    assert summed((await meter.lags("SESSIONS", behind(stored - 50))).values()).events == 50
+
+
+async def test_partitions_are_estimated_by_what_they_hold(
+    nc: Client, stored: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lag, "_NEAR", 50)
+    held = [partition_of(SESSIONS[n % len(SESSIONS)], PARTITIONS) for n in range(EVENTS)]
+    lags = await LineMeter(nc).lags("SESSIONS", behind(stored - EVENTS // 2))
+    for part in range(PARTITIONS):
+        assert lags[part].events == pytest.approx(held.count(part) / 2, rel=0.1)
+        assert (lags[part].since is None) == (part not in held)
+
+
+async def test_one_that_has_something_left_never_reads_as_done(
+    nc: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lag, "_NEAR", 1)
+    line = Line(nc)
+    await line.put("event", "rare", {"name": "n"})
+    for _ in range(40):
+        await line.put("event", "often", {"name": "n"})
+    last = await line.put("event", "rare", {"name": "n"})
+    await line.put("event", "often", {"name": "n"})
+    part = partition_of("rare", PARTITIONS)
+    assert part != partition_of("often", PARTITIONS)
+    assert (await LineMeter(nc).lags("SESSIONS", {part: last - 1}))[part].events == 1
+    assert (await LineMeter(nc).lags("SESSIONS", {part: last}))[part].events == 0
