@@ -1,4 +1,4 @@
-"""How far behind a follower is: counted near the head, estimated further back, and never nothing by mistake."""
+"""How far behind a follower is: counted near the head, estimated further back, never nothing by mistake."""
 
 import pytest
 from nats.aio.client import Client
