@@ -1,9 +1,9 @@
 -- name: columns
--- A table's columns in order, and which of them are its key.
+-- A table's columns in order, and which of them are its key. Generated ones follow from the others.
 select a.attname, coalesce(a.attnum = any(i.indkey::int2[]), false)
 from pg_attribute a
 left join pg_index i on i.indrelid = a.attrelid and i.indisprimary
-where a.attrelid = to_regclass(%(table)s) and a.attnum > 0 and not a.attisdropped
+where a.attrelid = to_regclass(%(table)s) and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
 order by a.attnum
 
 -- name: bucket

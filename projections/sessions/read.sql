@@ -219,7 +219,7 @@ set local idle_in_transaction_session_timeout = '60s'
 with {live}, {clock}, matching as {once} (
     select s.site, s.id, {key} as key
     from {seen}
-    where (%(product)s::text is null or s.state->>'product' = %(product)s)
+    where (%(product)s::text is null or s.product = %(product)s)
       and (%(version)s::text is null or s.state->>'version' = %(version)s)
       and (%(machine_id)s::text is null or s.machine_id = %(machine_id)s)
       and (%(hostname)s::text is null or s.hostname = %(hostname)s)

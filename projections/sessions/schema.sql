@@ -20,13 +20,15 @@ create table {schema}.session (
     events         bigint      not null,         -- how many rows the timelines hold
     metrics        bigint      not null,
     state          jsonb       not null,
+    -- A column for its index: with an index on the expression every patch of a state would touch every index.
+    product        text        generated always as (state->>'product') stored,
     primary key (site, id)
 ) with (fillfactor = 80);
 create index session_created on {schema}.session (created_at, site, id);
 create index session_machine on {schema}.session (site, machine_id)
     where machine_id is not null and not crashed and ended_at is null;
 -- By hash: a patch may make these texts longer than any other index takes.
-create index session_product on {schema}.session using hash ((state->>'product'));
+create index session_product on {schema}.session using hash (product);
 
 -- Newest heartbeat of a session, by store time. Apart from the session's row, so that neither depends on
 -- how the two streams interleave. A heartbeat alone does not open a session.
