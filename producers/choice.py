@@ -13,47 +13,74 @@ FEW: Final = 8
 MANY: Final = 128
 """More go as one batch anywhere, and no more single requests are made side by side."""
 
-_RISE: Final = 0.03  # what a longer measurement counts
-_FIRST_LOOK: Final = 16
-_LOOK_AGAIN: Final = 512  # groups, times what it costs, until one goes the other way to learn that
+_NEWEST: Final = 0.1  # what the last measurement counts
+_TRY: Final = 6  # groups that go the other way to learn what it takes
+_FIRST_LOOK: Final = 64
+_LOOK_AGAIN: Final = 2048  # groups, times what it costs, until that is done again
+
+
+class _Cost:
+    """A mean that forgets: of seconds for some number of things."""
+
+    def __init__(self) -> None:
+        self._measured = 0
+        self._seconds = 0.0
+        self._things = 0.0
+
+    @property
+    def known(self) -> bool:
+        return self._measured >= _TRY
+
+    @property
+    def each(self) -> float:
+        return self._seconds / self._things
+
+    def add(self, seconds: float, things: int) -> None:
+        self._measured += 1
+        weight = max(_NEWEST, 1 / self._measured)
+        self._seconds += weight * (seconds - self._seconds)
+        self._things += weight * (things - self._things)
 
 
 class Choice:
     """Of one stream."""
 
     def __init__(self) -> None:
-        self._batch_s: float | None = None  # one batch
-        self._single_s: float | None = None  # one fact
-        self._asked = 0  # since one went the other way
+        self._batch = _Cost()
+        self._single = _Cost()
+        self._asked = 0  # since some went the other way
         self._patience = _FIRST_LOOK
+        self._trying = 0  # so many more go the other way
+        self._answered: bool | None = None  # how the group before went
 
     def batch(self, facts: int) -> bool:
         """Whether so many facts go as a batch."""
         if not FEW <= facts <= MANY:
             return facts > MANY
-        if self._batch_s is None or self._single_s is None:
-            return self._batch_s is None
-        ratio = facts * self._single_s / self._batch_s
+        if not self._batch.known or not self._single.known:
+            return not self._batch.known
+        ratio = facts * self._single.each / self._batch.each
+        if self._trying:
+            self._trying -= 1
+            return ratio <= 1
         self._asked += 1
         # The dearer the other way, the more rarely: what it costs stays the same small part of everything.
         if self._asked > self._patience * max(ratio, 1 / ratio):
             self._asked = 0
             self._patience = min(2 * self._patience, _LOOK_AGAIN)
-            return ratio <= 1
+            self._trying = _TRY
         return ratio > 1
 
     def took(self, facts: int, seconds: float, *, batch: bool) -> None:
         """What the server took for a group: the time it was busy with those before does not count.
 
-        The shortest counts: a busy process hears of answers late, which says nothing of the server.
+        Single figures say little. A busy process hears of several groups at once, so that the first seems to
+        have taken long and the next no time; and one after a group of the other kind has a part of its time.
         """
-        if not FEW <= facts <= MANY:
+        alike, self._answered = self._answered is batch, batch
+        if not alike or not FEW <= facts <= MANY:
             return
         if batch:
-            self._batch_s = _towards(self._batch_s, seconds)
+            self._batch.add(seconds, 1)
         else:
-            self._single_s = _towards(self._single_s, seconds / facts)
-
-
-def _towards(known: float | None, seconds: float) -> float:
-    return seconds if known is None else min(seconds, known + _RISE * (seconds - known))
+            self._single.add(seconds, facts)

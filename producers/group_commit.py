@@ -18,7 +18,7 @@ from runtime.metrics import PUBLISH_BATCH
 
 logger = logging.getLogger("foldline.publisher")
 
-DEPTH: Final = 2
+DEPTH: Final = 3
 """Groups in flight. They never share an entity, so its facts keep their order."""
 
 BATCH_MESSAGES: Final = 1000  # the server's own limit
