@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
 from consumers.leases import Leases, identify
@@ -67,12 +68,16 @@ class Folding:
         if not self.leases.held:
             await self.leases.refresh(self.conn, await identify(self.conn))
 
-    async def fold(self, batches: Iterable[Sequence[Published]]) -> None:
-        """One transaction a batch, in the order given."""
-        for batch in filter(None, batches):
-            events = [raw_event(one) for one in batch]
+    async def fold(self, batches: Iterable[Sequence[Published]], *, ahead: bool = True) -> None:
+        """One transaction a batch, in the order given. With `ahead`, of some events it hears before."""
+        wanted = [batch for batch in batches if batch]
+        made = [[raw_event(one) for one in batch] for batch in wanted]
+        for number, events in enumerate(made):
+            if ahead:
+                for event in list(chain.from_iterable(made[number : number + 2]))[::2]:
+                    self.projector.anticipate(event)
             await self.projector.apply(self.conn, events, self.leases)
-            self.saw(batch)
+            self.saw(wanted[number])
 
     def saw(self, facts: Iterable[Published]) -> None:
         """Note how far store time is: message ids live by it."""

@@ -68,8 +68,8 @@ class SessionsProjection(Projection[Session, SessionChanges]):
         loaded = {}
         pause = Pause()
         while rows := await cursor.fetchmany(_FETCH):
-            await pause()
             for site, id_, *columns, state in rows:
+                await pause()  # a state may be large
                 columns.append(from_json(state))
                 loaded[site, id_] = session = Session(*columns)
                 session.weight = len(state)

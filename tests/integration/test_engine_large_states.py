@@ -72,7 +72,7 @@ async def test_patches_of_a_large_state_let_others_run(
     batch = [patch(n, "S1", {"status": n}) for n in range(10, 110)]
     alone = Alone(monkeypatch)
     alone.count(module, name)
-    await alone.watch(folding.fold([batch]))
+    await alone.watch(folding.fold([batch], ahead=False))
     assert sum(alone.counts) == 100
     assert max(alone.counts) == 1
     cursor = await db.execute("select state->'status', state->'k99999' from sessions.session")
