@@ -126,7 +126,10 @@ async def _watched(operations: Operations, name: str, generation: int) -> AsyncI
         await asyncio.sleep(_POLL_S)
         try:
             found, live = await operations.building(name), await operations.live_number(name)
-        except (psycopg.Error, OSError, StreamUnavailable, SessionProblem) as exc:
+        except StreamUnavailable as exc:
+            yield Told("failed", {"details": f"cannot be watched any longer: {exc.message}"})
+            return
+        except (psycopg.Error, OSError, SessionProblem) as exc:
             yield Told("failed", {"details": f"cannot be watched any longer: {exc}"})
             return
         if found is not None and found["generation"] == generation:

@@ -19,7 +19,7 @@ quiet.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_in
 
 
 class PatientBroker(NatsBroker):
-    """Starts also while NATS restarts; afterwards it reconnects for ever. Raises Problem from `start`."""
+    """Starts also while NATS restarts, and reconnects for ever."""
 
     def __init__(self, config: Settings) -> None:
         security = SASLPlaintext(config.nats_user, config.nats_password or "") if config.nats_user else None

@@ -35,6 +35,8 @@ logger = logging.getLogger("foldline.follower")
 _SLOWEST_RETRY: Final = 5.0
 _LARGE: Final = 1_000  # events of a batch: PostgreSQL takes long enough for them
 _SLICE: Final = 50  # events until others on the loop have their turn
+_SLICE_BYTES: Final = 256 << 10  # more than that: one by one
+_AHEAD_BYTES: Final = 16 << 20  # decoded they take several times as much
 _GLANCE_S: Final = 0.002
 _PATIENCE: Final = 5.0  # what stopping waits for a batch, and for the leases to be given up
 
@@ -174,13 +176,17 @@ class Follower:
 
     async def _anticipate(self) -> None:
         """While PostgreSQL works on one batch, the processor is free for the next."""
-        done = 0
-        while done < self._settings.batch_events:
+        done = size = 0
+        while done < self._settings.batch_events and size < _AHEAD_BYTES:
             events = self._buffer.glance(done, done + _SLICE)
+            done += len(events)
+            pause = sum(event.size() for event in events) > _SLICE_BYTES
             for event in events:
+                size += event.size()
                 with contextlib.suppress(Exception):  # told when it is the event's turn
                     self.handler.anticipate(event)
-            done += len(events)
+                if pause:
+                    await asyncio.sleep(0)
             await asyncio.sleep(0 if events else _GLANCE_S)
 
     async def _renew(self) -> None:

@@ -24,6 +24,7 @@ from schemas.validation import InvalidFact
 logger = logging.getLogger("foldline.projector")
 
 _LINGER: Final = 0.02  # readers wait for what they wrote
+_AHEAD: Final = 10_000  # decoded events
 _REMEMBERED: Final = 40_000
 _REMEMBERED_WEIGHT: Final = 64 << 20
 _FORGET_EVERY: Final = 1_000
@@ -62,7 +63,7 @@ class Projector(Generic[State, Changes]):
         self._parking.forget()
 
     def anticipate(self, event: RawEvent) -> None:
-        """Decode it. What no batch takes up is forgotten with everything else."""
+        """Decode it, for the batch that takes it up."""
         self._ahead[event.stream, event.sequence] = prepare(event)
 
     async def apply(self, writer: Connection, events: Sequence[RawEvent], leases: Leases) -> None:
@@ -79,6 +80,8 @@ class Projector(Generic[State, Changes]):
                 await pause()
                 item = prepare(event)
             items.append(item)
+        if len(self._ahead) > _AHEAD:  # of events that never had their turn
+            self._ahead.clear()
         await self._apply(writer, _Batch(items, epochs), leases)
 
     async def replay(self, writer: Connection, events: Sequence[RawEvent]) -> int:

@@ -13,23 +13,21 @@ FEW: Final = 8
 MANY: Final = 128
 """More go as one batch anywhere, and no more single requests are made side by side."""
 
+_BATCH_S: Final = 8e-3
+_SINGLE_S: Final = 125e-6
 _NEWEST: Final = 0.1  # what the last measurement counts
 _TRY: Final = 6  # groups that go the other way to learn what it takes
-_FIRST_LOOK: Final = 64
+_FIRST_LOOK: Final = 16
 _LOOK_AGAIN: Final = 2048  # groups, times what it costs, until that is done again
 
 
 class _Cost:
-    """A mean that forgets: of seconds for some number of things."""
+    """A mean that forgets: of seconds for some number of things. Before anything is measured, a guess."""
 
-    def __init__(self) -> None:
+    def __init__(self, guess: float) -> None:
         self._measured = 0
-        self._seconds = 0.0
-        self._things = 0.0
-
-    @property
-    def known(self) -> bool:
-        return self._measured >= _TRY
+        self._seconds = guess
+        self._things = 1.0
 
     @property
     def each(self) -> float:
@@ -46,8 +44,8 @@ class Choice:
     """Of one stream."""
 
     def __init__(self) -> None:
-        self._batch = _Cost()
-        self._single = _Cost()
+        self._batch = _Cost(_BATCH_S)
+        self._single = _Cost(_SINGLE_S)
         self._asked = 0  # since some went the other way
         self._patience = _FIRST_LOOK
         self._trying = 0  # so many more go the other way
@@ -57,8 +55,6 @@ class Choice:
         """Whether so many facts go as a batch."""
         if not FEW <= facts <= MANY:
             return facts > MANY
-        if not self._batch.known or not self._single.known:
-            return not self._batch.known
         ratio = facts * self._single.each / self._batch.each
         if self._trying:
             self._trying -= 1
@@ -78,7 +74,7 @@ class Choice:
         have taken long and the next no time; and one after a group of the other kind has a part of its time.
         """
         alike, self._answered = self._answered is batch, batch
-        if not alike or not FEW <= facts <= MANY:
+        if not alike or facts > MANY:
             return
         if batch:
             self._batch.add(seconds, 1)

@@ -24,6 +24,7 @@ class Lag:
 
     events: int
     since: datetime | None
+    counted: bool = True  # not estimated
 
     def seconds(self, now: datetime) -> float:
         """How long the oldest event has been waiting."""
@@ -40,7 +41,7 @@ class LineMeter:
 
     def __init__(self, nc: Client) -> None:
         self._nc = nc
-        self._counted: dict[tuple[str, int], tuple[int, float]] = {}  # all events of a partition, and when
+        self._shares: dict[tuple[str, int], tuple[float, float]] = {}  # of a partition, and until when
 
     async def lags(self, stream: str, checkpoints: Mapping[int, int]) -> dict[int, Lag]:
         """The lag of a follower in each partition: `checkpoints` holds the last folded sequences.
@@ -68,16 +69,12 @@ class LineMeter:
         since = parse_time(found["message"]["time"])
         if checkpoint < first or last - checkpoint <= _NEAR:
             return Lag(await self._count(stream, where, checkpoint + 1), since)
-        all_events = await self._all(stream, part, where)
-        return Lag(max(1, round(all_events * (last - checkpoint) / (last - first + 1))), since)
-
-    async def _all(self, stream: str, part: int, where: str) -> int:
-        counted, until = self._counted.get((stream, part), (0, 0.0))
+        share, until = self._shares.get((stream, part), (0.0, 0.0))
         now = asyncio.get_running_loop().time()
         if now > until:
-            counted = await self._count(stream, where, 1)
-            self._counted[stream, part] = counted, now + _KEPT_S
-        return counted
+            share = await self._count(stream, where, 1) / (last - first + 1)
+            self._shares[stream, part] = share, now + _KEPT_S
+        return Lag(max(1, round(share * (last - checkpoint))), since, counted=False)
 
     async def _count(self, stream: str, where: str, start: int) -> int:
         # The server counts for whoever creates a consumer; this one never reads.
@@ -100,4 +97,5 @@ class LineMeter:
 def summed(lags: Iterable[Lag]) -> Lag:
     """Several partitions together: all events, and the oldest of them."""
     found = list(lags)
-    return Lag(sum(lag.events for lag in found), min((lag.since for lag in found if lag.since), default=None))
+    since = min((lag.since for lag in found if lag.since), default=None)
+    return Lag(sum(lag.events for lag in found), since, counted=all(lag.counted for lag in found))

@@ -55,7 +55,7 @@ class Settings(BaseSettings):
         2, ge=1, le=64, description="Processes that fold a rebuild or a verification."
     )
     connect_timeout: Seconds = Field(
-        60.0, description="Seconds a starting process waits for NATS and PostgreSQL."
+        60.0, description="Seconds a starting process waits for NATS, and for PostgreSQL."
     )
 
     # Judgements and waits

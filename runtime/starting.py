@@ -27,9 +27,10 @@ _PAUSE_S: Final = 0.2
 
 
 async def started(begin: Callable[[], Awaitable[T]], *, within: float) -> T:
-    """What `begin` returns; it is called again while a server goes away under it, for `within` seconds.
+    """What `begin` returns; it is called again when a server went away under it, unless `within` s are over.
 
-    It leaves nothing behind when it fails. Raises Problem; what else `begin` raises goes through.
+    What a call that failed leaves open is for the next one to take up. It has bounds of its own for servers
+    that do not answer at all. Raises Problem; what else `begin` raises goes through.
     """
     deadline = time.monotonic() + within
     while True:

@@ -49,15 +49,19 @@ class Odometer:
         self._streams = [stream.name for stream in streams]
         self._clock = asyncio.get_running_loop().time
         self._began = self._clock()
+        self.counted = False  # the last reading, and not estimated
         self._readings: deque[tuple[float, int, int]] = deque(maxlen=_WINDOW)
 
     async def read(self, conn: Connection, phase: Phase) -> Advance:
         """Where it is now. Raises StreamUnavailable."""
         at = await checkpoints(conn, self._follower)
         left = total = 0
+        self.counted = True
         for stream in self._streams:
             behind = {part: sequences.get(stream, 0) for part, sequences in at.items()}
-            left += summed((await self._meter.lags(stream, behind)).values()).events
+            lag = summed((await self._meter.lags(stream, behind)).values())
+            self.counted = self.counted and lag.counted
+            left += lag.events
             info = await api(self._nc, f"STREAM.INFO.{stream}")
             total += info["state"]["messages"] if "state" in info else 0
         events, now = max(0, total - left), self._clock()

@@ -173,7 +173,7 @@ class _Build:
             await team.check()
             now = await self._told("folding")
             left = now.total - now.events
-            if left <= max(_NEARLY_EVENTS, now.rate * _NEARLY_S):
+            if self._odometer.counted and left <= max(_NEARLY_EVENTS, now.rate * _NEARLY_S):
                 return
             if now.events > before:
                 team.worked()

@@ -40,7 +40,21 @@ async def test_further_back_they_are_estimated(
     for left in (EVENTS, 400, 200, 51):
         lags = await meter.lags("SESSIONS", behind(stored - left))
         assert summed(lags.values()).events == pytest.approx(left, rel=0.1)
-    assert summed((await meter.lags("SESSIONS", behind(stored - 50))).values()).events == 50
+        assert summed(lags.values()).counted == (left == EVENTS)  # all of a partition are easily counted
+    near = summed((await meter.lags("SESSIONS", behind(stored - 50))).values())
+    assert (near.events, near.counted) == (50, True)
+
+
+async def test_a_line_that_grows_meanwhile_is_estimated_as_it_is_now(
+    nc: Client, stored: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lag, "_NEAR", 50)
+    meter, line = LineMeter(nc), Line(nc)
+    await meter.lags("SESSIONS", behind(1))
+    for n in range(EVENTS):
+        await line.put("event", SESSIONS[n % len(SESSIONS)], {"name": "n"})
+    lags = await meter.lags("SESSIONS", behind(1))
+    assert summed(lags.values()).events == pytest.approx(2 * EVENTS, rel=0.1)
 
 
 async def test_partitions_are_estimated_by_what_they_hold(
