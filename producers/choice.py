@@ -74,7 +74,7 @@ class Choice:
         have taken long and the next no time; and one after a group of the other kind has a part of its time.
         """
         alike, self._answered = self._answered is batch, batch
-        if not alike or facts > MANY:
+        if not alike or not FEW <= facts <= MANY:
             return
         if batch:
             self._batch.add(seconds, 1)
