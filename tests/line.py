@@ -146,6 +146,19 @@ class Model:
 
         await wait_until(there, timeout, what=f"{follower} passes {stream} {sequence}")
 
+    async def caught_up(self, line: Line, *followers: str) -> None:
+        """Wait until every partition is at the last of what the line holds for it.
+
+        One session's last event says nothing about the partitions of the others.
+        """
+        for stream in ("SESSIONS", "HEARTBEATS"):
+            last: dict[int, Published] = {}
+            for fact in await line.stored(stream):
+                last[partition_of(fact.session_id, PARTITIONS)] = fact
+            for fact in last.values():
+                for follower in followers or ("sessions",):
+                    await self.passed(fact.session_id, fact.seq, stream, follower=follower)
+
     async def equals(self, reference: Reference, session_id: str) -> None:
         """The served session is what the reference says it must be."""
         now = datetime.now(UTC)

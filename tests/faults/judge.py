@@ -48,7 +48,7 @@ async def _compare(line: Line, model: Model, record: Record) -> None:
         assert (by_id[message_id].subject, by_id[message_id].body) == (subject, body)
     conclusions = [one for one in stored if one not in record.acked]
     assert all(":recovered:" in one for one in conclusions), conclusions
-    newest = {fact.subject.split(".")[3]: fact.headers["Nats-Msg-Id"] for fact in beats}
+    newest = {fact.session_id: fact.headers["Nats-Msg-Id"] for fact in beats}
     assert newest == record.newest_heartbeat
     reference = await line.reference()
     assert len(reference.sessions) == len({subject.split(".")[3] for subject, _ in record.acked.values()})

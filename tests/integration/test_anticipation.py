@@ -28,7 +28,6 @@ async def test_while_a_large_batch_is_written_the_next_is_decoded(
 ) -> None:
     line, model = Line(nc), Model(db)
     await fill(line)
-    last = await line.put("event", "S0", {"name": "last"})
     heard: list[RawEvent] = []
     anticipate = Projector.anticipate
 
@@ -38,7 +37,7 @@ async def test_while_a_large_batch_is_written_the_next_is_decoded(
 
     monkeypatch.setattr(Projector, "anticipate", noted)
     async with engine(settings.model_copy(update={"batch_events": 1_000})):
-        await model.passed("S0", last)
+        await model.caught_up(line)
         assert len(heard) > 100
         for session in ("S0", "S1", f"S{SESSIONS - 1}"):
             await model.equals(await line.reference(), session)
@@ -55,6 +54,6 @@ async def test_a_decoder_with_a_bug_is_told_of_when_it_is_the_events_turn(
 
     monkeypatch.setattr(Projector, "anticipate", broken)
     async with engine(settings.model_copy(update={"batch_events": 1_000})) as followers:
-        await model.passed("S0", await line.put("event", "S0", {"name": "last"}))
+        await model.caught_up(line)
         await model.equals(await line.reference(), "S0")
         assert followers[0].failure is None

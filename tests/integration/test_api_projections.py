@@ -36,8 +36,8 @@ async def filled(settings: Settings, nc: Client, db: Connection) -> None:
     line = Line(nc)
     for number in range(20):
         await line.created(f"S{number}")
-    last = await line.put("event", "S19", {"name": "last"})
-    await Model(db).passed("S19", last)
+    await line.put("event", "S19", {"name": "last"})
+    await Model(db).caught_up(line)
 
 
 def told(response: httpx.Response) -> list[tuple[str, Any]]:

@@ -49,8 +49,7 @@ class Scene:
 
     async def settled(self) -> None:
         """Whatever the reactor published is folded."""
-        for fact in await self.line.stored():
-            await self.model.passed(fact.subject.split(".")[3], fact.seq)
+        await self.model.caught_up(self.line)
 
     async def session(self, session_id: str) -> dict[str, Any]:
         session = await self.model.session(session_id)
@@ -230,7 +229,6 @@ async def test_conclusions_are_not_repeated(settings: Settings, nc: Client, db: 
     facts = await line.stored()
     await db.execute("update foldline.lease set seqs = '{}' where follower = 'liveness'")
     async with engine(quick, owner="again"):
-        for fact in facts:
-            await scene.model.passed(fact.subject.split(".")[3], fact.seq, follower="liveness")
+        await scene.model.caught_up(line, "liveness")
     assert await line.stored() == facts
     assert {partition_of(f"S{n}", 16) for n in range(4)} != {partition_of("S9", 16)}

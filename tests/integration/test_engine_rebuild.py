@@ -65,14 +65,6 @@ async def equal(line: Line, db: Connection, scratch: Folding) -> dict[str, list[
     return live
 
 
-async def passed(line: Line, model: Model) -> None:
-    for stream in ("SESSIONS", "HEARTBEATS"):
-        for fact in await line.stored(stream):
-            session_id = fact.subject.split(".")[3]
-            for follower in ("sessions", "liveness"):
-                await model.passed(session_id, fact.seq, stream, follower=follower)
-
-
 @pytest.mark.parametrize("together", [True, False], ids=["one-batch", "batch-by-batch"])
 async def test_a_session_begun_again_is_as_a_rebuild_finds_it(
     settings: Settings, nc: Client, db: Connection, scratch: Folding, together: bool
@@ -84,10 +76,10 @@ async def test_a_session_begun_again_is_as_a_rebuild_finds_it(
             await life(line, session_id, version="1")
             await line.put("heartbeat", session_id)
         if not together:
-            await passed(line, model)
+            await model.caught_up(line, "sessions", "liveness")
         again, gone = await expire(line, "again"), await expire(line, "gone")
         if not together:
-            await passed(line, model)
+            await model.caught_up(line, "sessions", "liveness")
         await line.forget_message_ids()  # JetStream's own memory lasts two minutes
         ids = await life(line, "again", version="2")
         repeated = {MESSAGE_ID: ids["event"]}
@@ -99,7 +91,7 @@ async def test_a_session_begun_again_is_as_a_rebuild_finds_it(
     async with engine(settings):
         if not together:
             again, gone = await facts()
-        await passed(line, model)
+        await model.caught_up(line, "sessions", "liveness")
         # Only the first use of each id went away: JetStream forgot the others as well.
         await purge(settings, nc, "again", again)
         await purge(settings, nc, "gone", gone)
@@ -123,7 +115,7 @@ async def test_a_heartbeat_from_after_the_expiry_survives_the_purge(
         await line.put("heartbeat", "S1")
         if reborn:
             await line.created("S1", version="2")
-        await passed(line, model)
+        await model.caught_up(line, "sessions", "liveness")
         await purge(settings, nc, "S1", expired)
     assert [fact.subject for fact in await line.stored("HEARTBEATS")] == ["ev.local.session.S1.heartbeat"]
     assert [fact.fact for fact in await line.stored()] == ["expired"] + ["created"] * reborn
@@ -142,7 +134,7 @@ async def test_a_heartbeat_from_before_the_expiry_goes_with_the_session(
         await line.created("S1")
         await line.put("heartbeat", "S1")
         expired = await expire(line, "S1")
-        await passed(line, model)
+        await model.caught_up(line, "sessions", "liveness")
         await purge(settings, nc, "S1", expired)
     assert await line.stored("HEARTBEATS") == []
     assert await equal(line, db, scratch) == {table: [] for table in await scratch.rows()}

@@ -78,10 +78,7 @@ async def folded(settings: Settings, line: Line, model: Model) -> None:
     async with engine(settings):
         async with await connect(settings, name="test-identity") as conn:
             await check_identity(line.nc, conn, closely=True)
-        for stream in ("SESSIONS", "HEARTBEATS"):
-            for fact in await line.stored(stream):
-                for follower in ("sessions", "liveness"):
-                    await model.passed(fact.subject.split(".")[3], fact.seq, stream, follower=follower)
+        await model.caught_up(line, "sessions", "liveness")
 
 
 @pytest.fixture
@@ -176,11 +173,11 @@ async def test_refused_at_start_and_equal_to_the_line_once_accepted(
         await model.passed("A2", after)
         for stream in ("SESSIONS", "HEARTBEATS"):
             for fact in await line.stored(stream):
-                session = fact.subject.split(".")[3]
+                session = fact.session_id
                 await model.passed(session, fact.seq, stream)
                 await model.passed(session, fact.seq, stream, follower="liveness")
         reference = await line.reference()
-        sessions = {fact.subject.split(".")[3] for fact in await line.stored()}
+        sessions = {fact.session_id for fact in await line.stored()}
         for session in sessions:
             await model.equals(reference, session)
         cursor = await db.execute("select id from sessions.session")

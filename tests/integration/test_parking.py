@@ -172,8 +172,9 @@ async def test_one_entity_is_rebuilt_in_place(settings: Settings, nc: Client, db
     await line.put("state", "S1", b"{")
     await put(line, "S2", ["one"])
     async with following(nc, settings, Projector(GOOD)):
-        await model.passed("S1", await put(line, "S1", ["one", "two"]))
-        await model.passed("S2", await put(line, "S2", ["two"]))
+        await put(line, "S1", ["one", "two"])
+        await put(line, "S2", ["two"])
+        await model.caught_up(line)
         await db.execute("delete from sessions.event; delete from sessions.heartbeat")
         await db.execute("update sessions.session set hostname = 'wrong'")
         assert await rebuild_entity(db, nc, GOOD, ("local", "S1"), PARTITIONS) == 4

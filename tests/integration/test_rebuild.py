@@ -27,7 +27,8 @@ async def test_folds_everything_and_becomes_live(settings: Settings, nc: Client,
     await fill(line)
     readings: list[Advance] = []
     async with engine(settings):
-        await model.passed("S19", await line.put("event", "S19", {"name": "last"}))
+        await line.put("event", "S19", {"name": "last"})
+        await model.caught_up(line)
         await db.execute("update sessions.session set state = '{}'")
         done = await rebuild(SESSIONS, settings, nc, report=readings.append)
         assert done.phase == "done"
@@ -43,7 +44,8 @@ async def test_a_clean_read_model_verifies(settings: Settings, nc: Client, db: C
     line, model = Line(nc), Model(db)
     await fill(line)
     async with engine(settings):
-        await model.passed("S19", await line.put("event", "S19", {"name": "last"}))
+        await line.put("event", "S19", {"name": "last"})
+        await model.caught_up(line)
         found = await verify(SESSIONS, settings, nc)
     assert found.differences == []
     assert found.rows["session"] == 20
@@ -54,7 +56,8 @@ async def test_every_change_by_hand_is_found(settings: Settings, nc: Client, db:
     line, model = Line(nc), Model(db)
     await fill(line)
     async with engine(settings):
-        await model.passed("S19", await line.put("event", "S19", {"name": "last"}))
+        await line.put("event", "S19", {"name": "last"})
+        await model.caught_up(line)
     await db.execute("update sessions.session set state = '{\"a\": 1}' where id = 'S3'")
     await db.execute("delete from sessions.event where id = 'S4'")
     await db.execute("insert into sessions.patch values (1, 'local', 'S5', 999, now(), false, '{}')")

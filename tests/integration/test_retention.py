@@ -40,7 +40,7 @@ async def reactor(settings: Settings, age: timedelta, *, page: int = 2) -> Async
 
 
 async def expired(line: Line) -> list[str]:
-    return sorted(fact.subject.split(".")[3] for fact in await line.stored() if fact.fact == "expired")
+    return sorted(fact.session_id for fact in await line.stored() if fact.fact == "expired")
 
 
 async def filled(line: Line, model: Model, count: int) -> None:

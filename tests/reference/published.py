@@ -15,5 +15,9 @@ class Published:
     headers: dict[str, str] = field(default_factory=dict)
 
     @property
+    def session_id(self) -> str:
+        return self.subject.split(".")[3]
+
+    @property
     def fact(self) -> str:
         return self.subject.rpartition(".")[2]
