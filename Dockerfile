@@ -21,7 +21,7 @@ ENV PATH=/usr/local/foldline/bin:$PATH \
     FOLDLINE_HOST=0.0.0.0
 USER foldline
 WORKDIR /srv/foldline
-EXPOSE 9090
+EXPOSE 9090 18000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["healthcheck"]
 ENTRYPOINT ["foldline"]
 CMD ["--help"]

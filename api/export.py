@@ -73,7 +73,7 @@ class ExportQuery(Query):
     timelines: bool = Field(True, description="false: counts instead of events, metrics and state_history.")
 
     def filters(self) -> Filters:
-        """What a session must meet. Raises SessionProblem (400)."""
+        """What a session must meet. Raises HttpProblem (400)."""
         plain: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Filters)}
         return Filters(
             **plain
@@ -84,7 +84,7 @@ class ExportQuery(Query):
         )
 
     def page(self) -> ExportPage:
-        """Order and page. Raises SessionProblem (400) for a cursor of another list."""
+        """Order and page. Raises HttpProblem (400) for a cursor of another list."""
         sort: Sort = self.sort.removeprefix("-")  # type: ignore[assignment]
         after = None
         if self.cursor is not None:

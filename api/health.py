@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from api.reader import Reader
 from projections.held import held_partitions, parked_count, paused_partitions
 from runtime import line
-from runtime.http import SessionProblem
+from runtime.http import HttpProblem
 from runtime.identity import changes
 from runtime.problems import StreamUnavailable
 from schemas.streams import STREAMS
@@ -44,7 +44,7 @@ def health_router(checks: Mapping[str, Check], notes: Mapping[str, Check], refre
     @router.api_route("/ready", methods=["GET", "HEAD"])
     async def ready() -> Response:
         """Every dependency really asked: 200 if all are well, else 503."""
-        found, noted = await asyncio.gather(_ask_all(checks), _ask_all(notes))
+        found, noted = await asyncio.gather(ask_all(checks), ask_all(notes))
         well = not any(found.values())
         body: dict[str, Any] = {
             "status": "ready" if well else "not ready",
@@ -116,7 +116,8 @@ def parked_note(reader: Reader, projection: str) -> Check:
     return check
 
 
-async def _ask_all(checks: Mapping[str, Check]) -> dict[str, str | None]:
+async def ask_all(checks: Mapping[str, Check]) -> dict[str, str | None]:
+    """Every check at once, each in bounded time; by name, None where all is well."""
     return dict(zip(checks, await asyncio.gather(*map(_ask, checks.values())), strict=True))
 
 
@@ -126,7 +127,7 @@ async def _ask(check: Check) -> str | None:
             return await check()
     except TimeoutError:
         return f"no answer within {_BOUND_S:g} s"
-    except SessionProblem as problem:
+    except HttpProblem as problem:
         return problem.details
 
 

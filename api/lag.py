@@ -12,7 +12,7 @@ from nats.aio.client import Client
 
 from api.reader import Reader
 from runtime import metrics
-from runtime.http import SessionProblem
+from runtime.http import HttpProblem
 from runtime.lag import LineMeter, summed
 from runtime.problems import StreamUnavailable
 from runtime.status import Reading, read_followers
@@ -38,13 +38,13 @@ class LagMeter:
         """Once; what went wrong is logged, and the gauges stay as they were."""
         try:
             await self.measure()
-        except (StreamUnavailable, psycopg.Error, OSError, SessionProblem) as exc:
+        except (StreamUnavailable, psycopg.Error, OSError, HttpProblem) as exc:
             logger.info("lag not measured: %s", exc)
         except Exception:
             logger.exception("lag not measured")
 
     async def measure(self) -> None:
-        """Once. Raises StreamUnavailable, TimeoutError, SessionProblem when line or database is away."""
+        """Once. Raises StreamUnavailable, TimeoutError, HttpProblem when line or database is away."""
         async with asyncio.timeout(_BOUND_S):
             readings = await self._reader.read(lambda conn: read_followers(self._meter, conn))
         self._export(readings)

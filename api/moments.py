@@ -36,7 +36,7 @@ NOW = Moment()
 
 
 def read_moment(name: str, text: str | None) -> Moment:
-    """Read a parameter. Raises SessionProblem (400) that says what is allowed."""
+    """Read a parameter. Raises HttpProblem (400) that says what is allowed."""
     if text is None:
         return NOW
     if text.isascii() and text.isdigit():

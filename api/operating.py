@@ -13,7 +13,7 @@ from api.operations import Operations
 from api.reader import NOT_INSTALLED, NOT_SET_UP
 from projections.projection import Key
 from runtime.bodies import read_body
-from runtime.http import SessionProblem, unavailable
+from runtime.http import HttpProblem, unavailable
 from runtime.problems import Problem, StreamUnavailable
 from schemas.validation import check_body, from_validation_error
 
@@ -48,21 +48,21 @@ class Entity(Body):
 
 
 def known(operations: Operations, name: str) -> str:
-    """The name of a projection. Raises SessionProblem (404)."""
+    """The name of a projection. Raises HttpProblem (404)."""
     if name not in operations.names:
         names = ", ".join(operations.names)
-        raise SessionProblem(404, "Unknown projection", f"no projection {name[:100]!r}: known are {names}")
+        raise HttpProblem(404, "Unknown projection", f"no projection {name[:100]!r}: known are {names}")
     return name
 
 
 async def done(act: Awaitable[T]) -> T:
-    """What an operation answers. Raises SessionProblem: 409 for what cannot be done now, 503."""
+    """What an operation answers. Raises HttpProblem: 409 for what cannot be done now, 503."""
     try:
         return await act
     except StreamUnavailable as exc:
         raise unavailable(exc.message) from None
     except Problem as exc:
-        raise SessionProblem(409, "Conflict", str(exc)) from None
+        raise HttpProblem(409, "Conflict", str(exc)) from None
     except NOT_INSTALLED:
         raise unavailable(NOT_SET_UP) from None
     except (psycopg.OperationalError, psycopg.InterfaceError, OSError):
@@ -70,7 +70,7 @@ async def done(act: Awaitable[T]) -> T:
 
 
 async def read_json(model: type[Named], request: Request) -> Named:
-    """The body of a request, none as `{}`. Raises InvalidFact, SessionProblem that say what is wrong."""
+    """The body of a request, none as `{}`. Raises InvalidFact, HttpProblem that say what is wrong."""
     body = await read_body(request, _MAX_BODY)
     check_body(body, max_bytes=_MAX_BODY)
     try:

@@ -6,7 +6,7 @@ from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from projections.sessions.condition import StateCondition
-from runtime.http import SessionProblem
+from runtime.http import HttpProblem
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -28,10 +28,12 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def read_query(model: type[Model], request: Request) -> Model:
-    """The query of a request. Raises SessionProblem (400) that names the parameter."""
+def read_query(model: type[Model], request: Request, *, apart: str | None = None) -> Model:
+    """The query of a request, without parameters that begin with `apart`. Raises HttpProblem (400)."""
     values: dict[str, Any] = {}
     for name, value in request.query_params.multi_items():
+        if apart is not None and name.startswith(apart):
+            continue
         if _repeats(model, name):
             values.setdefault(name, []).append(value)
         elif name in values:
@@ -48,9 +50,9 @@ def read_query(model: type[Model], request: Request) -> Model:
         raise bad_parameter(name, first["msg"].removeprefix("Value error, ")) from None
 
 
-def bad_parameter(name: str, why: str) -> SessionProblem:
+def bad_parameter(name: str, why: str) -> HttpProblem:
     """The documented error for a parameter nobody can answer."""
-    return SessionProblem(400, "Invalid parameter", f"{name[:100]}: {why}")
+    return HttpProblem(400, "Invalid parameter", f"{name[:100]}: {why}")
 
 
 def _names(model: type[BaseModel]) -> list[str]:
@@ -58,7 +60,7 @@ def _names(model: type[BaseModel]) -> list[str]:
 
 
 def conditions(name: str, texts: Texts, *, scalar: bool = False) -> tuple[StateCondition, ...]:
-    """`dotted.path=value` parameters; `scalar`: no objects. Raises SessionProblem (400)."""
+    """`dotted.path=value` parameters; `scalar`: no objects. Raises HttpProblem (400)."""
     try:
         read = tuple(StateCondition.parse(text) for text in texts)
     except ValueError as exc:

@@ -18,7 +18,7 @@ from projections.recorded import RawEvent
 from projections.sessions.changes import differences
 from projections.sessions.past import Remembered
 from projections.sessions.views import SessionViews
-from runtime.http import SessionProblem, unavailable
+from runtime.http import HttpProblem, unavailable
 from runtime.pause import Pause
 from runtime.problems import StreamUnavailable
 from runtime.sinks import BusClient
@@ -56,7 +56,7 @@ class Past:
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def document(self, site: str, session_id: str, at: Moment) -> Answer:
-        """The session as GET would have shown it. Raises SessionProblem (404, 422, 503)."""
+        """The session as GET would have shown it. Raises HttpProblem (404, 422, 503)."""
         async with self._place():
             (one,) = await self._remember(site, session_id, [at])
             self._existed(one, at)
@@ -70,7 +70,7 @@ class Past:
             if before.session is None:
                 self._existed(after, end)
             if (before.last.sequence if before.last else 0) > (after.last.sequence if after.last else 0):
-                raise SessionProblem(400, "Invalid parameter", "from: lies behind to")
+                raise HttpProblem(400, "Invalid parameter", "from: lies behind to")
             body = await asyncio.to_thread(self._diff, before, after, start, end, limit)
             return Answer(body, self._position(after))
 
@@ -128,7 +128,7 @@ class Past:
                 if at.time
                 else "now"
             )
-            raise SessionProblem(
+            raise HttpProblem(
                 404,
                 "Session not found",
                 f"the line has no session {one.key[1]} {when}: not yet, or no longer",
@@ -176,8 +176,8 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _too_much(reached: datetime) -> SessionProblem:
-    return SessionProblem(
+def _too_much(reached: datetime) -> HttpProblem:
+    return HttpProblem(
         422,
         "Too many facts",
         f"the session has more than {_MOST_FACTS} facts, or {_MOST_BYTES >> 20} MiB of them, by then; ask"

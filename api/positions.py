@@ -12,7 +12,7 @@ _STREAMS: Final = frozenset(stream.name for stream in STREAMS)
 
 
 def wanted_positions(headers: Mapping[str, str], partitions: int) -> list[Position]:
-    """What a read must not be older than. Raises SessionProblem (400) for what no write answered with."""
+    """What a read must not be older than. Raises HttpProblem (400) for what no write answered with."""
     text = headers.get(MIN_POSITION)
     if text is None:
         return []

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from api.operating import Entity, Reason, answer, done, known, read_json
 from api.operations import Operations
 from api.reader import NOT_SET_UP
-from runtime.http import SessionProblem, unavailable
+from runtime.http import HttpProblem, unavailable
 from runtime.openapi import request_body
 
 
@@ -51,7 +51,7 @@ def projections_router(operations: Operations, site: str) -> APIRouter:
         """Drop the generation kept from before the last rebuild, or one that is not built to its end."""
         known(operations, name)
         if not await done(operations.drop(name, generation)):
-            raise SessionProblem(404, "Not found", f"there is no {generation} generation of {name}")
+            raise HttpProblem(404, "Not found", f"there is no {generation} generation of {name}")
         return answer({"dropped": generation})
 
     @router.get("/{name}/parked")

@@ -46,14 +46,14 @@ class Reader:
         self._pages = asyncio.Semaphore(max(1, settings.pool_size // 2))
 
     async def settle(self, projection: str, headers: Mapping[str, str]) -> None:
-        """Wait until the projection passed what the request wrote. Raises SessionProblem (400, 503)."""
+        """Wait until the projection passed what the request wrote. Raises HttpProblem (400, 503)."""
         positions = wanted_positions(headers, self.settings.partitions)
         seconds = wanted_wait(headers, self.settings)
         if positions and not await self._progress.wait(projection, positions, seconds):
             raise unavailable(f"the read model did not pass the position in {seconds:g} s")
 
     async def read(self, query: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run one query. Raises SessionProblem (503) when PostgreSQL is away or not set up."""
+        """Run one query. Raises HttpProblem (503) when PostgreSQL is away or not set up."""
         async with AsyncExitStack() as stack:
 
             async def enter(conn: Connection, _: AsyncExitStack) -> T:
@@ -68,7 +68,7 @@ class Reader:
         *,
         long: bool,
     ) -> T:
-        """Enter a context that keeps its connection until `stack` is closed. Raises SessionProblem (503).
+        """Enter a context that keeps its connection until `stack` is closed. Raises HttpProblem (503).
 
         `long` ones, which last as long as a client cares to read, get connections beside the pool; the
         others at most half of the pool, so that slow readers of lists never keep a session from being read.
@@ -122,7 +122,7 @@ class Reader:
 
 @asynccontextmanager
 async def _place(places: asyncio.Semaphore, taken_by: str) -> AsyncIterator[None]:
-    """One of a few places. Raises SessionProblem (503) when none becomes free in time."""
+    """One of a few places. Raises HttpProblem (503) when none becomes free in time."""
     try:
         await asyncio.wait_for(places.acquire(), _QUEUE_S)
     except TimeoutError:

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from api.event_stream import event_stream, wants_events
 from api.operating import Body, Entity, answer, done, known, read_json
 from api.operations import Operations, Told, Work
-from runtime.http import SessionProblem, unavailable
+from runtime.http import HttpProblem, unavailable
 from runtime.openapi import request_body
 from runtime.problems import StreamUnavailable
 
@@ -70,7 +70,7 @@ def rebuilds_router(operations: Operations, site: str) -> APIRouter:
         known(operations, name)
         found = await done(operations.building(name))
         if found is None:
-            raise SessionProblem(404, "Not found", f"no generation of {name} is being built")
+            raise HttpProblem(404, "Not found", f"no generation of {name} is being built")
         if wants_events(request):
             return event_stream(Told("progress", found), _watched(operations, name, found["generation"]))
         return answer(found)
@@ -96,7 +96,7 @@ def rebuilds_router(operations: Operations, site: str) -> APIRouter:
         async for told in following:
             last = told
         if last.kind == "failed":
-            raise SessionProblem(503, "Service unavailable", last.data["details"], {"Retry-After": "5"})
+            raise HttpProblem(503, "Service unavailable", last.data["details"], {"Retry-After": "5"})
         return answer(last.data)
 
     return router
@@ -112,11 +112,11 @@ async def _shown(name: str, request: Request, work: Work) -> Response:
 
 
 async def _begun(following: AsyncIterator[Told]) -> Told:
-    """The first reading. Raises SessionProblem (409, 503) for work that could not even begin."""
+    """The first reading. Raises HttpProblem (409, 503) for work that could not even begin."""
     first = await anext(following)
     if first.kind == "failed":
         details = first.data["details"]
-        raise SessionProblem(409, "Conflict", details) if first.conflict else unavailable(details)
+        raise HttpProblem(409, "Conflict", details) if first.conflict else unavailable(details)
     return first
 
 
@@ -129,7 +129,7 @@ async def _watched(operations: Operations, name: str, generation: int) -> AsyncI
         except StreamUnavailable as exc:
             yield Told("failed", {"details": f"cannot be watched any longer: {exc.message}"})
             return
-        except (psycopg.Error, OSError, SessionProblem) as exc:
+        except (psycopg.Error, OSError, HttpProblem) as exc:
             yield Told("failed", {"details": f"cannot be watched any longer: {exc}"})
             return
         if found is not None and found["generation"] == generation:

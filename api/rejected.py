@@ -15,7 +15,7 @@ from api.reader import Reader
 from api.rejections import Rejections
 from projections.rejected import NotRejected, RejectedEvents
 from runtime.bodies import read_body
-from runtime.http import SessionProblem
+from runtime.http import HttpProblem
 from runtime.openapi import request_body
 from schemas.streams import STREAMS
 from schemas.times import parse_time
@@ -118,14 +118,14 @@ async def _found(act: Awaitable[T]) -> T:
         try:
             return await act
         except NotRejected as exc:
-            raise SessionProblem(404, "Not found", str(exc)) from None
+            raise HttpProblem(404, "Not found", str(exc)) from None
 
     return await done(tried())
 
 
 def _known(stream: str) -> str:
     if stream not in _STREAMS:
-        raise SessionProblem(404, "Not found", f"no stream {stream[:100]!r}: known are {', '.join(_STREAMS)}")
+        raise HttpProblem(404, "Not found", f"no stream {stream[:100]!r}: known are {', '.join(_STREAMS)}")
     return stream
 
 

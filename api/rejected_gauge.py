@@ -6,7 +6,7 @@ from typing import Final
 
 from api.reader import Reader
 from projections.rejected import RejectedEvents
-from runtime.http import SessionProblem
+from runtime.http import HttpProblem
 from runtime.metrics import REJECTED_EVENTS
 
 _FRESH_S: Final = 5.0
@@ -37,5 +37,5 @@ class RejectedGauge:
         try:
             async with asyncio.timeout(_BOUND_S):
                 return await self._reader.read(self._events.counts)
-        except (SessionProblem, TimeoutError):
+        except (HttpProblem, TimeoutError):
             return {}

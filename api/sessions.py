@@ -16,7 +16,7 @@ from api.reader import Reader
 from api.together import Together
 from projections.sessions.views import PROJECTION, Asked, Page, Reading, SessionDocument, SessionViews
 from projections.sessions.window import Way, Window
-from runtime.http import SessionProblem, session_not_found
+from runtime.http import HttpProblem, session_not_found
 from runtime.routes import DirectRoute
 from schemas.subjects import is_token
 from schemas.times import Timestamp
@@ -43,7 +43,7 @@ class PageQuery(SessionQuery):
     cursor: Text | None = Field(None, description="`next_cursor` of the page before.")
 
     def window(self) -> Window:
-        """The same as the views take it. Raises SessionProblem (400) for a cursor of another list."""
+        """The same as the views take it. Raises HttpProblem (400) for a cursor of another list."""
         after = None
         if self.cursor is not None:
             try:
@@ -181,7 +181,7 @@ def _check(session_id: str, found: Reading) -> None:
     if not found.sites:
         raise session_not_found(session_id)
     if len(found.sites) > 1:
-        raise SessionProblem(
+        raise HttpProblem(
             409,
             "Ambiguous session ID",
             f"{session_id} exists at the sites {', '.join(found.sites)}: add ?site=",

@@ -32,7 +32,7 @@ class TimeseriesQuery(Query):
     )
 
     def condition(self) -> StateCondition | None:
-        """The condition on the state. Raises SessionProblem (400)."""
+        """The condition on the state. Raises HttpProblem (400)."""
         if self.filter_mode == "none":
             return None
         if not self.filter_path:

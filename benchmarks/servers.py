@@ -40,6 +40,7 @@ async def servers(*, sync_always: bool = True, **changes: Any) -> AsyncIterator[
                 nats_monitor_url=nats.monitor_url,
                 database_url=postgres.dsn,
                 api_port=pick_port("127.0.0.1"),
+                jobs_port=pick_port("127.0.0.1"),
                 log_level="warning",
                 allow_unsynced=not sync_always,
                 **changes,

@@ -4,23 +4,19 @@ The window is measured in store time, so a rebuild comes to the same conclusions
 chose are remembered, and not those of levels (heartbeats), which may repeat.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from pydantic_core import to_json
 
+from projections.once import Slot
 from projections.projection import Key
 from projections.recorded import MESSAGE_ID_WINDOW, RawEvent
 from runtime.postgres import Connection
 from runtime.sql import Queries
-from schemas.streams import STREAMS
 
-_LEVELS: Final = frozenset(stream.name for stream in STREAMS if stream.newest_only)
 _Use = tuple[int, datetime]  # partition and store time
-Slot = tuple[str, str, str]
-"""(site, id) of the entity and the message id, hashed."""
 
 
 class MessageIds:
@@ -93,14 +89,6 @@ async def forget_old(conn: Connection, queries: Queries, newest: Sequence[tuple[
         queries["forget-message-ids"],
         {"parts": [part for part, _ in newest], "before": [at - MESSAGE_ID_WINDOW for _, at in newest]},
     )
-
-
-def slot_of(event: RawEvent, key: Key | None) -> Slot | None:
-    """Under what an event of the entity `key` counts once; None: it has no id, or names no entity."""
-    if event.stream in _LEVELS or key is None or (message_id := event.explicit_id()) is None:
-        return None
-    digest = hashlib.blake2b(message_id.encode(errors="surrogatepass"), digest_size=16)
-    return *key, digest.hexdigest()
 
 
 def _uses(uses: Iterable[tuple[Slot, _Use]]) -> str:

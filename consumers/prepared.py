@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from consumers.message_ids import Slot, slot_of
+from projections.once import Slot, slot_of
 from projections.recorded import RawEvent, Recorded, Rejection, decode, reject
 from schemas.validation import InvalidFact
 

@@ -12,7 +12,7 @@ from consumers.leases import Fenced, Leases, reached_by
 from consumers.message_ids import MessageIds, forget_old
 from consumers.parking import Failures, Parked, Parking, Stopped
 from consumers.prepared import Prepared, prepare
-from projections.projection import Changes, Key, Projection, State
+from projections.projection import Changes, Key, Projection, State, StateKey
 from projections.recorded import RawEvent, Recorded, Rejection, reject
 from runtime import metrics
 from runtime.pause import Pause
@@ -48,7 +48,7 @@ class Projector(Generic[State, Changes]):
         self.linger = _LINGER
         self._queries = load_queries("consumers", "batch.sql", schema=projection.schema)
         self._parking = Parking(projection.name, self._queries)
-        self._states: OrderedDict[Key, State | None] = OrderedDict()
+        self._states: OrderedDict[StateKey, State | None] = OrderedDict()
         self._weight = 0
         self._batches = 0
         self._ahead: dict[tuple[str, int], Prepared] = {}
@@ -238,19 +238,17 @@ class Projector(Generic[State, Changes]):
 
     async def _load(
         self, writer: Connection, decoded: Iterable[Recorded | Rejection]
-    ) -> dict[Key, State | None]:
+    ) -> dict[StateKey, State | None]:
         """States of the batch's entities, remembered or from their rows."""
         keys = {
-            event.key
-            for event in decoded
-            if isinstance(event, Recorded) and self.projection.needs_state(event)
+            key for event in decoded if isinstance(event, Recorded) for key in self.projection.needs(event)
         }
         states = {key: self._states[key] for key in keys if key in self._states}
         if missing := keys - states.keys():
             states |= await self.projection.load(writer, missing)
         return states
 
-    def _remember(self, states: dict[Key, State | None]) -> None:
+    def _remember(self, states: dict[StateKey, State | None]) -> None:
         for key, state in states.items():
             self._drop(key)
             self._states[key] = state
@@ -258,7 +256,7 @@ class Projector(Generic[State, Changes]):
         while len(self._states) > _REMEMBERED or self._weight > _REMEMBERED_WEIGHT:
             self._drop(next(iter(self._states)))
 
-    def _drop(self, key: Key) -> None:
+    def _drop(self, key: StateKey) -> None:
         if (state := self._states.pop(key, None)) is not None:
             self._weight -= self.projection.weight(state)
 
@@ -306,7 +304,7 @@ class _Attempt(Generic[State, Changes]):
     """A batch folded in memory: nothing of it is written yet."""
 
     ids: MessageIds
-    states: dict[Key, State | None]
+    states: dict[StateKey, State | None]
     changes: Changes
     result: _Result
 

@@ -30,8 +30,9 @@ files=(--file compose.yaml)
 [ -z "${CLUSTER:-}" ] || files+=(--file compose.cluster.yaml)
 compose+=("${files[@]}" --project-name "$project")
 STACK_API_PORT=$(free_port)
+STACK_JOBS_PORT=$(free_port)
 STACK_NATS_PORT=$(free_port)
-export STACK_API_PORT STACK_NATS_PORT STACK_IMAGE=foldline-test
+export STACK_API_PORT STACK_JOBS_PORT STACK_NATS_PORT STACK_IMAGE=foldline-test
 
 say() { printf '== %s\n' "$*"; }
 

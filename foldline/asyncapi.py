@@ -2,12 +2,14 @@
 
 import inspect
 import json
+from collections.abc import Iterator
 from typing import Any, Final
 
 from faststream import FastStream
 from faststream.nats import NatsBroker
 from faststream.specification.asyncapi import AsyncAPI
 
+from schemas.job_facts import KINDS, JobFact
 from schemas.session_facts import SESSION_FACTS, documented_body
 from schemas.streams import stream_of
 from schemas.subjects import PREFIX, TOKEN
@@ -20,19 +22,30 @@ the stream; `<site>:<entity>:<id>:<key>` is recommended; the same id again has n
 
 _PARAMETERS: Final = {
     "site": {"description": f"Site token, {TOKEN.pattern}.", "default": "local"},
-    "id": {"description": f"Entity id, {TOKEN.pattern}."},
+    "id": {
+        "description": f"Entity id, {TOKEN.pattern}. Of a subjob that of its job. For a job id that is no "
+        "such token `h_` and the first 32 hex digits of its SHA-256."
+    },
 }
+
+
+def _facts() -> Iterator[tuple[str, str, type, Any]]:
+    """(entity, fact, what describes it, the type of its body)."""
+    for fact, model in SESSION_FACTS.items():
+        yield "session", fact, model, documented_body(fact)
+    for kind in KINDS:
+        yield "job", kind, JobFact, JobFact
 
 
 def line_document(version: str, server: str = "nats://localhost:4222") -> dict[str, Any]:
     """AsyncAPI 3 with one channel per subject. `server` is where the example server listens."""
     broker = NatsBroker([server])
-    for fact, model in SESSION_FACTS.items():
+    for entity, fact, model, body in _facts():
         broker.publisher(
-            f"{PREFIX}.{{site}}.session.{{id}}.{fact}",
-            schema=documented_body(fact),
-            title=f"session.{fact}",
-            description=f"{inspect.getdoc(model)}\n\nStream {stream_of('session', fact).name}.",
+            f"{PREFIX}.{{site}}.{entity}.{{id}}.{fact}",
+            schema=body,
+            title=f"{entity}.{fact}",
+            description=f"{inspect.getdoc(model)}\n\nStream {stream_of(entity, fact).name}.",
         )
     specification = AsyncAPI(title="Foldline", version=version, description=_ABOUT, schema_version="3.0.0")
     document: dict[str, Any] = json.loads(

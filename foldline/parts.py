@@ -23,6 +23,7 @@ class Commands:
 
     api: Sequence[str] = ("-m", "foldline", "api")
     consumer: Sequence[str] = ("-m", "foldline", "consumer")
+    sidecar: Sequence[str] = ("-m", "foldline", "sidecar")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,7 @@ class Parts:
     stack: Stack
     servers: list[Service]
     consumers: list[Service]
-    api: Service
+    surfaces: list[Service]
 
 
 def compose(
@@ -43,8 +44,13 @@ def compose(
     `overrides` are variables the workers get on top of our own environment.
     """
     taken: set[int] = set()
-    api_port = claim_port(
-        settings.host, settings.api_port, what="the API", setting="FOLDLINE_API_PORT", taken=taken
+    api_port, jobs_port, sidecar_port = (
+        claim_port(settings.host, port, what=what, setting=setting, taken=taken)
+        for port, what, setting in (
+            (settings.api_port, "the API", "FOLDLINE_API_PORT"),
+            (settings.jobs_port, "the jobs API", "FOLDLINE_JOBS_PORT"),
+            (settings.sidecar_port, "the sidecar", "FOLDLINE_SIDECAR_PORT"),
+        )
     )
     servers: list[Service] = []
     nats_url, monitor_url = settings.nats_url, settings.nats_monitor_url
@@ -65,6 +71,8 @@ def compose(
         database_url=database_url,
         host=settings.host,
         api_port=api_port,
+        jobs_port=jobs_port,
+        sidecar_port=sidecar_port,
     )
     env = {**overrides, **stack.environment(), "FOLDLINE_DATA_DIR": str(layout.root)}
     count = settings.consumers
@@ -75,7 +83,10 @@ def compose(
             _worker(f"consumer-{n + 1}", commands.consumer, layout, env | _metrics(settings, n))
             for n in range(count)
         ],
-        api=_worker("api", commands.api, layout, env, ready_url=f"{stack.api_url}/ready"),
+        surfaces=[
+            _worker("api", commands.api, layout, env, ready_url=f"{stack.api_url}/ready"),
+            _worker("sidecar", commands.sidecar, layout, env, ready_url=f"{stack.sidecar_url}/v1/healthz"),
+        ],
     )
 
 

@@ -16,6 +16,7 @@ from projections.rejected import NotRejected, Rejected, RejectedEvents
 from runtime.messages import StoredMessage, stored_message
 from runtime.postgres import Connection
 from runtime.problems import Problem, StreamUnavailable
+from schemas.facts import published_subject
 from schemas.headers import headers_of
 from schemas.positions import Position
 from schemas.subjects import Subject, published_form
@@ -50,7 +51,7 @@ class Rejections:
         encoding, body = _readable(message.body)
         return {
             "position": str(_place(message, rejected)),
-            "subject": published_form(message.subject),
+            "subject": _subject(message),
             "stored_at": format_time(message.stored_at),
             "headers": headers_of(message.headers),
             "encoding": encoding,
@@ -113,6 +114,13 @@ class Rejections:
 
 def _place(message: StoredMessage, rejected: list[Rejected]) -> Position:
     return Position(message.stream, rejected[0].partition, message.sequence)
+
+
+def _subject(message: StoredMessage) -> str:
+    try:
+        return published_subject(message.subject, message.body)
+    except InvalidFact:  # a token is longer than ours
+        return published_form(message.subject)
 
 
 def _readable(body: bytes) -> tuple[str, Any]:

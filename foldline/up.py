@@ -72,13 +72,14 @@ def _supervise(
 ) -> None:
     stop_servers = [[server] for server in parts.servers]
     supervisor = Supervisor(
-        [parts.servers] if servers_only else [parts.servers, [*parts.consumers, parts.api]],
-        stop_servers if servers_only else [[parts.api], parts.consumers, *stop_servers],
+        [parts.servers] if servers_only else [parts.servers, [*parts.consumers, *parts.surfaces]],
+        stop_servers if servers_only else [parts.surfaces, parts.consumers, *stop_servers],
         signals=signals,
         say=say,
     )
     if not servers_only:
-        say(f"starting {len(parts.consumers)} consumer{'s' * (len(parts.consumers) > 1)} and the API")
+        count = len(parts.consumers)
+        say(f"starting {count} consumer{'s' * (count > 1)}, the API and a sidecar")
     try:
         if supervisor.start(timeout):
             ready()

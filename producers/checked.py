@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from schemas.facts import AUTO, TIME, Fact, event_time, message_id, parse_fact
+from schemas.facts import AUTO, TIME, Body, Fact, event_time, message_id, parse_fact
 from schemas.subjects import Subject
 from schemas.times import format_time
 from schemas.validation import MAX_FACT_BYTES, InvalidFact
@@ -29,6 +29,19 @@ def checked_fact(
     happened `now`.
     """
     model = parse_fact(subject.entity, subject.fact, body, max_bytes=max_bytes)
+    return fact_of(subject, body, model, key=key, headers=headers, now=now)
+
+
+def fact_of(
+    subject: Subject,
+    body: bytes,
+    model: Body,
+    *,
+    key: str | None,
+    headers: Mapping[str, str] | None,
+    now: datetime,
+) -> Fact:
+    """The same of a body that is validated already. Raises InvalidFact."""
     headers = dict(headers) if headers else {}
     claimed = headers.get(TIME)
     if model.timestamp is not None or claimed is not None:

@@ -6,8 +6,9 @@ from typing import Final
 
 from producers.checked import checked_fact
 from runtime.messages import StoredMessage
-from schemas.facts import RETRY_OF, TIME, Fact
+from schemas.facts import RETRY_OF, TIME, Fact, parse_fact
 from schemas.headers import header
+from schemas.job_facts import JobFact
 from schemas.positions import Position
 from schemas.streams import HEARTBEATS
 from schemas.subjects import Subject, published_form
@@ -36,8 +37,8 @@ def retry_fact(
             "not_retryable",
             "a heartbeat says that an application is alive now: an old one is not published again",
         )
-    subject = subject or Subject.parse(published_form(message.subject))
     body = message.body if body is None else body
+    subject = subject or _subject(message.subject, body)
     claimed = time or header(message.headers, TIME) or format_time(message.stored_at)
     digest = blake2b(f"{subject}\n{time}\n".encode() + body, digest_size=_DIGEST_BYTES).hexdigest()
     return checked_fact(
@@ -47,3 +48,12 @@ def retry_fact(
         headers={RETRY_OF: str(place), TIME: claimed},
         now=now,
     )
+
+
+def _subject(stored: str, body: bytes) -> Subject:
+    """Where it was published. Of a job that is told by the body alone. Raises InvalidFact."""
+    subject = Subject.parse(published_form(stored))
+    if subject.entity != "job":
+        return subject
+    told = parse_fact(subject.entity, subject.fact, body)
+    return told.subject(subject.site) if isinstance(told, JobFact) else subject

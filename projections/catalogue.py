@@ -2,11 +2,12 @@
 
 from typing import Any, Final
 
+from projections.jobs.projection import JobsProjection
 from projections.projection import Projection
 from projections.sessions.projection import SessionsProjection
 from runtime.problems import Problem
 
-PROJECTIONS: Final[tuple[Projection[Any, Any], ...]] = (SessionsProjection(),)
+PROJECTIONS: Final[tuple[Projection[Any, Any], ...]] = (SessionsProjection(), JobsProjection())
 
 
 def projection_named(name: str) -> Projection[Any, Any]:

@@ -17,7 +17,9 @@ from schemas.streams import Stream
 State = TypeVar("State")
 Changes = TypeVar("Changes")
 Key = tuple[str, str]
-"""(site, id) of an entity."""
+"""(site, id) of an entity: what is ordered, parked and rebuilt as a whole."""
+StateKey = tuple[str, ...]
+"""What a state is kept under: the key of its entity, or that and a part of it."""
 
 
 class Projection(ABC, Generic[State, Changes]):
@@ -55,12 +57,12 @@ class Projection(ABC, Generic[State, Changes]):
         return
 
     @abstractmethod
-    def needs_state(self, event: Recorded) -> bool:
-        """Whether folding this event looks at its entity's state, so that it must be loaded."""
+    def needs(self, event: Recorded) -> tuple[StateKey, ...]:
+        """The states that folding this event looks at, so that they must be loaded."""
 
     @abstractmethod
-    async def load(self, conn: Connection, keys: Iterable[Key]) -> dict[Key, State]:
-        """The states of those entities that exist."""
+    async def load(self, conn: Connection, keys: Iterable[StateKey]) -> dict[StateKey, State]:
+        """Those of the states that exist."""
 
     @abstractmethod
     def weight(self, state: State) -> int:
@@ -71,12 +73,18 @@ class Projection(ABC, Generic[State, Changes]):
         """A new, empty set of changes, one per batch."""
 
     @abstractmethod
-    def fold(self, states: dict[Key, State | None], event: Recorded, changes: Changes) -> None:
+    def fold(self, states: dict[StateKey, State | None], event: Recorded, changes: Changes) -> None:
         """Apply one event: put the entity's new state into `states`, rows into `changes`.
 
         Raises InvalidFact to have the event rejected; then neither argument has been changed.
         """
 
     @abstractmethod
-    async def write(self, conn: Connection, states: Mapping[Key, State | None], changes: Changes) -> None:
+    async def write(
+        self, conn: Connection, states: Mapping[StateKey, State | None], changes: Changes
+    ) -> None:
         """Write each changed row once. Runs inside the batch's transaction."""
+
+    async def withdraw(self, conn: Connection, key: Key) -> None:
+        """Before an entity's rows are deleted: take back what it added to rows it shares with others."""
+        return

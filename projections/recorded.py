@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from schemas.facts import AUTO, MESSAGE_ID, TIME, Body, event_time, parse_fact
+from schemas.facts import AUTO, MESSAGE_ID, TIME, Body, entity_id, event_time, likely_entity_id, parse_fact
 from schemas.headers import header
 from schemas.subjects import Subject
 from schemas.validation import InvalidFact
@@ -41,12 +41,13 @@ class RawEvent(NamedTuple):
         return message_id
 
     def key(self) -> tuple[str, str] | None:
-        """(site, id) of the entity, if the subject names one."""
+        """(site, id) of the entity, if the event names one."""
         try:
             subject = Subject.parse_stored(self.subject)
         except InvalidFact:
             return None
-        return subject.site, subject.id
+        found = likely_entity_id(subject, self.body)
+        return None if found is None else (subject.site, found)
 
 
 class Recorded(NamedTuple):
@@ -82,7 +83,7 @@ def decode(raw: RawEvent) -> Recorded:
         raw.stored_at,
         event_time(body, header(raw.headers, TIME), raw.stored_at),
         subject,
-        (subject.site, subject.id),
+        (subject.site, entity_id(subject, body)),
         body,
     )
 

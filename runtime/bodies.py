@@ -5,7 +5,7 @@ from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
-from runtime.http import SessionProblem
+from runtime.http import HttpProblem
 from schemas.validation import InvalidFact
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
@@ -15,11 +15,11 @@ _MOST_MEMBERS: Final = 64
 async def read_body(request: Request, max_bytes: int) -> bytes:
     """The body, unpacked if it came with `Content-Encoding: gzip`; at most `max_bytes`, packed or not.
 
-    Raises InvalidFact when it is larger, SessionProblem for bad gzip and for encodings we do not read.
+    Raises InvalidFact when it is larger, HttpProblem for bad gzip and for encodings we do not read.
     """
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip"):
-        raise SessionProblem(415, "Unsupported content encoding", f"{encoding[:50]!r} is not gzip")
+        raise HttpProblem(415, "Unsupported content encoding", f"{encoding[:50]!r} is not gzip")
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_bytes:
         raise _too_large(max_bytes)
@@ -30,12 +30,12 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
             if len(body) > max_bytes:
                 raise _too_large(max_bytes)
     except ClientDisconnect:
-        raise SessionProblem(400, "Invalid request", "The body ended early") from None
+        raise HttpProblem(400, "Invalid request", "The body ended early") from None
     return gunzip(bytes(body), max_bytes) if body and encoding in ("gzip", "x-gzip") else bytes(body)
 
 
 def gunzip(packed: bytes, max_bytes: int) -> bytes:
-    """Unpack one or more gzip members; stops at `max_bytes`. Raises InvalidFact, SessionProblem."""
+    """Unpack one or more gzip members; stops at `max_bytes`. Raises InvalidFact, HttpProblem."""
     unpacked = bytearray()
     members = 0
     while packed:
@@ -55,8 +55,8 @@ def gunzip(packed: bytes, max_bytes: int) -> bytes:
     return bytes(unpacked)
 
 
-def _bad_gzip() -> SessionProblem:
-    return SessionProblem(400, "Invalid request", "Failed to decompress request")
+def _bad_gzip() -> HttpProblem:
+    return HttpProblem(400, "Invalid request", "Failed to decompress request")
 
 
 def _too_large(max_bytes: int) -> InvalidFact:

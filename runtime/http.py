@@ -1,7 +1,8 @@
-"""Errors of the HTTP surfaces, in the documented envelope."""
+"""Errors of the HTTP surfaces, each in its documented envelope."""
 
-from collections.abc import Mapping
-from typing import Final, cast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
 
 from fastapi.exceptions import RequestValidationError
 from starlette.applications import Starlette
@@ -10,14 +11,28 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
-from schemas.errors import SessionError
+from schemas.errors import JobError, SessionError
 from schemas.validation import InvalidFact
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-class SessionProblem(Exception):
-    """An answer other than success, in the sessions surface's envelope."""
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """How a surface tells errors. `invalid` is its status for input that makes no sense."""
+
+    invalid: int
+    body: Callable[[str, str], dict[str, Any]]  # of a short title and a sentence with the particulars
+
+
+SESSIONS: Final = Envelope(
+    400, lambda error, details: SessionError(error=error, details=details).model_dump()
+)
+JOBS: Final = Envelope(422, lambda _, details: JobError(detail=details).model_dump())
+
+
+class HttpProblem(Exception):
+    """An answer other than success; a surface puts it into its envelope. 400 becomes its status for such."""
 
     def __init__(
         self, status: int, error: str, details: str, headers: Mapping[str, str] | None = None
@@ -29,20 +44,21 @@ class SessionProblem(Exception):
         self.headers = headers
 
 
-def session_not_found(session_id: str) -> SessionProblem:
+def session_not_found(session_id: str) -> HttpProblem:
     """No such session, or an id nobody could have published."""
-    return SessionProblem(404, "Session not found", f"No session with ID {session_id[:200]}")
+    return HttpProblem(404, "Session not found", f"No session with ID {session_id[:200]}")
 
 
-def unavailable(details: str, retry_after: float = 1.0) -> SessionProblem:
+def unavailable(details: str, retry_after: float = 1.0) -> HttpProblem:
     """Something this needs is away; the client may try again after `retry_after` seconds."""
     seconds = str(max(1, round(retry_after)))
-    return SessionProblem(503, "Service unavailable", details, {"Retry-After": seconds})
+    return HttpProblem(503, "Service unavailable", details, {"Retry-After": seconds})
 
 
-def install_error_handlers(app: Starlette) -> None:
+def install_error_handlers(app: Starlette, envelope: Envelope) -> None:
     """Answer every error in the envelope: unknown paths and methods, invalid input, our own bugs."""
-    app.add_exception_handler(SessionProblem, _on_problem)
+    app.state.envelope = envelope
+    app.add_exception_handler(HttpProblem, _on_problem)
     app.add_exception_handler(InvalidFact, _on_invalid)
     app.add_exception_handler(RequestValidationError, _on_parameters)
     app.add_exception_handler(HTTPException, _on_http)
@@ -50,34 +66,37 @@ def install_error_handlers(app: Starlette) -> None:
     app.add_exception_handler(Exception, _on_bug)
 
 
-def _answer(status: int, error: str, details: str, headers: Mapping[str, str] | None = None) -> Response:
-    body = SessionError(error=error, details=details).model_dump()
-    return JSONResponse(body, status, headers=dict(headers) if headers else None)
+def _answer(
+    request: Request, status: int, error: str, details: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    envelope: Envelope = request.app.state.envelope
+    status = envelope.invalid if status == 400 else status
+    return JSONResponse(envelope.body(error, details), status, headers=dict(headers) if headers else None)
 
 
-async def _on_problem(_: Request, exc: Exception) -> Response:
-    problem = cast(SessionProblem, exc)
-    return _answer(problem.status, problem.error, problem.details, problem.headers)
+async def _on_problem(request: Request, exc: Exception) -> Response:
+    problem = cast(HttpProblem, exc)
+    return _answer(request, problem.status, problem.error, problem.details, problem.headers)
 
 
-async def _on_invalid(_: Request, exc: Exception) -> Response:
+async def _on_invalid(request: Request, exc: Exception) -> Response:
     invalid = cast(InvalidFact, exc)
-    return _answer(413 if invalid.reason == "too_large" else 400, invalid.error, invalid.details)
+    return _answer(request, 413 if invalid.reason == "too_large" else 400, invalid.error, invalid.details)
 
 
-async def _on_parameters(_: Request, exc: Exception) -> Response:
+async def _on_parameters(request: Request, exc: Exception) -> Response:
     first = cast(RequestValidationError, exc).errors()[0]
-    return _answer(400, "Invalid request", f"{first['loc'][-1]}: {first['msg']}")
+    return _answer(request, 400, "Invalid request", f"{first['loc'][-1]}: {first['msg']}")
 
 
 async def _on_http(request: Request, exc: Exception) -> Response:
     problem = cast(HTTPException, exc)
     if problem.status_code == 404:
-        return _answer(404, "Not found", f"There is nothing at {request.url.path[:200]}")
+        return _answer(request, 404, "Not found", f"There is nothing at {request.url.path[:200]}")
     if problem.status_code == 405:
         allowed = _allowed(request)
-        return _answer(405, "Method not allowed", f"{allowed} required", {"Allow": allowed})
-    return _answer(problem.status_code, "Invalid request", str(problem.detail), problem.headers)
+        return _answer(request, 405, "Method not allowed", f"{allowed} required", {"Allow": allowed})
+    return _answer(request, problem.status_code, "Invalid request", str(problem.detail), problem.headers)
 
 
 def _allowed(request: Request) -> str:
@@ -92,5 +111,7 @@ def _allowed(request: Request) -> str:
     )
 
 
-async def _on_bug(_: Request, __: Exception) -> Response:
-    return _answer(500, "Internal server error", "The server failed on this request; its log says why")
+async def _on_bug(request: Request, _: Exception) -> Response:
+    return _answer(
+        request, 500, "Internal server error", "The server failed on this request; its log says why"
+    )

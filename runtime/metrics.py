@@ -73,6 +73,14 @@ LAG_MEASURED: Final = Gauge(
 )
 PARTITIONS_HELD: Final = Gauge("foldline_partitions_held", "Partitions this process holds.", ["follower"])
 BUFFERED: Final = Gauge("foldline_buffered_events", "Events received and not yet folded.", ["follower"])
+SIDECAR_ACCEPTED: Final = Counter(
+    "foldline_sidecar_events", "Events accepted: forwarded to the line or spooled.", ["way"]
+)
+SPOOL_EVENTS: Final = Gauge("events_in_spool", "Events that wait for the line.")
+SPOOL_OLDEST: Final = Gauge("foldline_spool_oldest_seconds", "Since the first of them was accepted.")
+SPOOL_DISK: Final = Gauge("foldline_spool_disk_bytes", "What the spool takes on disk.")
+SPOOL_POISON: Final = Gauge("foldline_spool_poison_events", "Events set aside: the line refused them.")
+LIVE_READERS: Final = Gauge("foldline_live_readers", "Clients that read a live stream now.")
 LAG_SECONDS: Final = Gauge(
     "foldline_lag_seconds", "Age of the last event folded when its batch was committed.", ["follower"]
 )

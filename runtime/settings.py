@@ -4,11 +4,21 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
+
+
+def _power_of_two(value: int) -> int:
+    if value & (value - 1):
+        raise ValueError("a power of two is needed: 1, 2, 4, … 256")
+    return value
+
+
+Partitions = Annotated[int, Field(ge=1, le=256), AfterValidator(_power_of_two)]
+"""The slots of jobs are shared among them evenly, see schemas.subjects."""
 
 
 class Settings(BaseSettings):
@@ -23,6 +33,8 @@ class Settings(BaseSettings):
     site: str = Field("local", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Site token in every subject.")
     host: str = Field("127.0.0.1", description="Address the HTTP surfaces and embedded servers bind to.")
     api_port: Port = Field(9090, description="Port of the sessions API and of operations.")
+    jobs_port: Port = Field(18000, description="Port of the jobs API of this site.")
+    sidecar_port: Port = Field(8000, description="Port of a host's sidecar.")
     metrics_port: Port = Field(0, description="Port of a consumer's own /metrics and /health; 0 = none.")
 
     # The line
@@ -34,10 +46,19 @@ class Settings(BaseSettings):
         description="NATS monitoring URLs of all servers, comma-separated, read to see that acks are synced.",
     )
     allow_unsynced: bool = Field(False, description="Accept a NATS server that acknowledges before fsync.")
-    partitions: int = Field(16, ge=1, le=256, description="Partitions of every stream; fixed for good.")
+    partitions: Partitions = Field(
+        16, description="Partitions of every stream: 1, 2, 4, … 256; fixed for good."
+    )
     stream_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream in a NATS cluster.")
     max_body: int = Field(
         1 << 20, ge=1024, le=1 << 20, description="Largest HTTP body, bytes (a fact: 1 MiB)."
+    )
+
+    max_batch_body: int = Field(
+        16 << 20, ge=1024, le=64 << 20, description="Largest HTTP body of a batch of job events, bytes."
+    )
+    own_site_only: bool = Field(
+        False, description="Streams and routes take this site's facts alone, as in a federation."
     )
 
     # Read models
@@ -60,6 +81,12 @@ class Settings(BaseSettings):
 
     # Judgements and waits
     heartbeat_timeout: Seconds = Field(60.0, description="Seconds of silence that make a session suspended.")
+    job_stall_timeout: Seconds = Field(
+        300.0, description="Seconds of silence after which a running job is shown as stalled."
+    )
+    job_max_skew: float = Field(
+        600.0, ge=0, le=600, description="Seconds an event of a job may lie in the future."
+    )
     session_retention_days: float = Field(
         0,
         ge=0,
@@ -80,10 +107,22 @@ class Settings(BaseSettings):
     external_nats: bool = Field(False, description="`up` uses nats_url instead of starting a server.")
     external_postgres: bool = Field(False, description="`up` uses database_url instead of a server.")
 
+    # The sidecar of a host
+    spool_dir: Path | None = Field(
+        None, description="Where a sidecar keeps what waits for the line; default: `spool` in data_dir."
+    )
+    spool_max_events: int = Field(1_000_000, ge=1, description="Most events that wait; then it answers 503.")
+    spool_max_bytes: int = Field(1 << 30, ge=1 << 20, description="Most bytes that wait, likewise.")
+
     # Telemetry
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Log level.")
     log_json: bool = Field(False, description="Log JSON lines instead of text.")
     otlp_endpoint: str | None = Field(None, description="OTLP/HTTP endpoint for this process's own spans.")
+
+    @property
+    def spool(self) -> Path:
+        """The folder of the spool."""
+        return self.spool_dir or self.data_dir / "spool"
 
 
 @lru_cache(maxsize=1)

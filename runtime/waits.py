@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from runtime.http import SessionProblem
+from runtime.http import HttpProblem
 from runtime.settings import Settings
 
 POSITION: Final = "Foldline-Position"
@@ -15,9 +15,11 @@ WAIT: Final = "Foldline-Wait"
 _MILLISECONDS: Final = re.compile(r"[0-9]{1,9}")
 
 
-def wanted_wait(headers: Mapping[str, str], settings: Settings) -> float:
-    """How long to wait for a position, seconds. Raises SessionProblem (400)."""
+def wanted_wait(headers: Mapping[str, str], settings: Settings, *, default: float | None = None) -> float:
+    """How long to wait for a position, seconds. Raises HttpProblem (400)."""
     text = headers.get(WAIT)
+    if text is None and default is not None:
+        return default
     if text is None:
         return min(settings.default_wait_ms, settings.max_wait_ms) / 1000
     if not _MILLISECONDS.fullmatch(text) or int(text) > settings.max_wait_ms:
@@ -25,6 +27,6 @@ def wanted_wait(headers: Mapping[str, str], settings: Settings) -> float:
     return int(text) / 1000
 
 
-def bad_header(name: str, why: str) -> SessionProblem:
+def bad_header(name: str, why: str) -> HttpProblem:
     """The documented error for a header nobody can act on."""
-    return SessionProblem(400, "Invalid request", f"{name}: {why}")
+    return HttpProblem(400, "Invalid request", f"{name}: {why}")

@@ -8,3 +8,9 @@ class SessionError(BaseModel):
 
     error: str
     details: str
+
+
+class JobError(BaseModel):
+    """The jobs surfaces: one sentence."""
+
+    detail: str

@@ -6,10 +6,18 @@ from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 
+from schemas.job_facts import KINDS, JobFact
 from schemas.session_facts import SESSION_FACTS, FactBody, SessionState
-from schemas.subjects import Subject
+from schemas.subjects import Subject, slot_of, token_of
 from schemas.times import MAX_FUTURE, format_time, parse_time
-from schemas.validation import MAX_FACT_BYTES, InvalidFact, check_body, from_validation_error
+from schemas.validation import (
+    MAX_FACT_BYTES,
+    MAX_INDEXED_BYTES,
+    InvalidFact,
+    check_body,
+    from_validation_error,
+    parse_json,
+)
 
 EXPIRED: Final = "expired"
 """The fact that ends an entity: all before it leaves the line."""
@@ -31,16 +39,17 @@ class Fact(NamedTuple):
     headers: Mapping[str, str]
 
 
-Body = FactBody | SessionState
+Body = FactBody | SessionState | JobFact
 """What a fact says, validated."""
 
 _PARSERS: Final[dict[tuple[str, str], Callable[[bytes], Body]]] = {
     ("session", fact): (model.model_validate_json if issubclass(model, FactBody) else model.parse)
     for fact, model in SESSION_FACTS.items()
-}
+} | {("job", kind): JobFact.model_validate_json for kind in KINDS}
 
 FACTS: Final[dict[str, frozenset[str]]] = {
     "session": frozenset(SESSION_FACTS),
+    "job": frozenset(KINDS),
 }
 """Every entity and the facts it knows; the server refuses any other subject."""
 
@@ -55,6 +64,44 @@ def parse_fact(entity: str, fact: str, body: bytes, *, max_bytes: int = MAX_FACT
         return parser(body or b"{}")
     except ValidationError as exc:
         raise from_validation_error(exc, body) from None
+
+
+def entity_id(subject: Subject, body: Body) -> str:
+    """The id of the entity: of a session the subject's, of a job the one in its body.
+
+    `subject` in stored form. Raises InvalidFact when they contradict: the events of a job with two subjects
+    might lie in two partitions, and would have no order.
+    """
+    if not isinstance(body, JobFact):
+        return subject.id
+    right = body.subject(subject.site)
+    if (subject.site, subject.id, subject.fact) != (right.site, slot_of(right.id), right.fact):
+        raise InvalidFact(
+            "wrong_subject",
+            f"the body tells that job {body.entity.job_id[:200]!r} at {right.site} {body.event.kind}: "
+            f"its subject is {right}",
+        )
+    return body.entity.job_id
+
+
+def likely_entity_id(subject: Subject, body: bytes) -> str | None:
+    """The same of a body that is not valid, as far as it tells."""
+    if subject.entity != "job":
+        return subject.id
+    try:
+        entity = parse_json(body)["entity"]
+        found = entity["parent_id"] if entity["type"] == "subjob" else entity["id"]
+        fits = len(found.encode()) <= MAX_INDEXED_BYTES and found.isprintable()
+        return found if fits and slot_of(token_of(found)) == subject.id else None
+    except (InvalidFact, LookupError, TypeError, AttributeError):
+        return None
+
+
+def published_subject(stored: str, body: bytes) -> str:
+    """The subject a stored message was published under; of a job whose body tells no id, with its slot."""
+    subject = Subject.parse_stored(stored)
+    found = likely_entity_id(subject, body)
+    return str(subject if found is None else subject._replace(id=token_of(found)))
 
 
 def event_time(model: Body, header: str | None, stored_at: datetime) -> datetime:

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+from schemas.job_facts import KINDS
 from schemas.session_facts import SESSION_FACTS
-from schemas.subjects import PREFIX
+from schemas.subjects import PREFIX, SLOTS, SLOTTED
 
 MAX_PAYLOAD: Final = 8 << 20
 """The server's `max_payload`: above a fact's limit, so that one too large can be seen and set aside."""
 
 DUPLICATE_WINDOW_S: Final = 120
+_DAY_NS: Final = 86_400 * 1_000_000_000
 MIN_SERVER: Final = (2, 12, 0)
 """The first nats-server with atomic batch publish."""
 
@@ -22,6 +24,7 @@ class Stream:
     entity: str
     facts: tuple[str, ...]
     newest_only: bool = False  # keep one message a subject: levels, not events
+    days: int = 0  # until a fact leaves the line; 0 = it is kept until somebody purges it
 
     def subjects(self) -> list[str]:
         """Each fact by name: an unknown one is refused by the server and never vanishes."""
@@ -29,6 +32,7 @@ class Stream:
 
     def config(self, *, partitions: int, replicas: int) -> dict[str, Any]:
         """The stream's configuration as the JetStream API takes it (durations in nanoseconds)."""
+        address = f"partition({SLOTS},2)" if self.entity in SLOTTED else "wildcard(2)"
         return {
             "name": self.name,
             "subjects": self.subjects(),
@@ -37,7 +41,7 @@ class Stream:
             "discard": "old",
             "num_replicas": replicas,
             "max_msgs_per_subject": 1 if self.newest_only else -1,
-            "max_age": 0,
+            "max_age": self.days * _DAY_NS,
             "max_msgs": -1,
             "max_bytes": -1,
             "max_msg_size": -1,
@@ -47,7 +51,7 @@ class Stream:
             "subject_transform": {
                 "src": f"{PREFIX}.*.{self.entity}.*.*",
                 "dest": f"{PREFIX}.{{{{partition({partitions},2)}}}}.{{{{wildcard(1)}}}}.{self.entity}"
-                ".{{wildcard(2)}}.{{wildcard(3)}}",
+                f".{{{{{address}}}}}.{{{{wildcard(3)}}}}",
             },
         }
 
@@ -58,8 +62,9 @@ SESSIONS: Final = Stream(
     facts=tuple(fact for fact in SESSION_FACTS if fact != "heartbeat"),
 )
 HEARTBEATS: Final = Stream(name="HEARTBEATS", entity="session", facts=("heartbeat",), newest_only=True)
+JOBS: Final = Stream(name="JOBS", entity="job", facts=KINDS, days=90)
 
-STREAMS: Final = (SESSIONS, HEARTBEATS)
+STREAMS: Final = (SESSIONS, HEARTBEATS, JOBS)
 
 _BY_FACT: Final = {(stream.entity, fact): stream for stream in STREAMS for fact in stream.facts}
 

@@ -2,8 +2,12 @@
 
 Users always write the published form. JetStream inserts the partition token on the way in
 (see `schemas.streams`); reading, getting and purging by subject need the stored form.
+
+Jobs come and go by the million, and the server keeps every subject in memory. Their stored form has a slot,
+one of 4,096, instead of the id; the id is in the body.
 """
 
+import hashlib
 import re
 from functools import lru_cache
 from typing import Final, NamedTuple, Self
@@ -12,6 +16,10 @@ from schemas.validation import InvalidFact
 
 TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 PREFIX: Final = "ev"
+SLOTS: Final = 4096
+"""A multiple of every number of partitions there may be: a slot lies in one of them."""
+SLOTTED: Final = frozenset({"job"})
+"""Entities whose stored subjects have a slot instead of the id."""
 
 _STORED: Final = re.compile(rf"{PREFIX}\.{TOKEN.pattern}" + rf"\.({TOKEN.pattern})" * 4)
 
@@ -63,6 +71,23 @@ def is_token(text: str) -> bool:
     return TOKEN.fullmatch(text) is not None
 
 
+def token_of(entity_id: str) -> str:
+    """The token that stands for an id in subjects: itself, or `h_` and half of its SHA-256 if it cannot."""
+    if is_token(entity_id):
+        return entity_id
+    return hashed(entity_id)
+
+
+def hashed(text: str) -> str:
+    """A token for a text that is none."""
+    return f"h_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def slot_of(token: str) -> str:
+    """The token that stands for another one in the stored subjects of a slotted entity."""
+    return str(partition_of(token, SLOTS))
+
+
 @lru_cache(maxsize=65_536)
 def partition_of(entity_id: str, partitions: int) -> int:
     """The partition of an entity: NATS's own `partition(n, <id token>)`, FNV-1a (32 bit) modulo n.
@@ -75,10 +100,16 @@ def partition_of(entity_id: str, partitions: int) -> int:
     return value % partitions
 
 
+def home_of(entity_id: str, partitions: int) -> int:
+    """The partition of an entity, whether or not its id is a token."""
+    return partition_of(token_of(entity_id), partitions)
+
+
 def stored_form(subject: str, partitions: int) -> str:
     """From a published subject or filter to the stored one; wildcards in the id give a wildcard partition.
 
-    `ev.local.session.S1.>` → `ev.7.local.session.S1.>`, `ev.*.session.*.state` → `ev.*.*.session.*.state`.
+    `ev.local.session.S1.>` → `ev.7.local.session.S1.>`, `ev.*.session.*.state` → `ev.*.*.session.*.state`,
+    `ev.fab1.job.J1.>` → `ev.9.fab1.job.1737.>`.
     """
     tokens = subject.split(".")
     if tokens[0] != PREFIX:
@@ -87,6 +118,8 @@ def stored_form(subject: str, partitions: int) -> str:
     partition = "*" if entity_id in ("*", ">") else str(partition_of(entity_id, partitions))
     if tokens == [PREFIX, ">"]:
         return f"{PREFIX}.>"
+    if len(tokens) > 3 and tokens[2] in SLOTTED and partition != "*":
+        tokens[3] = slot_of(entity_id)
     return ".".join([PREFIX, partition, *tokens[1:]])
 
 
@@ -102,16 +135,21 @@ def overlaps(one: str, other: str) -> bool:
 
 
 def published_form(stored: str) -> str:
-    """From a stored subject back to the one that was published."""
+    """From a stored subject back to the one that was published; of a slotted entity with the slot in it."""
     prefix, _partition, rest = stored.split(".", 2)
     return f"{prefix}.{rest}"
 
 
 def entity_filter(site: str, entity: str, entity_id: str, partitions: int) -> str:
-    """All stored subjects of one entity: what expected-last-sequence checks and purges name."""
+    """All stored subjects of one entity: what expected-last-sequence checks and purges name.
+
+    Of a slotted entity others may be among them.
+    """
     return fact_filter(site, entity, entity_id, "*", partitions)
 
 
 def fact_filter(site: str, entity: str, entity_id: str, fact: str, partitions: int) -> str:
     """The stored subject of one fact of one entity."""
-    return f"{PREFIX}.{partition_of(entity_id, partitions)}.{site}.{entity}.{entity_id}.{fact}"
+    token = token_of(entity_id)
+    address = slot_of(token) if entity in SLOTTED else token
+    return f"{PREFIX}.{partition_of(token, partitions)}.{site}.{entity}.{address}.{fact}"

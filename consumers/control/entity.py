@@ -11,7 +11,7 @@ from projections.projection import Key, Projection
 from runtime.postgres import Connection
 from runtime.sinks import BusClient
 from runtime.sql import load_queries
-from schemas.subjects import entity_filter, partition_of
+from schemas.subjects import entity_filter, home_of
 
 _QUERIES: Final = load_queries("consumers.control", "control.sql", schema="foldline")
 
@@ -24,15 +24,16 @@ async def rebuild_entity(
     An entity that the line does not know loses its rows; one that was parked is so no longer. Raises Problem
     if a fold raises: then everything is as it was.
     """
-    part = partition_of(key[1], partitions)
+    part = home_of(key[1], partitions)
     where = entity_filter(key[0], projection.entity, key[1], partitions)
 
     async def fold(reached: dict[str, int]) -> int:
+        await projection.withdraw(conn, key)
         await _erase(conn, projection.schema, key)
         events = []
         for stream in projection.streams:
             async for event in stored_events(nc, stream.name, where, part):
-                if event.sequence <= reached.get(stream.name, 0):
+                if event.sequence <= reached.get(stream.name, 0) and event.key() == key:
                     events.append(event)
         return await replayed(projection, conn, events, key) if events else 0
 

@@ -12,7 +12,7 @@ from consumers.control.reached import Sequences
 from projections.projection import Key, Projection
 from runtime.line import newest_sequence
 from schemas.facts import EXPIRED
-from schemas.subjects import fact_filter, partition_of
+from schemas.subjects import fact_filter, home_of
 
 
 class Excuses:
@@ -45,6 +45,6 @@ class Excuses:
         """Whether the newest such fact of the entity was stored after the checkpoint."""
         if (stream, key) not in self._known:
             where = fact_filter(key[0], self._projection.entity, key[1], fact, self._partitions)
-            end = self._live.get(partition_of(key[1], self._partitions), {}).get(stream, 0)
+            end = self._live.get(home_of(key[1], self._partitions), {}).get(stream, 0)
             self._known[stream, key] = await newest_sequence(self._nc, stream, where) > end
         return self._known[stream, key]

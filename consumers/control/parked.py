@@ -12,7 +12,7 @@ from projections.projection import Key, Projection
 from runtime.postgres import Connection
 from runtime.problems import Problem
 from runtime.sql import load_queries
-from schemas.subjects import partition_of
+from schemas.subjects import home_of
 
 _QUERIES: Final = load_queries("consumers.control", "control.sql", schema="foldline")
 
@@ -54,7 +54,7 @@ async def retry(conn: Connection, projection: Projection[Any, Any], key: Key, pa
         await conn.execute(queries["unpark"], {"site": key[0], "id": key[1]})
         return await replayed(projection, conn, events, key)
 
-    return await within(conn, projection.schema, partition_of(key[1], partitions), replay)
+    return await within(conn, projection.schema, home_of(key[1], partitions), replay)
 
 
 async def skip(

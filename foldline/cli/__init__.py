@@ -17,6 +17,7 @@ COMMANDS = {
     "up": "foldline.cli.up",
     "api": "foldline.cli.run",
     "consumer": "foldline.cli.run",
+    "sidecar": "foldline.cli.run",
     "publish": "foldline.cli.publish",
     "tail": "foldline.cli.tail",
     "demo": "foldline.cli.demo",

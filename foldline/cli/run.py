@@ -1,4 +1,4 @@
-"""`foldline api` and `foldline consumer`: one process of the line, configured by FOLDLINE_*."""
+"""`foldline api`, `consumer` and `sidecar`: one process of the line, configured by FOLDLINE_*."""
 
 from foldline.embedded.stack import resolve
 from runtime.settings import settings
@@ -18,3 +18,10 @@ def consumer() -> None:
     from consumers.app import run  # noqa: PLC0415 - the other command does without
 
     run(resolved)
+
+
+def sidecar() -> None:
+    """Accept events of jobs on this host, and keep them while the line is away."""
+    from producers.sidecar.app import run  # noqa: PLC0415 - the other commands do without
+
+    run(resolve(settings(), database=False))

@@ -16,6 +16,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from foldline.cli.session import bus, command_settings, printable, run
 from runtime.delivery import parse_delivery
 from runtime.problems import Problem
+from schemas.facts import published_subject
 from schemas.streams import STREAMS
 from schemas.subjects import overlaps, published_form, stored_form
 from schemas.times import format_time, parse_time
@@ -60,8 +61,10 @@ async def _tail(
         shown = 0
         while count is None or shown < count:
             stream, message = await _next(arrived, readers)
-            typer.echo(_line(stream, message, as_json))
-            shown += 1
+            subject = _subject(message)
+            if overlaps(subjects, subject):  # of jobs others are stored under the same subject
+                typer.echo(_line(stream, message, subject, as_json=as_json))
+                shown += 1
     # After closing: inside the client's fetch a cancellation alone would be lost.
     for reader in readers:
         reader.cancel()
@@ -114,9 +117,15 @@ async def _messages(nc: Client, stream: str, consumer: ConsumerConfig) -> AsyncI
                 yield message
 
 
-def _line(stream: str, message: Msg, as_json: bool) -> str:
+def _subject(message: Msg) -> str:
+    try:
+        return published_subject(message.subject, message.data)
+    except InvalidFact:  # a token is longer than ours
+        return published_form(message.subject)
+
+
+def _line(stream: str, message: Msg, subject: str, *, as_json: bool) -> str:
     delivery = parse_delivery(message.reply)
-    subject = published_form(message.subject)
     partition = message.subject.split(".")[1]
     position = f"{stream}/{partition}:{delivery.sequence}"
     stored_at = format_time(delivery.stored_at.astimezone(UTC))

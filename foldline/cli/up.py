@@ -24,6 +24,10 @@ def up(
     consumers: Annotated[int | None, typer.Option(help="FOLDLINE_CONSUMERS: consumer processes.")] = None,
     host: Annotated[str | None, typer.Option(help="FOLDLINE_HOST: address to listen on.")] = None,
     api_port: Annotated[int | None, typer.Option(help="FOLDLINE_API_PORT; 0 picks a free one.")] = None,
+    jobs_port: Annotated[int | None, typer.Option(help="FOLDLINE_JOBS_PORT; 0 picks a free one.")] = None,
+    sidecar_port: Annotated[
+        int | None, typer.Option(help="FOLDLINE_SIDECAR_PORT; 0 picks a free one.")
+    ] = None,
     nats_port: Annotated[int | None, typer.Option(help="FOLDLINE_NATS_PORT; 0 picks a free one.")] = None,
     nats_monitor_port: Annotated[
         int | None, typer.Option(help="FOLDLINE_NATS_MONITOR_PORT; likewise.")
@@ -45,6 +49,8 @@ def up(
         "consumers": consumers,
         "host": host,
         "api_port": api_port,
+        "jobs_port": jobs_port,
+        "sidecar_port": sidecar_port,
         "nats_port": nats_port,
         "nats_monitor_port": nats_monitor_port,
     }
@@ -80,6 +86,8 @@ def _shown(stack: Stack) -> Stack:
 def _show(stack: Stack, directory: Path) -> None:
     rows = {
         "API": stack.api_url,
+        "Jobs": stack.jobs_url,
+        "Sidecar": stack.sidecar_url,
         "NATS": stack.nats_url,
         "NATS monitoring": stack.nats_monitor_url or "-",
         "PostgreSQL": stack.database_url,

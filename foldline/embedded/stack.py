@@ -12,7 +12,7 @@ from foldline.embedded.ports import reachable_host
 from runtime.problems import Problem
 from runtime.settings import Settings
 
-_ADDRESSES = {"nats_url", "nats_monitor_url", "database_url", "host", "api_port"}
+_ADDRESSES = {"nats_url", "nats_monitor_url", "database_url", "host", "api_port", "jobs_port", "sidecar_port"}
 
 
 class Stack(BaseModel, frozen=True):
@@ -23,12 +23,24 @@ class Stack(BaseModel, frozen=True):
     database_url: str
     host: str
     api_port: int
+    jobs_port: int
+    sidecar_port: int
     api_url: str
+    jobs_url: str
+    sidecar_url: str
     pid: int
 
     @classmethod
     def of(
-        cls, *, nats_url: str, nats_monitor_url: str | None, database_url: str, host: str, api_port: int
+        cls,
+        *,
+        nats_url: str,
+        nats_monitor_url: str | None,
+        database_url: str,
+        host: str,
+        api_port: int,
+        jobs_port: int,
+        sidecar_port: int,
     ) -> "Stack":
         """The stack of this process."""
         return cls(
@@ -37,7 +49,11 @@ class Stack(BaseModel, frozen=True):
             database_url=database_url,
             host=host,
             api_port=api_port,
+            jobs_port=jobs_port,
+            sidecar_port=sidecar_port,
             api_url=f"http://{reachable_host(host)}:{api_port}",
+            jobs_url=f"http://{reachable_host(host)}:{jobs_port}",
+            sidecar_url=f"http://{reachable_host(host)}:{sidecar_port}",
             pid=os.getpid(),
         )
 

@@ -11,7 +11,7 @@ from producers.http.wishes import Wishes
 from producers.publisher import Conflict, checked_fact
 from producers.requests import InDoubt
 from producers.stored import Stored
-from runtime.http import SessionProblem, unavailable
+from runtime.http import HttpProblem, unavailable
 from schemas.facts import TIME, Fact, event_time, parse_fact
 from schemas.positions import Position
 from schemas.session_facts import SessionCreated
@@ -37,7 +37,7 @@ class Created:
 
 
 async def create(surface: WriteSurface, body: bytes, wishes: Wishes) -> Created:
-    """Publish `created`. Raises InvalidFact, and SessionProblem 409 when the session exists already."""
+    """Publish `created`. Raises InvalidFact, and HttpProblem 409 when the session exists already."""
     settings, now = surface.settings, surface.now()
     parse_fact("session", "created", body, max_bytes=settings.max_body)
     session_id = _session_id(body, settings.site, wishes.key)
@@ -77,7 +77,7 @@ def _session_id(body: bytes, site: str, key: str | None) -> str:
 async def _settle(surface: WriteSurface, fact: Fact) -> Created | int:
     """After a refusal: the answer of an earlier try, or the sequence after which `created` may follow.
 
-    Raises SessionProblem 409 when another `created` made the session.
+    Raises HttpProblem 409 when another `created` made the session.
     """
     subject, partitions = fact.subject, surface.settings.partitions
     stored = surface.publisher.stored
@@ -89,7 +89,7 @@ async def _settle(surface: WriteSurface, fact: Fact) -> Created | int:
     if first is None:
         return newest.sequence  # opened by other facts: `created` fills in under them
     if first.message_id != fact.message_id:
-        raise SessionProblem(409, "Session already exists", f"There is a session with ID {subject.id}")
+        raise HttpProblem(409, "Session already exists", f"There is a session with ID {subject.id}")
     position = Position(SESSIONS.name, partition_of(subject.id, partitions), first.sequence)
     return Created(_view(subject, first.body, first.headers.get(TIME), first.stored_at), position)
 

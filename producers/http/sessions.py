@@ -13,7 +13,7 @@ from producers.http.surface import WriteSurface
 from producers.http.wishes import Wishes
 from producers.publisher import BusUnavailable, Conflict, checked_fact
 from runtime.bodies import read_body
-from runtime.http import SessionProblem, session_not_found, unavailable
+from runtime.http import HttpProblem, session_not_found, unavailable
 from runtime.openapi import request_body
 from runtime.routes import DirectRoute
 from schemas.errors import SessionError
@@ -145,7 +145,7 @@ async def _recover(surface: WriteSurface, session_id: str) -> Position | None:
             return None
         fact = recovered(site, session_id, hang.hung_seq, surface.now())
         return (await surface.publish(fact, expected_last=hang.last_seq)).position
-    except (Conflict, SessionProblem):
+    except (Conflict, HttpProblem):
         return None
     except Exception:  # the heartbeat is stored: a read model that is away must not fail it
         logger.warning("session %s: cannot tell whether it was hung", session_id, exc_info=True)

@@ -1,6 +1,6 @@
 """What the write routes of a surface stand on; given by the process's own app, never global."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -10,7 +10,7 @@ from fastapi import Response
 from producers.existence import Existence
 from producers.publisher import Ack, BusUnavailable, Fact, Publisher, Refused
 from producers.requests import InDoubt
-from runtime.http import SessionProblem, unavailable
+from runtime.http import HttpProblem, unavailable
 from runtime.settings import Settings
 from runtime.waits import POSITION, PROJECTED
 from schemas.positions import Position, format_positions
@@ -41,7 +41,7 @@ class WriteSurface:
     now: Callable[[], datetime]
 
     async def publish(self, fact: Fact, *, expected_last: int | None = None) -> Ack:
-        """Publish within the settings' bound. Raises Conflict; SessionProblem 503 when that ran out, 409."""
+        """Publish within the settings' bound. Raises Conflict; HttpProblem 503 when that ran out, 409."""
         try:
             ack = await self.publisher.publish(fact, expected_last=expected_last)
         except BusUnavailable as exc:
@@ -62,7 +62,7 @@ class WriteSurface:
         except InDoubt as doubt:
             raise unavailable(f"the line does not answer: {doubt}") from doubt
         if first is not None and first.message_id == fact.message_id and first.subject != subject:
-            raise SessionProblem(
+            raise HttpProblem(
                 409,
                 "Idempotency-Key already used",
                 f"the key was used for {first.subject}: use another one for each write",
@@ -77,11 +77,20 @@ class WriteSurface:
         status: int = 200,
     ) -> Response:
         """The success it is, when the read model has it or `wait` seconds have passed."""
-        headers: dict[str, str] = {POSITION: format_positions(positions)}
-        if wait > 0 and not await self.progress.wait(PROJECTION, positions, wait):
-            headers[PROJECTED] = "false"
-        return json_response(body, status, headers)
+        return await answered(self.progress, PROJECTION, body, positions=positions, wait=wait, status=status)
 
 
-def json_response(body: bytes, status: int, headers: Mapping[str, str]) -> Response:
-    return Response(body, status, dict(headers), "application/json")
+async def answered(
+    progress: Waiter,
+    projection: str,
+    body: bytes,
+    *,
+    positions: Sequence[Position],
+    wait: float,
+    status: int = 200,
+) -> Response:
+    """A success, when the read model has passed the positions or `wait` seconds have passed."""
+    headers = {POSITION: format_positions(positions)} if positions else {}
+    if wait > 0 and positions and not await progress.wait(projection, positions, wait):
+        headers[PROJECTED] = "false"
+    return Response(body, status, headers, "application/json")

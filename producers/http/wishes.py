@@ -23,8 +23,8 @@ class Wishes:
     wait: float  # seconds
 
     @classmethod
-    def of(cls, headers: Mapping[str, str], settings: Settings) -> Self:
-        """Read the headers. Raises InvalidFact, SessionProblem; the key is checked with the fact."""
+    def of(cls, headers: Mapping[str, str], settings: Settings, *, default_wait: float | None = None) -> Self:
+        """Read the headers. Raises InvalidFact, HttpProblem; the key is checked with the fact."""
         passed = {}
         if (time := headers.get(TIME)) is not None:
             parse_time(time, TIME)
@@ -33,4 +33,6 @@ class Wishes:
         # As the W3C says: one that is not understood is ignored, never an error.
         if len(trace) <= _LONGEST_TRACEPARENT and _TRACEPARENT.fullmatch(trace):
             passed["traceparent"] = trace
-        return cls(headers.get("Idempotency-Key"), passed, wanted_wait(headers, settings))
+        return cls(
+            headers.get("Idempotency-Key"), passed, wanted_wait(headers, settings, default=default_wait)
+        )

@@ -9,9 +9,9 @@ from typing import Any, Final, Literal, get_args
 from pydantic_core import from_json
 
 from projections.sessions.condition import StateCondition, conditions_parameter
-from projections.sessions.statements import Statements
 from projections.sessions.views import PROJECTION, with_history
 from projections.sessions.window import WAYS, Way
+from projections.statements import Statements
 from runtime.postgres import Connection
 
 Status = Literal[
@@ -90,7 +90,7 @@ class SessionExports:
 
     def __init__(self, *, timeout: timedelta, schema: str = PROJECTION) -> None:
         self._timeout = timeout
-        statements = Statements(schema)
+        statements = Statements("projections.sessions", schema)
         self._bound = statements.compose("bound-export")
         self._export = {
             (sort, way, timelines, everything): statements.compose(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
-from projections.projection import Key
+from projections.projection import StateKey
 from projections.recorded import Recorded
 from projections.sessions.merge import deep_merge
 from projections.sessions.rows import SessionChanges, served_event
@@ -22,7 +22,7 @@ from schemas.session_facts import (
 )
 from schemas.validation import InvalidFact
 
-States = dict[Key, Session | None]
+States = dict[StateKey, Session | None]
 Model = TypeVar("Model", bound=FactBody | SessionState)
 
 

@@ -14,7 +14,7 @@ from pydantic_core import from_json, to_json
 
 from projections.projection import Key
 from projections.recorded import MESSAGE_ID_WINDOW, RawEvent, decode
-from projections.sessions.fold import fold
+from projections.sessions.fold import States, fold
 from projections.sessions.history import Patch, Snapshot, serve, snapshots
 from projections.sessions.rows import Row, SessionChanges
 from projections.sessions.state import Session
@@ -52,7 +52,7 @@ class Remembered:
         before = self._ids.get(message_id) if message_id else None
         if raw.sequence in self.skipped or (before and raw.stored_at - before <= MESSAGE_ID_WINDOW):
             return
-        states: dict[Key, Session | None] = {self.key: self.session}
+        states: States = {self.key: self.session}
         try:
             fold(states, decode(raw), self._changes)
         except InvalidFact:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
-from projections.projection import Key, Projection
+from projections.projection import Key, Projection, StateKey
 from projections.recorded import Recorded
 from projections.sessions.fold import fold
 from projections.sessions.rows import Row, SessionChanges
@@ -59,13 +59,13 @@ class SessionsProjection(Projection[Session, SessionChanges]):
         await conn.execute(self._queries["make-session-batch"])
         await self._clear(conn)
 
-    def needs_state(self, event: Recorded) -> bool:
-        return event.subject.fact not in ("heartbeat", "expired")
+    def needs(self, event: Recorded) -> tuple[StateKey, ...]:
+        return () if event.subject.fact in ("heartbeat", "expired") else (event.key,)
 
-    async def load(self, conn: Connection, keys: Iterable[Key]) -> dict[Key, Session]:
+    async def load(self, conn: Connection, keys: Iterable[StateKey]) -> dict[StateKey, Session]:
         asked = to_json([{"site": site, "id": id_} for site, id_ in keys]).decode()
         cursor = await conn.execute(self._queries["load-sessions"], {"asked": asked}, prepare=True)
-        loaded = {}
+        loaded: dict[StateKey, Session] = {}
         pause = Pause()
         while rows := await cursor.fetchmany(_FETCH):
             for site, id_, *columns, state in rows:
@@ -81,11 +81,11 @@ class SessionsProjection(Projection[Session, SessionChanges]):
     def changes(self) -> SessionChanges:
         return SessionChanges()
 
-    def fold(self, states: dict[Key, Session | None], event: Recorded, changes: SessionChanges) -> None:
+    def fold(self, states: dict[StateKey, Session | None], event: Recorded, changes: SessionChanges) -> None:
         fold(states, event, changes)
 
     async def write(
-        self, conn: Connection, states: Mapping[Key, Session | None], changes: SessionChanges
+        self, conn: Connection, states: Mapping[StateKey, Session | None], changes: SessionChanges
     ) -> None:
         if changes.expired:
             await self._erase(conn, changes.expired)
@@ -134,7 +134,7 @@ class SessionsProjection(Projection[Session, SessionChanges]):
         )
 
 
-def _session_row(key: Key, session: Session) -> Row:
+def _session_row(key: StateKey, session: Session) -> Row:
     state = to_json(session.state).decode()
     session.weight = len(state)
     return (session.part, *key, *_plain(session), state)

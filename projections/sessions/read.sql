@@ -14,10 +14,6 @@ cross join lateral (
         greatest(s.touched_at, h.at) as updated_at
 ) c
 
--- name: live
--- Fragment, first of every statement: refused if another generation became live while it was being parsed.
-live as materialized (select foldline.live(%(projection)s, g.number) as number from {schema}.generation g)
-
 -- name: clock
 -- Fragment: one reading of the clock for a whole statement; a heartbeat before the deadline is too old.
 clock as materialized (select clock_timestamp() - %(timeout)s::interval as deadline)
@@ -49,18 +45,6 @@ from (
 -- name: found
 -- Fragment: the same of one session, for the whole statement.
 found as materialized ({sites-of})
-
--- name: partitions
--- Fragment: the partitions a position tells of; `parts` null means all.
-(%(parts)s::smallint[] is null or l.part = any(%(parts)s))
-
--- name: position
--- Fragment: how far the read model is, as a Foldline-Position.
-(
-    select string_agg(q.key || '/' || l.part || ':' || q.value, ',' order by q.key, l.part)
-    from live, foldline.lease l, jsonb_each_text(l.seqs) q
-    where l.follower = %(projection)s and {partitions}
-)
 
 -- name: document
 -- Fragment: the served JSON of a session, without its timelines and the closing brace. concat() skips nulls.

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Final, Literal, get_args
 
 from projections.sessions.condition import StateCondition, conditions_parameter
-from projections.sessions.statements import Statements, only_row
 from projections.sessions.views import PROJECTION
+from projections.statements import Statements, only_row
 from runtime.postgres import Connection
 
 Aggregation = Literal["all", "peak", "average", "min"]
@@ -52,7 +52,7 @@ class SessionSeries:
     """Time series, each from one statement."""
 
     def __init__(self, *, schema: str = PROJECTION) -> None:
-        statements = Statements(schema)
+        statements = Statements("projections.sessions", schema)
         self._timeseries = {
             aggregation: statements.compose("timeseries", series=f"{{series-{aggregation}}}")
             for aggregation in get_args(Aggregation)

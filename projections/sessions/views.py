@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any, Final, Literal, TypeVar
 
 from projections.sessions.history import paged, read_patches, serve, snapshots
-from projections.sessions.statements import Statements, only_row
 from projections.sessions.window import WAYS, Way, Window
+from projections.statements import Statements, only_row
 from runtime.postgres import Connection
 from schemas.subjects import partition_of
 
@@ -55,7 +55,7 @@ class SessionViews:
         self._own = own
         self._timeout = timeout
         self._partitions = partitions
-        statements = Statements(schema)
+        statements = Statements("projections.sessions", schema)
         self._sites = statements.compose("sites")
         self._skipped = statements.compose("skipped")
         self._sessions = statements.compose(

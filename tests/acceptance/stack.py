@@ -18,7 +18,8 @@ from tests.waiting import wait_until_sync
 HEARTBEAT_TIMEOUT = 2
 """Of a stack of our own, seconds: short, so that a session can be seen falling silent."""
 
-_ADDRESSES = ("nats_url", "nats_monitor_url", "database_url", "host", "api_port")
+_GIVEN = ("FOLDLINE_TEST_API", "FOLDLINE_TEST_JOBS", "FOLDLINE_TEST_SIDECAR", "FOLDLINE_TEST_NATS")
+_ADDRESSES = ("nats_url", "nats_monitor_url", "database_url", "host", "api_port", "jobs_port", "sidecar_port")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Stack:
     """Where it answers, and what a `foldline` command needs to find it."""
 
     api: str
+    jobs: str
+    sidecar: str
     nats: str  # may hold a name and a password
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
     folder: Path | None = None  # of a stack of our own
@@ -36,7 +39,15 @@ class Stack:
 
     def replaced(self, text: str) -> str:
         """`text` with the documented addresses replaced by this stack's."""
-        return text.replace("http://localhost:9090", self.api).replace("nats://localhost:4222", self.nats)
+        documented = {
+            "http://localhost:9090": self.api,
+            "http://localhost:18000": self.jobs,
+            "http://localhost:8000": self.sidecar,
+            "nats://localhost:4222": self.nats,
+        }
+        for theirs, ours in documented.items():
+            text = text.replace(theirs, ours)
+        return text
 
     def logs(self) -> list[tuple[str, str]]:
         """Name and end of what our processes wrote."""
@@ -47,10 +58,10 @@ class Stack:
 
 
 def is_given() -> bool:
-    """Whether FOLDLINE_TEST_API and FOLDLINE_TEST_NATS name a stack that runs."""
-    given = [name for name in ("FOLDLINE_TEST_API", "FOLDLINE_TEST_NATS") if os.environ.get(name)]
-    if len(given) == 1:
-        raise RuntimeError(f"only {given[0]} is set: FOLDLINE_TEST_API and FOLDLINE_TEST_NATS go together")
+    """Whether FOLDLINE_TEST_API, _JOBS, _SIDECAR and _NATS name a stack that runs."""
+    given = [name for name in _GIVEN if os.environ.get(name)]
+    if given and len(given) < len(_GIVEN):
+        raise RuntimeError(f"only {', '.join(given)} is set: {', '.join(_GIVEN)} go together")
     return bool(given)
 
 
@@ -58,7 +69,7 @@ def is_given() -> bool:
 def running_stack() -> Iterator[Stack]:
     """The given stack; otherwise one is started, and gone afterwards."""
     if is_given():
-        yield Stack(os.environ["FOLDLINE_TEST_API"].rstrip("/"), os.environ["FOLDLINE_TEST_NATS"])
+        yield Stack(*(os.environ[name].rstrip("/") for name in _GIVEN))
         return
     # Not below pytest's folder: as root, another pytest that starts closes that one to PostgreSQL's user.
     folder = Path(tempfile.mkdtemp(prefix="foldline-test-"))
@@ -72,7 +83,7 @@ def running_stack() -> Iterator[Stack]:
 
 @contextmanager
 def _own_stack(folder: Path) -> Iterator[Stack]:
-    ports = ["--api-port", "0", "--nats-port", "0", "--nats-monitor-port", "0"]
+    ports = [f"--{name}-port=0" for name in ("api", "jobs", "sidecar", "nats", "nats-monitor")]
     own = {"FOLDLINE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT), "TMPDIR": str(folder)}
     said, log = folder / "ready.json", folder / "up.log"
     with said.open("wb") as ready, log.open("wb") as errors:
@@ -90,7 +101,8 @@ def _own_stack(folder: Path) -> Iterator[Stack]:
         assert process.poll() is None, log.read_text()
         addresses = json.loads(said.read_text())
         settings = {f"FOLDLINE_{name.upper()}": str(addresses[name]) for name in _ADDRESSES}
-        yield Stack(addresses["api_url"], addresses["nats_url"], settings, folder)
+        urls = (addresses[f"{name}_url"] for name in ("api", "jobs", "sidecar", "nats"))
+        yield Stack(*urls, settings, folder)
     finally:
         process.send_signal(signal.SIGTERM)
         try:

@@ -22,7 +22,7 @@ from projections.install import install
 from projections.recorded import RawEvent, decode
 from projections.rejected import RejectedEvents
 from projections.sessions.projection import SessionsProjection
-from runtime.http import install_error_handlers
+from runtime.http import SESSIONS, install_error_handlers
 from runtime.postgres import Connection, connect, pool
 from runtime.progress import Progress
 from runtime.routes import add_routes
@@ -144,7 +144,7 @@ async def api_client(server: PostgresServer, **changes: Any) -> AsyncIterator[ht
     """The read routes alone, without a NATS server: progress is then read from the lease rows."""
     settings = reader_settings(server, **changes)
     app = FastAPI(redirect_slashes=False)
-    install_error_handlers(app)
+    install_error_handlers(app, SESSIONS)
     async with pool(settings, name="test-api") as readers:
         reader = Reader(settings, readers, Progress(cast(Client, None), readers))
         nc = BusClient()

@@ -9,7 +9,7 @@ import pytest
 from nats.aio.client import Client
 
 import projections.sessions.fold
-from foldline.web import create_app
+from foldline.web import create_apps
 from runtime.settings import Settings
 from schemas.subjects import partition_of
 from schemas.times import format_time
@@ -21,7 +21,7 @@ SESSION = "/api/sessions/S1"
 
 @pytest.fixture
 async def api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(settings)
+    app = create_apps(settings).sessions
     async with engine(settings), app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=30) as client:

@@ -68,6 +68,7 @@ class Api:
 @contextmanager
 def api_process(folder: Path, **variables: str | int) -> Iterator[Api]:
     port = int(variables.setdefault("FOLDLINE_API_PORT", pick_port("127.0.0.1")))
+    variables.setdefault("FOLDLINE_JOBS_PORT", 0)
     log = folder / f"api-{port}.log"
     env = os.environ | {name: str(value) for name, value in variables.items()}
     with log.open("wb") as file:

@@ -9,7 +9,7 @@ import pytest
 from nats.aio.client import Client
 
 from consumers.projector import Projector
-from foldline.web import create_app
+from foldline.web import create_apps
 from runtime.postgres import Connection
 from runtime.settings import Settings
 from tests.engine import engine, following
@@ -24,7 +24,7 @@ EVENTS = {"Accept": "text/event-stream"}
 
 @pytest.fixture
 async def api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(settings)
+    app = create_apps(settings).sessions
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60) as client:
@@ -211,7 +211,7 @@ async def test_what_is_refused(api: httpx.AsyncClient, asked: str, body: Any, st
 
 
 async def test_work_ends_with_the_process(settings: Settings, nc: Client, db: Connection) -> None:
-    app = create_app(settings)
+    app = create_apps(settings).sessions
     async with engine(settings):
         await filled(settings, nc, db)
         async with db.transaction():

@@ -14,7 +14,7 @@ from psycopg import sql
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.ports import pick_port
 from foldline.embedded.postgres import PostgresServer
-from foldline.web import create_app
+from foldline.web import create_apps
 from runtime.postgres import Connection
 from runtime.settings import Settings
 from tests.conftest import dsn_of, line_settings
@@ -97,7 +97,7 @@ async def test_nothing_is_left_of_an_api_that_was_killed(
 )
 async def test_a_database_no_consumer_has_run_on(bare: Settings, asked: str) -> None:
     method, path = asked.split()
-    app = create_app(bare)
+    app = create_apps(bare).sessions
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

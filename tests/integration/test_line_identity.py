@@ -18,7 +18,7 @@ from consumers.control.rebuild import rebuild
 from consumers.control.verify import verify
 from consumers.follower import Follower
 from foldline.embedded.nats import NatsServer
-from foldline.web import create_app
+from foldline.web import create_apps
 from projections.catalogue import PROJECTIONS, projection_named
 from runtime.bus import close_bus, connect_bus
 from runtime.identity import changes, check_identity
@@ -190,7 +190,7 @@ async def test_refused_at_start_and_equal_to_the_line_once_accepted(
 
 async def test_a_running_consumer_stops_reading_and_the_api_says_why(scene: Scene) -> None:
     settings = scene.settings
-    app = create_app(settings)
+    app = create_apps(settings).sessions
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test", timeout=60) as api,

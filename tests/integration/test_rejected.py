@@ -11,7 +11,7 @@ from nats.aio.client import Client
 
 from consumers.control.rebuild import rebuild
 from consumers.control.verify import verify
-from foldline.web import create_app
+from foldline.web import create_apps
 from projections.catalogue import projection_named
 from runtime.line import api as jetstream_api
 from runtime.postgres import Connection
@@ -29,7 +29,7 @@ PART = partition_of("S1", 16)
 
 @pytest.fixture
 async def api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(settings)
+    app = create_apps(settings).sessions
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60) as client:

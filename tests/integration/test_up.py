@@ -16,7 +16,7 @@ import pytest
 
 from foldline.embedded.stack import load_stack, resolve
 from runtime.settings import Settings
-from tests.integration.up_run import UpRun, own_folder, until
+from tests.integration.up_run import PORTS, UpRun, own_folder, until
 
 __all__ = ["own_folder"]  # the folder every test here gets as tmp_path
 
@@ -138,7 +138,7 @@ def test_only_one_at_a_time(tmp_path: Path) -> None:
         assert run.stop()[0] == 0
 
 
-@pytest.mark.parametrize("setting", ["FOLDLINE_API_PORT", "FOLDLINE_NATS_PORT", "FOLDLINE_NATS_MONITOR_PORT"])
+@pytest.mark.parametrize("setting", PORTS)
 def test_a_taken_port_is_named(tmp_path: Path, setting: str) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

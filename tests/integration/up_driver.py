@@ -21,6 +21,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args): pass
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["FOLDLINE_API_PORT"])), Handler).serve_forever()
 """
+SIDECAR = API.replace("API_PORT", "SIDECAR_PORT")
 API_FAILS = "import sys; sys.exit('the reason is in the log')"
 CONSUMER = """
 import os, signal, socket, sys, urllib.parse
@@ -53,6 +54,7 @@ def main() -> int:
             ready=ready,
             commands=Commands(
                 api=("-c", API_FAILS if "api-fails" in flags else API),
+                sidecar=("-c", SIDECAR),
                 consumer=("-c", DEAF if "deaf" in flags else CONSUMER),
             ),
         )

@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FREE_PORTS = {"FOLDLINE_API_PORT": "0", "FOLDLINE_NATS_PORT": "0", "FOLDLINE_NATS_MONITOR_PORT": "0"}
+PORTS = tuple(f"FOLDLINE_{name}_PORT" for name in ("API", "JOBS", "SIDECAR", "NATS", "NATS_MONITOR"))
+FREE_PORTS = dict.fromkeys(PORTS, "0")
 
 
 @pytest.fixture(name="tmp_path")

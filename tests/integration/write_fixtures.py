@@ -14,7 +14,7 @@ from producers.existence import Existence
 from producers.http.sessions import sessions_router
 from producers.http.surface import WriteSurface
 from producers.publisher import Publisher
-from runtime.http import install_error_handlers
+from runtime.http import SESSIONS, install_error_handlers
 from runtime.routes import add_routes
 from schemas.positions import Position
 from schemas.recovery import HungSession
@@ -67,7 +67,7 @@ def client_of(server: NatsServer, publisher: Publisher, model: ReadModel) -> htt
         now=lambda: NOW,
     )
     app = FastAPI()
-    install_error_handlers(app)
+    install_error_handlers(app, SESSIONS)
     add_routes(app, sessions_router(surface))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://test/api")

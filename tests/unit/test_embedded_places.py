@@ -86,6 +86,8 @@ def a_stack() -> Stack:
         database_url="postgresql://x",
         host="0.0.0.0",
         api_port=9,
+        jobs_port=8,
+        sidecar_port=7,
     )
 
 
@@ -124,6 +126,8 @@ def test_children_are_told_every_address() -> None:
         "FOLDLINE_DATABASE_URL": "postgresql://x",
         "FOLDLINE_HOST": "0.0.0.0",
         "FOLDLINE_API_PORT": "9",
+        "FOLDLINE_JOBS_PORT": "8",
+        "FOLDLINE_SIDECAR_PORT": "7",
     }
     assert a_stack().api_url == "http://127.0.0.1:9"
 

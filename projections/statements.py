@@ -1,4 +1,4 @@
-"""The read statements of one sessions schema, put together from the fragments of `read.sql`."""
+"""The read statements of one schema, put together from its `read.sql` and the common one."""
 
 import re
 from typing import Any, Final
@@ -12,8 +12,11 @@ _MARK: Final = re.compile(rb"\{([a-z-]+)\}")
 class Statements:
     """Statements by name; `{fragment}` in one stands for another query of the file, or for a part given."""
 
-    def __init__(self, schema: str) -> None:
-        self._queries = load_queries("projections.sessions", "read.sql", schema=schema)
+    def __init__(self, package: str, schema: str) -> None:
+        self._queries = {
+            **load_queries("projections", "read.sql", schema=schema).all,
+            **load_queries(package, "read.sql", schema=schema).all,
+        }
 
     def compose(self, name: str, **parts: str) -> bytes:
         """One statement. `parts` are SQL of our own and never come from a request."""

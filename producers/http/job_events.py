@@ -1,0 +1,132 @@
+"""Ingest routes of the jobs surface: `POST /v1/ingest/events` and `:batch`."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+from pydantic_core import to_json
+
+from producers.http.surface import Waiter, answered
+from producers.http.wishes import Wishes
+from producers.jobs import job_fact
+from producers.publisher import Ack, BusUnavailable, Fact, Publisher, PublishError
+from runtime.bodies import read_body
+from runtime.http import HttpProblem, unavailable
+from runtime.openapi import request_body
+from runtime.routes import DirectRoute
+from runtime.settings import Settings
+from schemas.errors import JobError
+from schemas.job_facts import JobFact
+from schemas.validation import InvalidFact, check_body, parse_json
+
+PROJECTION: Final = "jobs"
+MAX_BATCH: Final = 10_000
+_ERRORS: Final[dict[int | str, dict[str, Any]]] = {status: {"model": JobError} for status in (413, 422, 503)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSurface:
+    """The dependencies of the ingest routes."""
+
+    publisher: Publisher
+    progress: Waiter
+    settings: Settings
+    now: Callable[[], datetime]
+
+    def fact(self, body: bytes, wishes: Wishes) -> Fact:
+        """One event, checked. Raises InvalidFact."""
+        settings = self.settings
+        return job_fact(
+            body,
+            site=settings.site,
+            only_site=settings.own_site_only,
+            now=self.now(),
+            max_skew=timedelta(seconds=settings.job_max_skew),
+            headers=wishes.headers,
+            max_bytes=settings.max_body,
+        )
+
+
+def job_events_router(surface: JobSurface) -> APIRouter:
+    """The two ingest routes. A body is published as it came; those of a batch one by one."""
+    router = APIRouter(prefix="/v1/ingest", tags=["jobs: write"], route_class=DirectRoute)
+
+    async def ingest_event(request: Request) -> Response:
+        """Store one event of a job or subjob. The same `idempotency_key` again has no effect."""
+        started = time.perf_counter()
+        wishes = Wishes.of(request.headers, surface.settings)
+        fact = surface.fact(await read_body(request, surface.settings.max_body), wishes)
+        try:
+            ack = await surface.publisher.publish(fact)
+        except PublishError as exc:
+            raise _unavailable(exc) from exc
+        body = b'{"ok":true,"duration_s":%.6f}' % (time.perf_counter() - started)
+        return await answered(surface.progress, PROJECTION, body, positions=[ack.position], wait=wishes.wait)
+
+    async def ingest_batch(request: Request) -> Response:
+        """Store events in their order. Those that are wrong are told one by one, the others are kept."""
+        started = time.perf_counter()
+        wishes = Wishes.of(request.headers, surface.settings, default_wait=0.0)
+        items = split_batch(await read_body(request, surface.settings.max_batch_body))
+        errors: list[dict[str, Any]] = []
+        facts = []
+        for index, item in enumerate(items):
+            try:
+                facts.append(surface.fact(item, wishes))
+            except InvalidFact as exc:
+                errors.append({"index": index, "error": exc.reason, "detail": exc.details})
+        acks = await _published(surface.publisher, facts)
+        told = {
+            "ok": not errors,
+            "total": len(items),
+            "success": len(acks),
+            "failed": len(errors),
+            "errors": errors,
+            "duration_s": round(time.perf_counter() - started, 6),
+        }
+        return await answered(
+            surface.progress,
+            PROJECTION,
+            to_json(told),
+            positions=[ack.position for ack in acks],
+            wait=wishes.wait,
+        )
+
+    for path, endpoint, model in (
+        ("/events", ingest_event, JobFact),
+        ("/events:batch", ingest_batch, list[JobFact]),
+    ):
+        router.add_api_route(
+            path, endpoint, methods=["POST"], openapi_extra=request_body(model), responses=_ERRORS
+        )
+    return router
+
+
+def split_batch(body: bytes) -> list[bytes]:
+    """The items of a JSON array, each as JSON of its own. Raises InvalidFact."""
+    check_body(body, max_bytes=len(body))
+    items = parse_json(body)
+    if not isinstance(items, list):
+        raise InvalidFact("invalid_field", "a batch is a JSON array of events")
+    if len(items) > MAX_BATCH:
+        raise InvalidFact("too_large", f"a batch has {len(items)} events, at most {MAX_BATCH} are allowed")
+    return [to_json(item) for item in items]
+
+
+async def _published(publisher: Publisher, facts: Sequence[Fact]) -> list[Ack]:
+    """All are stored, or the client is told to send them again: by their keys each counts once."""
+    acks = []
+    for outcome in await publisher.publish_many(facts):
+        if isinstance(outcome, PublishError):
+            raise _unavailable(outcome)
+        acks.append(outcome)
+    return acks
+
+
+def _unavailable(exc: PublishError) -> HttpProblem:
+    if isinstance(exc, BusUnavailable):
+        return unavailable(str(exc), exc.retry_after)
+    return unavailable(f"the line does not take it: {exc}", 10)

@@ -1,0 +1,123 @@
+"""`foldline sidecar`: the agent of a host, wired here and nowhere else."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
+
+from producers.publisher import Publisher
+from producers.sidecar.carrier import Carrier
+from producers.sidecar.ingest import Sidecar, sidecar_router
+from producers.sidecar.spool import Spool
+from runtime.bus import close_bus, connect_bus
+from runtime.http import JOBS, install_error_handlers
+from runtime.logs import set_up_logging
+from runtime.problems import Problem
+from runtime.routes import add_routes
+from runtime.serving import Door, Served, serve
+from runtime.settings import Settings
+from runtime.sinks import BusClient
+from runtime.tasks import end
+
+logger = logging.getLogger("foldline.sidecar")
+
+_AGAIN_S: Final = 1.0
+_NO_TELEMETRY: Final = TelemetryConfig(tracing=False, metrics=False, logs=False)
+
+
+class Line:
+    """The connection to the line, made in the background: a sidecar starts whether or not there is one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._nc: BusClient | None = None
+        self._publisher: Publisher | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self._nc is not None and self._nc.is_connected
+
+    def publisher(self) -> Publisher | None:
+        """A way to publish now, if there is one."""
+        return self._publisher if self.connected else None
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Connect, and stay connected, for the length of the block."""
+        task = asyncio.create_task(self._connect())
+        try:
+            yield
+        finally:
+            await end(task)
+            if self._publisher is not None:
+                await self._publisher.aclose()
+            if self._nc is not None:
+                await close_bus(self._nc)
+
+    async def _connect(self) -> None:
+        settings = self._settings
+        patient = settings.model_copy(update={"connect_timeout": _AGAIN_S})
+        told = False
+        while True:
+            try:
+                self._nc = await connect_bus(patient, name="foldline-sidecar", publisher=True)
+                break
+            except (Problem, OSError) as exc:
+                if not told:
+                    logger.warning("%s: events are spooled meanwhile", exc)
+                told = True
+                await asyncio.sleep(_AGAIN_S)
+        self._publisher = Publisher(
+            self._nc, partitions=settings.partitions, timeout=settings.publish_timeout
+        )
+        logger.info("the line is there")
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application; its lifespan opens the spool, and raises Problem when it cannot."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            spool = Spool(
+                settings.spool, max_facts=settings.spool_max_events, max_bytes=settings.spool_max_bytes
+            )
+            await spool.open()
+            stack.push_async_callback(spool.close)
+            line = Line(settings)
+            await stack.enter_async_context(line.run())
+            carrier = Carrier(spool, line.publisher)
+            await stack.enter_async_context(carrier.run())
+            if spool.depth.facts:
+                logger.info("%d events wait in %s", spool.depth.facts, spool.folder)
+            sidecar = Sidecar(
+                carrier=carrier,
+                spool=spool,
+                settings=settings,
+                connected=lambda: line.connected,
+                now=lambda: datetime.now(UTC),
+            )
+            add_routes(app, sidecar_router(sidecar))
+            yield
+
+    app = FastAPI(
+        title="Foldline sidecar", lifespan=lifespan, redirect_slashes=False, telemetry=_NO_TELEMETRY
+    )
+    install_error_handlers(app, JOBS)
+    return app
+
+
+def run(settings: Settings) -> None:
+    """Accept events until SIGTERM or Ctrl-C. Raises Problem."""
+    set_up_logging(settings)
+
+    def make() -> Served:
+        app = create_app(settings)
+        return Served([app], app.router.lifespan_context(app))
+
+    serve(settings.host, [Door(settings.sidecar_port, "FOLDLINE_SIDECAR_PORT")], make)

@@ -1,0 +1,160 @@
+"""Carries facts to the line: at once while it answers, through the spool while it does not, in order.
+
+One group at a time: a fact that could not be sent must be in the spool before a later one of its entity is
+looked at.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, Literal
+
+from producers.publisher import Ack, Fact, Publisher, Refused
+from producers.sidecar.spool import Spool
+from runtime.tasks import end
+
+logger = logging.getLogger("foldline.sidecar")
+
+Carried = Literal["forwarded", "spooled"]
+
+_SEND_S: Final = 2.0  # a line that takes longer counts as away
+_DRAIN_S: Final = 10.0
+_AT_ONCE: Final = 1_000
+_FIRST_PAUSE: Final = 0.2
+_SLOWEST_PAUSE: Final = 10.0
+
+
+class Carrier:
+    """Takes facts from the routes; `run` carries them for the length of a block.
+
+    `line` answers the publisher while there is a connection, None while there is not.
+    """
+
+    def __init__(self, spool: Spool, line: Callable[[], Publisher | None]) -> None:
+        self._spool = spool
+        self._line = line
+        self._waiting: list[tuple[Sequence[Fact], asyncio.Future[list[Carried]]]] = []
+        self._more = asyncio.Event()
+        self._spooled = asyncio.Event()
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """What waits on leaving is carried first."""
+        tasks = [asyncio.create_task(self._carry()), asyncio.create_task(self._drain())]
+        try:
+            yield
+        finally:
+            while self._waiting:
+                await asyncio.wait([future for _, future in self._waiting])
+            await end(*tasks)
+
+    async def accept(self, facts: Sequence[Fact]) -> list[Carried]:
+        """Safe when this returns: on the line, or in the spool. Raises SpoolFull, sqlite3.Error.
+
+        Facts that the line refuses for good are in the spool as well: they are set aside when it is drained.
+        """
+        future: asyncio.Future[list[Carried]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((facts, future))
+        self._more.set()
+        return await asyncio.shield(future)
+
+    async def _carry(self) -> None:
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            group, self._waiting = self._waiting, []
+            facts = [fact for some, _ in group for fact in some]
+            sent = await self._send(facts)
+            try:
+                rest = [fact for fact, is_sent in zip(facts, sent, strict=True) if not is_sent]
+                if rest:
+                    await self._spool.put(rest)
+                    self._spooled.set()
+            except Exception as exc:
+                _fail(group, sent, exc)
+            else:
+                _settle(group, sent)
+
+    async def _send(self, facts: Sequence[Fact]) -> list[bool]:
+        """Which of them are on the line. None is tried while others wait: they would overtake those."""
+        line = self._line()
+        if line is None or self._spool.depth.facts:
+            return [False] * len(facts)
+        outcomes = await line.publish_many(facts, timeout=_SEND_S)
+        return _unbroken(facts, [isinstance(outcome, Ack) for outcome in outcomes])
+
+    async def _drain(self) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            if not self._spool.depth.facts:
+                self._spooled.clear()
+                await self._spooled.wait()
+            try:
+                drained = await self._drain_some()
+            except Exception:  # the disk, or our own bug: what waits goes on waiting
+                logger.exception("the spool cannot be drained")
+                drained = False
+            if drained:
+                pause = _FIRST_PAUSE
+                continue
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
+            pause = min(pause * 2, _SLOWEST_PAUSE)
+
+    async def _drain_some(self) -> bool:
+        line = self._line()
+        if line is None:
+            return False
+        waiting = await self._spool.first(_AT_ONCE)
+        outcomes = await line.publish_many([one.fact for one in waiting], timeout=_DRAIN_S)
+        gone, refused = [], []
+        for one, outcome in zip(waiting, outcomes, strict=True):
+            if isinstance(outcome, Ack):
+                gone.append(one)
+            elif isinstance(outcome, Refused):
+                refused.append((one, str(outcome)))
+        for one, reason in refused:
+            logger.error("%s is set aside, the line refuses it: %s", one.fact.subject, reason)
+        if gone or refused:
+            await self._spool.done(gone, refused)
+        return len(gone) + len(refused) == len(waiting)
+
+
+def _unbroken(facts: Sequence[Fact], sent: list[bool]) -> list[bool]:
+    """What was sent behind a fact of its entity that was not is sent once more, in its order."""
+    behind = set()
+    for place, fact in enumerate(facts):
+        entity = fact.subject[:3]
+        if not sent[place]:
+            behind.add(entity)
+        elif entity in behind:
+            sent[place] = False
+    return sent
+
+
+def _settle(group: Sequence[tuple[Sequence[Fact], asyncio.Future[list[Carried]]]], sent: list[bool]) -> None:
+    start = 0
+    for facts, future in group:
+        ways: list[Carried] = [
+            "forwarded" if is_sent else "spooled" for is_sent in sent[start : start + len(facts)]
+        ]
+        start += len(facts)
+        if not future.done():
+            future.set_result(ways)
+
+
+def _fail(
+    group: Sequence[tuple[Sequence[Fact], asyncio.Future[list[Carried]]]], sent: list[bool], error: Exception
+) -> None:
+    """Those that were sent whole are accepted all the same."""
+    start = 0
+    for facts, future in group:
+        whole = all(sent[start : start + len(facts)])
+        start += len(facts)
+        if future.done():
+            continue
+        if whole:
+            future.set_result(["forwarded"] * len(facts))
+        else:
+            future.set_exception(error)

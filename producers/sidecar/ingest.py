@@ -1,0 +1,136 @@
+"""The sidecar's routes: the ingest endpoints of the jobs reference, its health and its numbers."""
+
+import asyncio
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib.metadata import version
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic_core import to_json
+
+from producers.http.job_events import split_batch
+from producers.jobs import job_fact
+from producers.sidecar.carrier import Carried, Carrier
+from producers.sidecar.spool import Spool, SpoolFull
+from runtime import metrics
+from runtime.bodies import read_body
+from runtime.http import unavailable
+from runtime.openapi import request_body
+from runtime.routes import DirectRoute
+from runtime.settings import Settings
+from schemas.facts import AUTO, Fact, message_id
+from schemas.job_facts import JobFact
+from schemas.validation import InvalidFact
+
+_FULL_RETRY_S: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sidecar:
+    """The dependencies of the routes. `connected` tells whether the line answers."""
+
+    carrier: Carrier
+    spool: Spool
+    settings: Settings
+    connected: Callable[[], bool]
+    now: Callable[[], datetime]
+
+    def fact(self, body: bytes) -> Fact:
+        """One event, checked; one without a key gets one, for it may be sent twice. Raises InvalidFact."""
+        fact = job_fact(
+            body,
+            site=self.settings.site,
+            only_site=self.settings.own_site_only,
+            now=self.now(),
+            max_skew=timedelta(seconds=self.settings.job_max_skew),
+            max_bytes=self.settings.max_body,
+        )
+        if fact.message_id.startswith(AUTO):
+            return fact._replace(message_id=message_id(fact.subject, f"sidecar-{secrets.token_hex(16)}"))
+        return fact
+
+    async def accept(self, facts: Sequence[Fact]) -> list[Carried]:
+        """Safe when this returns. Raises HttpProblem (503)."""
+        try:
+            carried = await self.carrier.accept(facts) if facts else []
+        except SpoolFull as exc:
+            raise unavailable(f"the spool is full: {exc}", _FULL_RETRY_S) from exc
+        except (sqlite3.Error, OSError) as exc:
+            raise unavailable(f"the spool cannot be written: {exc}", _FULL_RETRY_S) from exc
+        for way in set(carried):
+            metrics.SIDECAR_ACCEPTED.labels(way).inc(carried.count(way))
+        return carried
+
+
+def sidecar_router(sidecar: Sidecar) -> APIRouter:
+    """`POST /v1/ingest/events` and `:batch`, `GET /v1/healthz` and `/metrics`."""
+    router = APIRouter(tags=["sidecar"], route_class=DirectRoute)
+
+    async def ingest_event(request: Request) -> Response:
+        """Accept one event: it is on the line, or synced in the spool, when this answers."""
+        fact = sidecar.fact(await read_body(request, sidecar.settings.max_body))
+        await sidecar.accept([fact])
+        return _json({"ok": True})
+
+    async def ingest_batch(request: Request) -> Response:
+        """Accept events in their order. Those that are wrong are told one by one, the others are kept."""
+        facts, errors = [], []
+        for index, item in enumerate(split_batch(await read_body(request, sidecar.settings.max_batch_body))):
+            try:
+                facts.append(sidecar.fact(item))
+            except InvalidFact as exc:
+                errors.append({"index": index, "error": exc.reason, "detail": exc.details})
+        carried = await sidecar.accept(facts)
+        ways = {"forwarded": carried.count("forwarded"), "spooled": carried.count("spooled")}
+        wrong: dict[str, Any] = {"failed": len(errors), "errors": errors} if errors else {}
+        return _json({"ok": not errors, **ways, **wrong})
+
+    async def healthz(request: Request) -> Response:
+        """Whether the line answers, and what waits for it; accepting goes on either way."""
+        depth = sidecar.spool.depth
+        connected = sidecar.connected()
+        return _json(
+            {
+                "status": "ok" if connected else "degraded",
+                "service": "sidecar-agent",
+                "version": version("foldline"),
+                "spool_count": depth.facts,
+                "spool_dir": str(sidecar.spool.folder),
+                "spool_bytes": depth.bytes,
+                "spool_oldest_s": _age(depth.oldest),
+                "poison_count": depth.poison,
+                "line": "connected" if connected else "away",
+            }
+        )
+
+    async def numbers(request: Request) -> Response:
+        """What this process counts, for Prometheus."""
+        depth = sidecar.spool.depth
+        metrics.SPOOL_EVENTS.set(depth.facts)
+        metrics.SPOOL_OLDEST.set(_age(depth.oldest))
+        metrics.SPOOL_POISON.set(depth.poison)
+        metrics.SPOOL_DISK.set(await asyncio.to_thread(sidecar.spool.on_disk))
+        return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    for path, endpoint, model in (
+        ("/v1/ingest/events", ingest_event, JobFact),
+        ("/v1/ingest/events:batch", ingest_batch, list[JobFact]),
+    ):
+        router.add_api_route(path, endpoint, methods=["POST"], openapi_extra=request_body(model))
+    router.add_api_route("/v1/healthz", healthz, methods=["GET", "HEAD"])
+    router.add_api_route("/metrics", numbers, methods=["GET"])
+    return router
+
+
+def _age(since: float | None) -> float:
+    return 0.0 if since is None else round(max(0.0, time.time() - since), 3)
+
+
+def _json(body: dict[str, Any]) -> Response:
+    return Response(to_json(body), media_type="application/json")

@@ -1,0 +1,102 @@
+"""Events of jobs as they are shown live: decoded, each once, in the order of the stream."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, cast
+
+from pydantic_core import to_json
+
+from projections.jobs.views import PROJECTION
+from projections.once import Slot, slot_of
+from projections.recorded import MESSAGE_ID_WINDOW, RawEvent, Recorded, decode
+from projections.statements import Statements
+from runtime.postgres import Connection
+from schemas.job_facts import JobFact
+from schemas.validation import InvalidFact
+
+_REMEMBERED: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEvent:
+    """One event: its place in the stream, what readers may filter by, and the JSON they get."""
+
+    sequence: int
+    site: str
+    type: str
+    app_id: str
+    app_name: str
+    kind: str
+    job_id: str
+    data: bytes
+
+
+class Repetitions:
+    """Finds events that the read model counts as repetitions, however long ago the first one was.
+
+    What the projection knows is asked for, what it may not know yet is remembered here.
+    """
+
+    def __init__(self, schema: str = PROJECTION) -> None:
+        self._known = Statements("projections.jobs", schema).compose("known-ids")
+        self._recent: OrderedDict[Slot, datetime] = OrderedDict()
+
+    async def known(self, conn: Connection, slots: Sequence[Slot]) -> dict[Slot, datetime]:
+        """When ids were first used, as far as the projection knows."""
+        asked = [{"site": site, "id": id_, "message": message} for site, id_, message in slots]
+        cursor = await conn.execute(self._known, {"ids": to_json(asked).decode()}, prepare=True)
+        return {(site, id_, message): at async for site, id_, message, at in cursor}
+
+    def is_one(self, event: RawEvent, slot: Slot, known: dict[Slot, datetime]) -> bool:
+        """Whether an earlier event within the window had its id; the event is remembered."""
+        first = min(self._recent.get(slot, event.stored_at), known.get(slot, event.stored_at))
+        self._recent.setdefault(slot, event.stored_at)
+        while len(self._recent) > _REMEMBERED:
+            self._recent.popitem(last=False)
+        return first < event.stored_at and event.stored_at - first <= MESSAGE_ID_WINDOW
+
+
+def read(events: Sequence[RawEvent]) -> list[tuple[RawEvent, LiveEvent, Slot | None]]:
+    """Those that are valid, as they are shown."""
+    found = []
+    for raw in events:
+        try:
+            event = decode(raw)
+        except InvalidFact:
+            continue
+        found.append((raw, _live(event), slot_of(raw, event.key)))
+    return found
+
+
+def _live(event: Recorded) -> LiveEvent:
+    body = cast(JobFact, event.body)
+    happened, entity, (site, job_id) = body.event, body.entity, event.key
+    payload: dict[str, Any] = {
+        "status": happened.status,
+        "metrics": happened.metrics.told() if happened.metrics is not None else {},
+        "metadata": happened.metadata or {},
+    }
+    data = {
+        "at": event.at,
+        "entity_type": entity.type,
+        "entity_id": entity.id,
+        "job_id": job_id,
+        "site_id": site,
+        "app_id": body.app.app_id,
+        "app_name": body.app.name,
+        "kind": happened.kind,
+        "status": happened.outcome or happened.status,
+        "payload": payload,
+    }
+    return LiveEvent(
+        event.sequence,
+        site,
+        entity.type,
+        body.app.app_id,
+        body.app.name,
+        happened.kind,
+        job_id,
+        to_json(data),
+    )

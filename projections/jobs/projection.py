@@ -1,0 +1,108 @@
+"""The jobs projection: its stream, and how rollups and rows meet PostgreSQL."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
+from operator import attrgetter
+from typing import Any, Final, cast
+
+from pydantic_core import from_json, to_json
+
+from projections.jobs.changes import JobChanges
+from projections.jobs.entity import Entity
+from projections.jobs.fold import fold
+from projections.projection import Key, Projection, StateKey
+from projections.recorded import Recorded
+from runtime.pause import Pause
+from runtime.postgres import Connection
+from runtime.sql import in_schema, load_queries, read_sql
+from schemas.job_facts import JobFact
+from schemas.streams import JOBS
+
+_PACKAGE: Final = "projections.jobs"
+_NAMES: Final = [field.name for field in fields(Entity)]
+_columns = attrgetter(*_NAMES)
+_METRICS: Final = _NAMES.index("metrics")
+_METADATA: Final = _NAMES.index("metadata")
+_FETCH: Final = 500
+
+
+class JobsProjection(Projection[Entity, JobChanges]):
+    """Jobs with their subjobs, events and statistics, read from JOBS."""
+
+    name = "jobs"
+    version = 1
+    streams = (JOBS,)
+    entity = "job"
+
+    def __init__(self, schema: str | None = None) -> None:
+        super().__init__(schema)
+        self._queries = load_queries(_PACKAGE, "queries.sql", schema=self.schema)
+
+    def schema_sql(self) -> str:
+        return in_schema(read_sql(_PACKAGE, "schema.sql"), self.schema)
+
+    def needs(self, event: Recorded) -> tuple[StateKey, ...]:
+        sub = cast(JobFact, event.body).entity.subjob_id
+        return (event.key, (*event.key, sub)) if sub else (event.key,)
+
+    async def load(self, conn: Connection, keys: Iterable[StateKey]) -> dict[StateKey, Entity]:
+        asked = [{"site": site, "id": id_, "sub": sub[0] if sub else ""} for site, id_, *sub in keys]
+        values = {"asked": to_json(asked).decode()}
+        cursor = await conn.execute(self._queries["load-entities"], values, prepare=True)
+        loaded: dict[StateKey, Entity] = {}
+        pause = Pause()
+        while rows := await cursor.fetchmany(_FETCH):
+            for site, id_, sub, *columns in rows:
+                await pause()  # metadata may be large
+                columns[_METRICS] = from_json(columns[_METRICS])
+                columns[_METADATA] = from_json(columns[_METADATA])
+                loaded[(site, id_, sub) if sub else (site, id_)] = Entity(*columns)
+        return loaded
+
+    def weight(self, state: Entity) -> int:
+        return 2_000 + 100 * (len(state.metrics) + len(state.metadata))
+
+    def changes(self) -> JobChanges:
+        return JobChanges()
+
+    def fold(self, states: dict[StateKey, Entity | None], event: Recorded, changes: JobChanges) -> None:
+        fold(states, event, changes)
+
+    async def write(
+        self, conn: Connection, states: Mapping[StateKey, Entity | None], changes: JobChanges
+    ) -> None:
+        rows = []
+        pause = Pause()
+        for key, state in states.items():
+            await pause()
+            if state is not None:
+                rows.append(_row(key, state))
+        await self._write(conn, "write-entities", rows)
+        await self._write(conn, "write-events", changes.events)
+        await self._count(conn, changes)
+
+    async def withdraw(self, conn: Connection, key: Key) -> None:
+        found = (await self.load(conn, [key])).get(key)
+        if found is not None:
+            changes = self.changes()
+            changes.withdraw(key[0], found)
+            await self._count(conn, changes)
+
+    async def _count(self, conn: Connection, changes: JobChanges) -> None:
+        tallies = [cell._asdict() | asdict(tally) for cell, tally in changes.tallies.items()]
+        await self._write(conn, "write-tallies", tallies)
+        buckets = [
+            cell._asdict() | {"bucket": bucket, "number": number}
+            for (cell, bucket), number in changes.buckets.items()
+        ]
+        await self._write(conn, "write-buckets", buckets)
+
+    async def _write(self, conn: Connection, query: str, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            await conn.execute(self._queries[query], {"rows": to_json(rows).decode()}, prepare=True)
+
+
+def _row(key: StateKey, entity: Entity) -> dict[str, Any]:
+    site, id_, *sub = key
+    place = {"site": site, "id": id_, "sub": sub[0] if sub else "", "duration_s": entity.duration_s}
+    return dict(zip(_NAMES, _columns(entity), strict=True)) | place

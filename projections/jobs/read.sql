@@ -1,0 +1,179 @@
+-- name: columns
+-- Fragment: what is served of a job or subjob `e`.
+e.site, e.id, e.sub, e.app_id, e.app_name, e.app_version, e.key, e.status, e.attempts, e.started_at, e.ended_at,
+e.duration_s, e.metrics::text, e.metadata::text, e.errors, e.inserted_at, e.last_event_at,
+e.status = 'running' and e.last_event_at < clock_timestamp() - %(stall)s::interval,
+e.running, e.succeeded, e.failed, e.canceled
+
+-- name: of-jobs
+-- Fragment: jobs, not subjobs.
+e.sub = ''
+
+-- name: of-subjobs
+-- Fragment: subjobs, not jobs.
+e.sub <> ''
+
+-- name: by-since
+-- Fragment: something was heard of it at that time or later.
+e.inserted_at >= %(since)s
+
+-- name: by-until
+-- Fragment: the newest of it was heard before that.
+e.inserted_at < %(until)s
+
+-- name: by-status
+-- Fragment: one of these statuses.
+e.status = any(%(status)s)
+
+-- name: by-site
+-- Fragment: at that site.
+e.site = %(site)s
+
+-- name: by-app-id
+-- Fragment: of that application.
+e.app_id = %(app_id)s
+
+-- name: by-app-name
+-- Fragment: the application's name contains this, in upper or lower case.
+e.app_id in (select a.app_id from {schema}.app a where a.name ilike %(app_name)s) and e.app_name ilike %(app_name)s
+
+-- name: by-key
+-- Fragment: that business key, of a subjob that sub key.
+e.key = %(key)s
+
+-- name: by-job-id
+-- Fragment: of that job.
+e.id = %(job_id)s
+
+-- name: by-metadata
+-- Fragment: these keys of the metadata have these values, as text or as the JSON they are.
+not exists (
+    select from jsonb_to_recordset(%(metadata)s::jsonb) w (plain jsonb, value jsonb)
+    where not (e.metadata @> w.plain or e.metadata @> coalesce(w.value, w.plain))
+)
+
+-- name: by-one-metadata
+-- Fragment: the same of a single key, in the form that finds it by the index.
+e.metadata <> '{}' and e.metadata @> any (%(one_metadata)s::jsonb[])
+
+-- name: by-stalled
+-- Fragment: runs, and is silent for too long; or the opposite.
+(e.status = 'running' and e.last_event_at < clock_timestamp() - %(stall)s::interval) = %(stalled)s
+
+-- name: by-outliers
+-- Fragment: took more than three times what its application's jobs take at the median.
+exists (
+    select from median m where m.site = e.site and m.app_id = e.app_id and e.duration_s > 3 * m.seconds
+)
+
+-- name: by-after
+-- Fragment: behind the page before.
+(e.inserted_at, e.site, e.id, e.sub) < (%(after_at)s::timestamptz, %(after_site)s, %(after_id)s, %(after_sub)s)
+
+-- name: median
+-- Fragment: the median duration of each application's ended jobs, by the histogram of all hours.
+median as materialized (
+    select distinct on (site, app_id) site, app_id, power(2::float8, (bucket + 0.5) / 8) as seconds
+    from (
+        select site, app_id, bucket,
+            sum(sum(number)) over (partition by site, app_id order by bucket) as below,
+            sum(sum(number)) over (partition by site, app_id) as total
+        from {schema}.app_bucket
+        group by site, app_id, bucket
+    ) ranked
+    where below * 2 >= total and total > 0
+    order by site, app_id, bucket
+)
+
+-- name: page
+-- Jobs or subjobs, newest first, one row each; without any, one row with the position alone.
+with {live}{with}, page as materialized (
+    select {columns}
+    from {schema}.entity e
+    where {where}
+    order by e.inserted_at desc, e.site desc, e.id desc, e.sub desc
+    limit %(limit)s + 1
+)
+select {position}, page.*
+from (values (1)) one (row)
+left join page on true
+order by page.inserted_at desc, page.site desc, page.id desc, page.sub desc
+
+-- name: sites
+-- The sites that have a job: the own one or the one asked for, else all others.
+with {live}, nearest as (
+    select array(
+        select e.site from {schema}.entity e where e.site = coalesce(%(site)s, %(own)s) and e.id = %(id)s and e.sub = ''
+    ) as sites
+)
+select {position}, case when cardinality(nearest.sites) = 1 then nearest.sites else array(
+    select e.site from {schema}.entity e
+    where e.id = %(id)s and e.sub = '' and %(site)s::text is null
+    order by e.site
+    limit 10
+) end
+from nearest
+
+-- name: family
+-- A job and its subjobs, the job first.
+with {live}
+select {columns} from live, {schema}.entity e where e.site = %(site)s and e.id = %(id)s order by e.sub limit %(limit)s
+
+-- name: events
+-- What happened to a job and its subjobs, in the order of the line.
+with {live}
+select t.seq, t.sub, t.at, t.kind, t.status, t.metrics::text, t.metadata::text
+from live, {schema}.event t
+where t.site = %(site)s and t.id = %(id)s
+order by t.seq
+limit %(limit)s
+
+-- name: stats
+-- Ended jobs by hour or day (UTC), site and application. A percentile is the middle of its bucket.
+with {live}, cell as (
+    select
+        date_trunc(%(every)s, t.hour, 'UTC') as start, t.site, t.app_id, max(t.app_name) as app_name,
+        sum(t.succeeded) as succeeded, sum(t.failed) as failed, sum(t.canceled) as canceled,
+        sum(t.durations) as durations, sum(t.duration_us) as duration_us, max(t.duration_max_us) as duration_max_us,
+        sum(t.cpu_us) as cpu_us, sum(t.memories) as memories, sum(t.mem_kib) as mem_kib,
+        max(t.mem_max_kib) as mem_max_kib
+    from {schema}.tally t
+    where (%(since)s::timestamptz is null or t.hour >= date_trunc(%(every)s, %(since)s::timestamptz, 'UTC'))
+      and (%(until)s::timestamptz is null or t.hour < %(until)s)
+      and (%(site)s::text is null or t.site = %(site)s)
+      and (%(app_id)s::text is null or t.app_id = %(app_id)s)
+      and (%(app_name)s::text is null or t.app_name ilike %(app_name)s)
+    group by start, t.site, t.app_id
+    having sum(t.succeeded + t.failed + t.canceled) > 0
+    order by start desc, t.site, t.app_id
+    limit %(limit)s
+)
+select
+    {position}, cell.start, cell.site, cell.app_id, cell.app_name, cell.succeeded, cell.failed, cell.canceled,
+    cell.duration_us / nullif(cell.durations, 0) / 1e6, p.p50, p.p95, cell.duration_max_us / 1e6, cell.cpu_us / 1e6,
+    cell.mem_kib / nullif(cell.memories, 0) / 1024, cell.mem_max_kib / 1024.0
+from (values (1)) one (row)
+left join cell on true
+left join lateral (
+    select
+        min(power(2::float8, (bucket + 0.5) / 8)) filter (where below * 2 >= total) as p50,
+        min(power(2::float8, (bucket + 0.5) / 8)) filter (where below * 20 >= total * 19) as p95
+    from (
+        select b.bucket,
+            sum(sum(b.number)) over (order by b.bucket) as below,
+            sum(sum(b.number)) over () as total
+        from {schema}.bucket b
+        where b.site = cell.site and b.app_id = cell.app_id
+          and b.hour >= cell.start and b.hour < cell.start + ('1 ' || %(every)s)::interval
+        group by b.bucket
+    ) ranked
+    where total > 0
+) p on true
+order by cell.start desc, cell.site, cell.app_id
+
+-- name: known-ids
+-- When the message ids asked for were first used: an event that was stored later and has the same one is a
+-- repetition.
+select m.site, m.id, asked.message, m.stored_at
+from json_to_recordset(%(ids)s::json) as asked (site text, id text, message text)
+join {schema}.message_id m on (m.site, m.id, m.message) = (asked.site, asked.id, asked.message::uuid)

@@ -1,0 +1,259 @@
+"""Jobs and subjobs as the API shows them: lists by filter, one job with all of it, statistics."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any, Final, Literal, NamedTuple
+
+from pydantic_core import from_json, to_json
+
+from projections.statements import Statements, only_row
+from runtime.postgres import Connection
+from schemas.job_facts import Status
+
+PROJECTION: Final = "jobs"
+MOST_EVENTS: Final = 10_000
+"""Events and subjobs that a job is shown with."""
+_STANDARD: Final = ("cpu_user_s", "cpu_system_s", "mem_max_mb")
+
+Every = Literal["hour", "day"]
+Type = Literal["job", "subjob"]
+
+
+class Place(NamedTuple):
+    """Where a page ended."""
+
+    inserted_at: str
+    site: str
+    id: str
+    sub: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilters:
+    """What a job or subjob must meet; all of what is given. `until` is not included."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    status: tuple[Status, ...] = ()
+    site: str | None = None
+    app_id: str | None = None
+    app_name: str | None = None  # contained, in upper or lower case
+    key: str | None = None
+    job_id: str | None = None
+    metadata: tuple[tuple[str, str], ...] = ()
+    stalled: bool | None = None
+    outliers: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPage:
+    """Part of a list, newest first. `after` is where the next one begins, None on the last."""
+
+    items: list[dict[str, Any]]
+    position: str | None
+    after: Place | None
+
+
+class JobViews:
+    """Reads of jobs. `own` is the site an id is looked for first, `stall` the silence that is suspicious."""
+
+    def __init__(self, *, own: str, stall: timedelta, schema: str = PROJECTION) -> None:
+        self._own = own
+        self._stall = stall
+        statements = Statements("projections.jobs", schema)
+
+        @cache
+        def page(conditions: tuple[str, ...]) -> bytes:
+            where = "\n      and ".join(f"{{{condition}}}" for condition in conditions)
+            with_ = ", {median}" if "by-outliers" in conditions else ""
+            return statements.compose("page", where=where, **{"with": with_})
+
+        self._page = page
+        self._sites = statements.compose("sites")
+        self._family = statements.compose("family")
+        self._events = statements.compose("events")
+        self._stats = statements.compose("stats")
+
+    async def page(
+        self, conn: Connection, kind: Type, filters: JobFilters, *, limit: int, after: Place | None = None
+    ) -> JobPage:
+        """One page of jobs or subjobs that match."""
+        values = self._values() | _values(filters, after) | {"limit": limit}
+        cursor = await conn.execute(self._page((f"of-{kind}s", *_conditions(filters, after))), values)
+        rows = await cursor.fetchall()
+        position = rows[0][0] if rows else None
+        found = [row[1:] for row in rows if row[1] is not None]
+        last = found[limit - 1] if len(found) > limit else None
+        served = _job if kind == "job" else _subjob
+        return JobPage(
+            items=[served(row) for row in found[:limit]],
+            position=position,
+            after=Place(last[15].isoformat(), *last[:3]) if last is not None else None,
+        )
+
+    async def sites(self, conn: Connection, job_id: str, site: str | None) -> tuple[list[str], str | None]:
+        """The sites that have the job, and the position that says so."""
+        values = self._values() | {"id": job_id, "site": site, "own": self._own}
+        position, sites = await only_row(conn, self._sites, values)
+        return sites, position
+
+    async def job(self, conn: Connection, job_id: str, site: str) -> dict[str, Any] | None:
+        """A job with its subjobs and events; None if it is not there."""
+        values = self._values() | {"id": job_id, "site": site, "limit": MOST_EVENTS}
+        rows = await (await conn.execute(self._family, values)).fetchall()
+        if not rows:
+            return None
+        events = await (await conn.execute(self._events, values)).fetchall()
+        return _job(rows[0]) | {
+            "subjobs": [_subjob(row) for row in rows[1:]],
+            "events": [_event(*row) for row in events],
+        }
+
+    async def stats(
+        self, conn: Connection, every: Every, filters: JobFilters, *, limit: int
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Statistics by hour or day, site and application, newest first; and the position they reflect."""
+        values = self._values() | _values(filters, None) | {"every": every, "limit": limit}
+        rows = await (await conn.execute(self._stats, values)).fetchall()
+        return [_cell(row[1:]) for row in rows if row[1] is not None], rows[0][0]
+
+    def _values(self) -> dict[str, Any]:
+        return {"projection": PROJECTION, "parts": None, "stall": self._stall}
+
+
+def _conditions(filters: JobFilters, after: Place | None) -> list[str]:
+    named = ["since", "until", "status", "site", "app_id", "app_name", "key", "job_id", "outliers"]
+    conditions = [f"by-{name.replace('_', '-')}" for name in named if getattr(filters, name)]
+    if filters.stalled is not None:
+        conditions.append("by-stalled")
+    if filters.metadata:
+        conditions.append("by-one-metadata" if len(filters.metadata) == 1 else "by-metadata")
+    return [*conditions, "by-after"] if after is not None else conditions
+
+
+def _values(filters: JobFilters, after: Place | None) -> dict[str, Any]:
+    at, site, id_, sub = after or (None,) * 4
+    wanted = [{"plain": {name: text}, "value": _as_json(name, text)} for name, text in filters.metadata]
+    either = [to_json(way).decode() for one in wanted[:1] for way in one.values() if way is not None]
+    return {
+        "since": filters.since,
+        "until": filters.until,
+        "status": list(filters.status),
+        "site": filters.site,
+        "app_id": filters.app_id,
+        "app_name": filters.app_name and f"%{_literal(filters.app_name)}%",
+        "key": filters.key,
+        "job_id": filters.job_id,
+        "metadata": to_json(wanted).decode(),
+        "one_metadata": either,
+        "stalled": filters.stalled,
+        "after_at": at,
+        "after_site": site,
+        "after_id": id_,
+        "after_sub": sub,
+    }
+
+
+def _as_json(name: str, text: str) -> dict[str, Any] | None:
+    """In a query everything is text: `3` may mean the number."""
+    try:
+        return {name: from_json(text, allow_inf_nan=False)}
+    except ValueError:
+        return None
+
+
+def _literal(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _job(row: Sequence[Any]) -> dict[str, Any]:
+    site, id_, _, app_id, app_name, app_version, key = row[:7]
+    app = {"app_id": app_id, "app_name": app_name, "app_version": app_version}
+    subjobs = dict(zip(("running", "succeeded", "failed", "canceled"), row[18:], strict=True))
+    return {"job_id": id_, **app, "site_id": site, "job_key": key, **_life(row), "subjobs_by_status": subjobs}
+
+
+def _subjob(row: Sequence[Any]) -> dict[str, Any]:
+    site, id_, sub, app_id, app_name, app_version, key = row[:7]
+    app = {"app_id": app_id, "app_name": app_name, "app_version": app_version}
+    return {"subjob_id": sub, "job_id": id_, **app, "site_id": site, "sub_key": key, **_life(row)}
+
+
+def _life(row: Sequence[Any]) -> dict[str, Any]:
+    """What the document says of both, and behind it what we add."""
+    (
+        status,
+        attempts,
+        started_at,
+        ended_at,
+        duration,
+        told,
+        metadata,
+        errors,
+        inserted_at,
+        heard_at,
+        stalled,
+    ) = row[7:18]
+    metrics: Mapping[str, Any] = from_json(told)
+    return {
+        "status": status,
+        "started_at": started_at,
+        "ended_at": ended_at,
+        "duration_s": duration,
+        **{name: metrics.get(name) for name in _STANDARD},
+        "metadata": from_json(metadata),
+        "inserted_at": inserted_at,
+        "metrics": metrics,
+        "attempts": attempts,
+        "errors": errors,
+        "last_event_at": heard_at,
+        "stalled": stalled,
+    }
+
+
+def _event(seq: int, sub: str, at: datetime, kind: str, status: str | None, *told: str) -> dict[str, Any]:
+    metrics, metadata = map(from_json, told)
+    return {
+        "sequence": seq,
+        "at": at,
+        "entity_type": "subjob" if sub else "job",
+        "subjob_id": sub or None,
+        "kind": kind,
+        "status": status,
+        "metrics": metrics,
+        "metadata": metadata,
+    }
+
+
+def _cell(row: Sequence[Any]) -> dict[str, Any]:
+    start, site, app_id, app_name, succeeded, failed, canceled = row[:7]
+    mean, p50, p95, longest, cpu, memory, memory_max = (
+        None if value is None else round(float(value), 6) for value in row[7:]
+    )
+    count = int(succeeded + failed + canceled)
+    return {
+        "start": start,
+        "site_id": site,
+        "app_id": app_id,
+        "app_name": app_name,
+        "count": count,
+        "succeeded": int(succeeded),
+        "failed": int(failed),
+        "canceled": int(canceled),
+        "success_rate": round(int(succeeded) / count, 6),
+        "duration_s": {
+            "mean": mean,
+            # The middle of a bucket may lie beyond the longest there was.
+            "p50": _at_most(p50, longest),
+            "p95": _at_most(p95, longest),
+            "max": longest if mean is not None else None,
+        },
+        "cpu_s": cpu,
+        "mem_mb": {"mean": memory, "max": memory_max if memory is not None else None},
+    }
+
+
+def _at_most(value: float | None, longest: float | None) -> float | None:
+    return value if value is None or longest is None else min(value, longest)

@@ -1,0 +1,62 @@
+"""The jobs surface in the test's process, on a real line with a running engine."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from foldline.web import create_apps
+from runtime.settings import Settings
+from tests.engine import engine
+from tests.waiting import wait_until
+
+
+class JobsApi:
+    """What tests ask of the surface, with the answers checked."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self.http = http
+        self.position = ""
+
+    async def send(self, *events: dict[str, Any]) -> None:
+        """One batch, and it can be read."""
+        answer = await self.http.post(
+            "/v1/ingest/events:batch", json=list(events), headers={"Foldline-Wait": "20000"}
+        )
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["success"] == len(events), answer.text
+        assert "Foldline-Projected" not in answer.headers
+
+    async def jobs(self, **query: Any) -> list[dict[str, Any]]:
+        return await self.items("/v1/jobs", **query)
+
+    async def subjobs(self, **query: Any) -> list[dict[str, Any]]:
+        return await self.items("/v1/subjobs", **query)
+
+    async def items(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        answer = await self.http.get(path, params=query)
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()["items"]
+        assert answer.json()["count"] == len(found)
+        return found
+
+    async def job(self, job_id: str, **query: Any) -> dict[str, Any]:
+        answer = await self.http.get(f"/v1/jobs/{job_id}", params=query)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+@pytest.fixture
+async def jobs(settings: Settings) -> AsyncIterator[JobsApi]:
+    apps = create_apps(settings)
+    async with engine(settings), apps.sessions.router.lifespan_context(apps.sessions):
+        transport = httpx.ASGITransport(app=apps.jobs)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60) as client:
+
+            async def ready() -> bool:
+                return (await client.get("/v1/healthz")).status_code == 200
+
+            await wait_until(ready)
+            yield JobsApi(client)
