@@ -20,11 +20,8 @@ from runtime.tasks import end
 
 logger = logging.getLogger("foldline.live")
 
-_KEPT: Final = 10_000  # events, for readers that come back
 _KEPT_BYTES: Final = 16 << 20
-_MOST_WAITING: Final = (
-    _KEPT + 1_000
-)  # events a reader may be behind: who comes back may be so by all that is kept
+_MORE_WAITING: Final = 1_000  # events a reader may be behind, beside those kept for who comes back
 _PAUSE: Final = 0.5
 _CATCHING_UP: Final = 8  # readers that read the stream by themselves
 
@@ -46,9 +43,10 @@ class Resync(Exception):
 class Subscriber:
     """One reader's events that it has not taken yet."""
 
-    def __init__(self, wanted: Wanted, after: int) -> None:
+    def __init__(self, wanted: Wanted, after: int, most: int) -> None:
         self.wanted = wanted
         self.after = after
+        self._most = most
         self.waiting: deque[LiveEvent] = deque()
         self.lost = False
         self._more = asyncio.Event()
@@ -57,7 +55,7 @@ class Subscriber:
         """One more; a reader that is too far behind is lost."""
         if event.sequence <= self.after or not self.wanted(event):
             return
-        if len(self.waiting) >= _MOST_WAITING:
+        if len(self.waiting) >= self._most:
             self.lost = True
         else:
             self.waiting.append(event)
@@ -90,6 +88,7 @@ class Live:
         self._subscribers: set[Subscriber] = set()
         self._kept: deque[LiveEvent] = deque()
         self._kept_bytes = 0
+        self._most_kept = reader.settings.live_events
         self._first = 0  # every event from this sequence on is kept, or does not count
         self._reached = 0
         self._catching_up = asyncio.Semaphore(_CATCHING_UP)
@@ -112,7 +111,9 @@ class Live:
 
         Raises Resync before the first, TooSlow when the reader does not keep up, StreamUnavailable.
         """
-        subscriber = Subscriber(wanted, self._reached if after is None else after)
+        subscriber = Subscriber(
+            wanted, self._reached if after is None else after, self._most_kept + _MORE_WAITING
+        )
         try:
             if await self._is_kept(subscriber.after):
                 self._join(subscriber)
@@ -173,7 +174,7 @@ class Live:
     def _keep(self, event: LiveEvent) -> None:
         self._kept.append(event)
         self._kept_bytes += len(event.data)
-        while len(self._kept) > _KEPT or self._kept_bytes > _KEPT_BYTES:
+        while len(self._kept) > self._most_kept or self._kept_bytes > _KEPT_BYTES:
             gone = self._kept.popleft()
             self._kept_bytes -= len(gone.data)
             self._first = gone.sequence + 1

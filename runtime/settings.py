@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     )
     publish_timeout: Seconds = Field(5.0, description="Longest wait for a durable acknowledgement, seconds.")
     default_wait_ms: int = Field(1_000, ge=0, description="How long a write waits to be readable, ms.")
+    live_events: int = Field(
+        10_000, ge=1, description="Events an API process keeps for readers of its live stream that come back."
+    )
     max_wait_ms: int = Field(30_000, ge=0, description="Longest wait a request may ask for, ms.")
 
     # `foldline up`

@@ -17,13 +17,14 @@ from runtime.delivery import parse_delivery
 from runtime.line import api
 from runtime.postgres import Connection
 from schemas.facts import MESSAGE_ID
-from schemas.streams import SESSIONS
+from schemas.streams import SESSIONS, Stream
 from schemas.subjects import partition_of, published_form
 from tests.reference.published import Published
 from tests.reference.sessions import Reference, comparable
 from tests.waiting import wait_until
 
 PARTITIONS = 16
+PROBE = b'{"name":"probe"}'
 
 
 class Line:
@@ -50,18 +51,23 @@ class Line:
     async def created(self, session_id: str, **body: Any) -> int:
         return await self.put("created", session_id, {"product": "P", "version": "1"} | body)
 
-    async def forget_message_ids(self) -> None:
-        """Make JetStream forget the message ids of SESSIONS, as it does after two minutes."""
-        config = SESSIONS.config(partitions=PARTITIONS, replicas=1)
+    async def forget_message_ids(
+        self, stream: Stream = SESSIONS, probe: str = "ev.local.session.probe.event", body: bytes = PROBE
+    ) -> None:
+        """Make JetStream forget the message ids of a stream, as it does after two minutes.
+
+        `probe` is stored for that, with this body.
+        """
+        config = stream.config(partitions=PARTITIONS, replicas=1)
         await self._update(config | {"duplicate_window": 100_000_000})
         headers = {MESSAGE_ID: f"probe:{self.js}"}
-        first = again = await self.put("event", "probe", {"name": "probe"}, headers=headers)
-        while again == first:  # answered with the first sequence for as long as the id is remembered
-            again = await self.put("event", "probe", {"name": "probe"}, headers=headers)
+        first = again = await self.js.publish(probe, body, headers=headers)
+        while again.seq == first.seq:  # answered with the first one for as long as the id is remembered
+            again = await self.js.publish(probe, body, headers=headers)
         await self._update(config)
 
     async def _update(self, config: dict[str, Any]) -> None:
-        answer = await api(self.nc, "STREAM.UPDATE.SESSIONS", config)
+        answer = await api(self.nc, f"STREAM.UPDATE.{config['name']}", config)
         assert "error" not in answer, answer
 
     async def stored(self, stream: str = "SESSIONS") -> list[Published]:
