@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from schemas.facts import AUTO, TIME, Body, Fact, event_time, message_id, parse_fact
+from schemas.facts import AUTO, TIME, Body, Fact, check_subject, event_time, message_id, parse_fact
+from schemas.job_facts import JobFact
 from schemas.subjects import Subject
 from schemas.times import format_time
 from schemas.validation import MAX_FACT_BYTES, InvalidFact
@@ -29,6 +30,9 @@ def checked_fact(
     happened `now`.
     """
     model = parse_fact(subject.entity, subject.fact, body, max_bytes=max_bytes)
+    check_subject(subject, model)
+    if key is None and isinstance(model, JobFact):
+        key = model.key
     return fact_of(subject, body, model, key=key, headers=headers, now=now)
 
 

@@ -75,13 +75,21 @@ def entity_id(subject: Subject, body: Body) -> str:
     if not isinstance(body, JobFact):
         return subject.id
     right = body.subject(subject.site)
-    if (subject.site, subject.id, subject.fact) != (right.site, slot_of(right.id), right.fact):
-        raise InvalidFact(
-            "wrong_subject",
-            f"the body tells that job {body.entity.job_id[:200]!r} at {right.site} {body.event.kind}: "
-            f"its subject is {right}",
-        )
+    if subject != right._replace(id=slot_of(right.id)):
+        raise _wrong_subject(right)
     return body.entity.job_id
+
+
+def check_subject(subject: Subject, body: Body) -> None:
+    """The same at the door, with a published subject. Raises InvalidFact."""
+    if isinstance(body, JobFact) and subject != (right := body.subject(subject.site)):
+        raise _wrong_subject(right)
+
+
+def _wrong_subject(right: Subject) -> InvalidFact:
+    return InvalidFact(
+        "wrong_subject", f"the body is of another subject than it came under: its subject is {right}"
+    )
 
 
 def likely_entity_id(subject: Subject, body: bytes) -> str | None:

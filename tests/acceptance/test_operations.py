@@ -8,7 +8,8 @@ from tests.acceptance.sessions_api import SessionsApi
 def test_alive_and_ready(api: SessionsApi) -> None:
     assert api.get("/health").keys() == {"status", "service", "version"}
     ready = api.get("/ready")
-    assert ready == {"status": "ready", "checks": {"nats": "ok", "line": "ok", "projection sessions": "ok"}}
+    checks = dict.fromkeys(("nats", "line", "projection sessions", "projection jobs"), "ok")
+    assert ready == {"status": "ready", "checks": checks}
 
 
 def test_numbers_for_prometheus(api: SessionsApi, session: str) -> None:

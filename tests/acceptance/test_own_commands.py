@@ -1,5 +1,6 @@
 """The `foldline` commands against a running stack."""
 
+import hashlib
 import json
 import sys
 
@@ -10,6 +11,7 @@ from tests.acceptance.readme import tour
 from tests.acceptance.sessions_api import SessionsApi, names
 from tests.acceptance.shell import understood
 from tests.acceptance.stack import Stack
+from tests.jobs import job_event
 from tests.line import Line, publish_raw
 from tests.waiting import wait_until
 
@@ -74,20 +76,39 @@ async def test_tail(stack: Stack, line: Line, unique: str) -> None:
     assert plain.out.rstrip("\n").endswith(
         f'{by_fact["event"]["position"]}  {subject}.event  {{"name": "e"}}'
     )
-    wrong = foldline(stack, "tail", "ev.*.job.>")
-    assert (wrong.code, wrong.err.startswith("foldline: no stream holds ev.*.job.>")) == (1, True)
+    wrong = foldline(stack, "tail", "ev.*.batch.>")
+    assert (wrong.code, wrong.err.startswith("foldline: no stream holds ev.*.batch.>")) == (1, True)
+
+
+def test_publish_and_tail_of_a_job(stack: Stack, unique: str) -> None:
+    """Stored without its id: who asks for one job gets none of the others under the same stored subject."""
+    job = f"{unique} / 7"
+    body = json.dumps(job_event(job, key="k"))
+    subject = f"ev.fab1.job.h_{hashlib.sha256(job.encode()).hexdigest()[:32]}.started"
+    wrong = foldline(stack, "publish", "ev.fab1.job.J1.started", body)
+    assert (wrong.code, f"its subject is {subject}" in wrong.err) == (1, True)
+    first, again = (foldline(stack, "publish", subject, body).out.split() for _ in range(2))
+    assert again == [*first, "(already", "there)"]
+    shown = foldline(
+        stack, "tail", f"{subject.removesuffix('started')}*", "--all", "--count", "1", "--json"
+    ).json()
+    assert shown["subject"] == subject
+    assert shown["body"]["entity"]["id"] == job
 
 
 def test_status(api: SessionsApi, stack: Stack, session: str) -> None:
     found = foldline(stack, "status", "--json").json()
-    assert {stream["name"] for stream in found["streams"]} == {"SESSIONS", "HEARTBEATS"}
+    assert {stream["name"] for stream in found["streams"]} == {"SESSIONS", "HEARTBEATS", "JOBS"}
     for follower in found["followers"]:
         held = sorted(part for parts in follower["owners"].values() for part in parts)
         assert (len(follower["owners"]), held, follower["unheld"]) == (2, list(range(16)), [])
-    assert {follower["name"] for follower in found["followers"]} == {"sessions", "liveness"}
+    assert {follower["name"] for follower in found["followers"]} == {"sessions", "liveness", "jobs"}
     shown = foldline(stack, "status")
     assert shown.code == 0
-    assert all(word in shown.out for word in ("SESSIONS", "HEARTBEATS", "sessions", "liveness", "events"))
+    assert all(
+        word in shown.out
+        for word in ("SESSIONS", "HEARTBEATS", "JOBS", "sessions", "liveness", "jobs", "events")
+    )
 
 
 async def test_rejected(api: SessionsApi, stack: Stack, line: Line, unique: str) -> None:
@@ -119,7 +140,10 @@ def test_asyncapi(stack: Stack) -> None:
     assert document["asyncapi"].startswith("3.")
     addresses = {channel["address"] for channel in document["channels"].values()}
     facts = ("created", "state", "event", "metric", "heartbeat", "crashed", "ended", "expired")
-    assert addresses == {f"ev.{{site}}.session.{{id}}.{fact}" for fact in facts}
+    kinds = ("started", "progress", "metric", "finished", "error", "canceled")
+    assert addresses == {f"ev.{{site}}.session.{{id}}.{fact}" for fact in facts} | {
+        f"ev.{{site}}.job.{{id}}.{kind}" for kind in kinds
+    }
 
 
 def test_demo(api: SessionsApi, stack: Stack) -> None:
