@@ -60,4 +60,4 @@ async def _prepare(config: Settings) -> None:
         await install_engine(conn)
         for projection in PROJECTIONS:
             await install(conn, projection, config.partitions)
-        await add_leases(conn, Liveness.name, config.partitions)
+        await add_leases(conn, Liveness.name, config.partitions, streams=Liveness.streams)

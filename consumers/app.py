@@ -84,7 +84,7 @@ async def _follow(config: Settings, stack: AsyncExitStack) -> Expiry:
         await install_engine(conn)
         await check_identity(reading, conn, closely=True)
         outdated = [one for one in PROJECTIONS if not await install(conn, one, config.partitions)]
-        await add_leases(conn, Liveness.name, config.partitions)
+        await add_leases(conn, Liveness.name, config.partitions, streams=Liveness.streams)
     pool = await stack.enter_async_context(postgres.pool(config, name="foldline-consumer"))
     progress = Progress(reading, pool)
     await progress.start()

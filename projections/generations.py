@@ -4,6 +4,7 @@ Each is a schema of its own with lease rows of its own, both under one name. Rea
 what changes is a new generation, folded from the line.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -12,6 +13,7 @@ from typing import Any, Final
 from projections.projection import Projection
 from runtime.postgres import Connection
 from runtime.sql import in_schema, load_queries, read_sql
+from schemas.streams import Stream
 
 
 class Role(StrEnum):
@@ -62,7 +64,7 @@ async def create(conn: Connection, projection: Projection[Any, Any], role: Role,
         number = row[0] if row else 0
     numbered = load_queries("projections", "generations.sql", schema=name)["number"]
     await conn.execute(numbered, {"number": number})
-    await add_leases(conn, name, partitions, version=projection.version)
+    await add_leases(conn, name, partitions, streams=projection.streams, version=projection.version)
 
 
 async def drop(conn: Connection, projection: str, role: Role) -> None:
@@ -102,9 +104,17 @@ async def lock_installation(conn: Connection) -> None:
     await conn.execute(_QUERIES["lock-installation"])
 
 
-async def add_leases(conn: Connection, follower: str, partitions: int, *, version: int | None = None) -> None:
+async def add_leases(
+    conn: Connection,
+    follower: str,
+    partitions: int,
+    *,
+    streams: Iterable[Stream],
+    version: int | None = None,
+) -> None:
     """One lease row per partition, free and at the start of the line where it is new."""
-    values = {"follower": follower, "partitions": partitions, "version": version}
+    names = [stream.name for stream in streams]
+    values = {"follower": follower, "partitions": partitions, "version": version, "streams": names}
     await conn.execute(_QUERIES["add-leases"], values)
 
 

@@ -19,8 +19,8 @@ insert into {schema}.generation values (%(number)s)
 
 -- name: add-leases
 -- A free lease row for each partition that has none, at the start of the line.
-insert into foldline.lease (follower, part, version)
-select %(follower)s, p, %(version)s from generate_series(0, %(partitions)s - 1) p
+insert into foldline.lease (follower, part, version, streams)
+select %(follower)s, p, %(version)s, %(streams)s from generate_series(0, %(partitions)s - 1) p
 on conflict do nothing
 
 -- name: drop-leases

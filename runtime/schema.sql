@@ -12,6 +12,7 @@ create table if not exists foldline.lease (
     backend_pid   integer,                                   -- of the owner's writing connection
     backend_start timestamptz,                               -- guards against a reused pid
     until         timestamptz not null default '-infinity',
+    streams       text[]      not null,                      -- what it reads
     seqs          jsonb       not null default '{}',         -- stream name → last sequence folded
     stored_at     timestamptz,                               -- newest store time of what was folded
     version       integer,                                   -- of the projection; only its program takes it

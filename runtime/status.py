@@ -95,7 +95,7 @@ async def read_followers(meter: LineMeter, conn: Connection) -> list[Reading]:
     """All followers, asked now. Raises StreamUnavailable, psycopg.Error."""
     readings: dict[str, Reading] = {}
     cursor = await conn.execute(_QUERIES["leases"])
-    for follower, part, owner, live, seqs, paused in await cursor.fetchall():
+    for follower, part, owner, live, streams, seqs, paused in await cursor.fetchall():
         reading = readings.setdefault(follower, Reading(follower))
         if owner and live:
             reading.owners[owner].append(part)
@@ -103,8 +103,8 @@ async def read_followers(meter: LineMeter, conn: Connection) -> list[Reading]:
             reading.unheld.append(part)
         if paused is not None:
             reading.paused[paused].append(part)
-        for stream in STREAMS:
-            reading.checkpoints[stream.name][part] = seqs.get(stream.name, 0)
+        for stream in streams:
+            reading.checkpoints[stream][part] = seqs.get(stream, 0)
     schemas = {schema async for (schema,) in await conn.execute(_QUERIES["schemas-with-parked"])}
     for reading in readings.values():
         if reading.name in schemas:

@@ -31,7 +31,7 @@ async def _install(settings: Settings) -> None:
         await install_engine(conn)
         for projection in PROJECTIONS:
             await install(conn, projection, settings.partitions)
-        await add_leases(conn, Liveness.name, settings.partitions)
+        await add_leases(conn, Liveness.name, settings.partitions, streams=Liveness.streams)
 
 
 @asynccontextmanager

@@ -7,7 +7,6 @@ from projections.catalogue import PROJECTIONS
 from runtime.lag import LineMeter, summed
 from runtime.postgres import connect
 from runtime.settings import Settings
-from schemas.streams import STREAMS
 
 
 async def at_the_end(nc: Client, settings: Settings) -> bool:
@@ -15,9 +14,9 @@ async def at_the_end(nc: Client, settings: Settings) -> bool:
     async with await connect(settings, name="test-settled") as db:
         cursor = await db.execute("select follower, part, seqs from foldline.lease")
         rows = await cursor.fetchall()
-    for follower in (*(projection.name for projection in PROJECTIONS), Liveness.name):
-        for stream in STREAMS:
-            reached = {part: seqs.get(stream.name, 0) for who, part, seqs in rows if who == follower}
+    for follower in (*PROJECTIONS, Liveness):
+        for stream in follower.streams:
+            reached = {part: seqs.get(stream.name, 0) for who, part, seqs in rows if who == follower.name}
             if summed((await LineMeter(nc).lags(stream.name, reached)).values()).events:
                 return False
     return True

@@ -26,7 +26,7 @@ select exists (
 -- The generation that becomes live: as far as it is, under epochs nobody holds. Who held the partitions keeps
 -- them, and takes them anew. The time the swap took is no silence of theirs.
 update foldline.lease l
-set seqs = reached.seqs, version = %(version)s, epoch = l.epoch + 1,
+set seqs = reached.seqs, version = %(version)s, streams = %(streams)s, epoch = l.epoch + 1,
     stored_at = greatest(l.stored_at, (select max(b.stored_at) from foldline.lease b where b.follower = %(built)s)),
     until = l.until + (clock_timestamp() - transaction_timestamp())
 from unnest(%(parts)s::smallint[], %(seqs)s::jsonb[]) reached (part, seqs)
@@ -34,8 +34,8 @@ where l.follower = %(follower)s and l.part = reached.part
 
 -- name: set-aside
 -- The generation before, as far as it was.
-insert into foldline.lease (follower, part, version, seqs)
-select %(follower)s, part, %(version)s, seqs
+insert into foldline.lease (follower, part, version, streams, seqs)
+select %(follower)s, part, %(version)s, %(streams)s, seqs
 from unnest(%(parts)s::smallint[], %(seqs)s::jsonb[]) was (part, seqs)
 
 -- name: pause

@@ -101,6 +101,7 @@ class Swap:
             "parts": list(sequences),
             "seqs": [Jsonb(seqs) for seqs in sequences.values()],
             "version": version,
+            "streams": [stream.name for stream in self.projection.streams],
             "built": name_of(self.projection.name, Role.BUILDING),
         }
         await conn.execute(_QUERIES[query], values)

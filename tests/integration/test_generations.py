@@ -164,7 +164,7 @@ async def test_commands(settings: Settings, nc: Client, db: Connection, processe
     assert "dropped" in (await foldline("drop", "sessions", "old"))[1]
     assert await foldline("rebuild", "nothing") == (
         1,
-        "foldline: no projection 'nothing': known are sessions\n",
+        "foldline: no projection 'nothing': known are sessions, jobs\n",
     )
 
 

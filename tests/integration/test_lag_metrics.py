@@ -69,6 +69,9 @@ async def test_a_stopped_consumer_shows_and_one_that_catches_up(
         assert value("follower_lag_seconds", "SESSIONS") > 0
         assert value("follower_lag_events", "HEARTBEATS") == 0
         assert value("follower_lag_events", "SESSIONS", "liveness") == 2
+        other = {"follower": "jobs", "stream": "SESSIONS"}  # which that one does not read
+        assert REGISTRY.get_sample_value("foldline_follower_lag_events", other) is None
+        assert value("follower_lag_events", "JOBS", "jobs") == 0
         assert value("partitions_unheld") == PARTITIONS
         assert value("checkpoint_age_seconds", "SESSIONS") == 0  # seen for the first time
         await meter.measure()
