@@ -1,0 +1,85 @@
+"""The ways out for events of jobs: to a sidecar or a site's API over HTTP, or straight to JetStream.
+
+Items are of one site. Their `ref.id` is the token of the job, also for its subjobs: all stay in order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import httpx
+
+from foldline_client.http_transport import _AGAIN, _MAX_SERVER_FAULTS, HttpTransport, _retry_after
+from foldline_client.items import Item
+from foldline_client.job_events import event_key, keyed_body
+from foldline_client.nats_transport import NatsTransport
+from foldline_client.options import Options, scheme_of
+from foldline_client.transport import DELIVERED, Outcome, Transport, in_session_order, rejected, retry
+
+_PATH: Final = "/v1/ingest/events:batch"
+
+
+def job_transport(url: str, options: Options) -> Transport:
+    """The way that the URL's scheme says. Raises ValueError for an address of another kind."""
+    if scheme_of(url) == "nats":
+        return JobNatsTransport(url, options)
+    return JobHttpTransport(url, options)
+
+
+class JobHttpTransport(HttpTransport):
+    """`POST /v1/ingest/events:batch`: a sidecar and a site's API take the same."""
+
+    async def deliver(self, items: Sequence[Item]) -> list[Outcome]:
+        """All in one request; where that is refused as a whole one by one, to tell the wrong ones."""
+        try:
+            response = await self._connected().post(
+                _PATH,
+                content=b"[%b]" % b",".join(map(keyed_body, items)),
+                headers={"Content-Type": "application/json"},
+            )
+        except httpx.RequestError as exc:
+            return [retry(f"{type(exc).__name__}: {exc}")] * len(items)
+        reason = f"HTTP {response.status_code}: {response.text[:200]}"
+        if response.is_success:
+            told = _told(response, len(items))
+            return [retry(f"no ingest answers there: {reason}")] * len(items) if told is None else told
+        if response.status_code in _AGAIN:
+            return [retry(reason, _retry_after(response))] * len(items)
+        if len(items) > 1:
+            return await in_session_order(items, self._send, self._options.parallel)
+        if response.status_code >= 500:
+            items[0].tries += 1
+            return [retry(reason) if items[0].tries < _MAX_SERVER_FAULTS else rejected(reason)]
+        return [rejected(reason)]
+
+    async def _send(self, item: Item) -> Outcome:
+        [outcome] = await self.deliver([item])
+        return outcome
+
+
+class JobNatsTransport(NatsTransport):
+    """`ev.<site>.job.<token>.<kind>`, acknowledged when stored and synced."""
+
+    async def deliver(self, items: Sequence[Item]) -> list[Outcome]:
+        """As one atomic batch where the stream allows it."""
+        return await super().deliver([replace(item, body=keyed_body(item)) for item in items])
+
+    def _subject(self, item: Item) -> str:
+        return f"ev.{self._options.site}.job.{item.ref.id}.{item.fact}"
+
+    def _headers(self, item: Item) -> dict[str, str]:
+        return {"Nats-Msg-Id": f"{self._options.site}:job:{item.ref.id}:{event_key(item)}"}
+
+
+def _told(response: httpx.Response, count: int) -> list[Outcome] | None:
+    """What became of each: those that are wrong are told one by one. None: this is another kind of server."""
+    outcomes = [DELIVERED] * count
+    try:
+        answer = response.json()
+        if "ok" not in answer:
+            return None
+        for error in answer.get("errors", ()):
+            outcomes[error["index"]] = rejected(str(error.get("detail") or error.get("error")))
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return None
+    return outcomes
