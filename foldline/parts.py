@@ -44,12 +44,13 @@ def compose(
     `overrides` are variables the workers get on top of our own environment.
     """
     taken: set[int] = set()
-    api_port, jobs_port, sidecar_port = (
+    api_port, jobs_port, sidecar_port, daemon_port = (
         claim_port(settings.host, port, what=what, setting=setting, taken=taken)
         for port, what, setting in (
             (settings.api_port, "the API", "FOLDLINE_API_PORT"),
             (settings.jobs_port, "the jobs API", "FOLDLINE_JOBS_PORT"),
             (settings.sidecar_port, "the sidecar", "FOLDLINE_SIDECAR_PORT"),
+            (settings.daemon_port, "the session daemon", "FOLDLINE_DAEMON_PORT"),
         )
     )
     servers: list[Service] = []
@@ -73,6 +74,7 @@ def compose(
         api_port=api_port,
         jobs_port=jobs_port,
         sidecar_port=sidecar_port,
+        daemon_port=daemon_port,
     )
     env = {**overrides, **stack.environment(), "FOLDLINE_DATA_DIR": str(layout.root)}
     count = settings.consumers

@@ -117,6 +117,17 @@ class Settings(BaseSettings):
     spool_max_events: int = Field(1_000_000, ge=1, description="Most events that wait; then it answers 503.")
     spool_max_bytes: int = Field(1 << 30, ge=1 << 20, description="Most bytes that wait, likewise.")
 
+    daemon_port: Port = Field(8079, description="Port of a host's session daemon.")
+    daemon_flush_interval: Seconds = Field(
+        5.0, description="Seconds between two totals of a counter or histogram of the session daemon."
+    )
+    daemon_heartbeat_interval: Seconds = Field(
+        15.0, description="Seconds between two heartbeats that the session daemon sends for a session."
+    )
+    daemon_check_interval: Seconds = Field(
+        5.0, description="Seconds between two looks of the session daemon for hung and ended applications."
+    )
+
     # Telemetry
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Log level.")
     log_json: bool = Field(False, description="Log JSON lines instead of text.")

@@ -134,6 +134,7 @@ def line_settings(nats: NatsServer, dsn: str, **changes: Any) -> Settings:
             "nats_monitor_url": nats.monitor_url,
             "database_url": dsn,
             "jobs_port": 0,
+            "daemon_port": 0,
             "lease_ttl": 2.0,
             "connect_timeout": 30.0,
             "log_level": "info",

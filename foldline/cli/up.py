@@ -28,6 +28,7 @@ def up(
     sidecar_port: Annotated[
         int | None, typer.Option(help="FOLDLINE_SIDECAR_PORT; 0 picks a free one.")
     ] = None,
+    daemon_port: Annotated[int | None, typer.Option(help="FOLDLINE_DAEMON_PORT; 0 picks a free one.")] = None,
     nats_port: Annotated[int | None, typer.Option(help="FOLDLINE_NATS_PORT; 0 picks a free one.")] = None,
     nats_monitor_port: Annotated[
         int | None, typer.Option(help="FOLDLINE_NATS_MONITOR_PORT; likewise.")
@@ -51,6 +52,7 @@ def up(
         "api_port": api_port,
         "jobs_port": jobs_port,
         "sidecar_port": sidecar_port,
+        "daemon_port": daemon_port,
         "nats_port": nats_port,
         "nats_monitor_port": nats_monitor_port,
     }
@@ -88,6 +90,7 @@ def _show(stack: Stack, directory: Path) -> None:
         "API": stack.api_url,
         "Jobs": stack.jobs_url,
         "Sidecar": stack.sidecar_url,
+        "Session daemon": stack.daemon_url,
         "NATS": stack.nats_url,
         "NATS monitoring": stack.nats_monitor_url or "-",
         "PostgreSQL": stack.database_url,

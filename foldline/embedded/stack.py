@@ -12,7 +12,16 @@ from foldline.embedded.ports import reachable_host
 from runtime.problems import Problem
 from runtime.settings import Settings
 
-_ADDRESSES = {"nats_url", "nats_monitor_url", "database_url", "host", "api_port", "jobs_port", "sidecar_port"}
+_ADDRESSES = {
+    "nats_url",
+    "nats_monitor_url",
+    "database_url",
+    "host",
+    "api_port",
+    "jobs_port",
+    "sidecar_port",
+    "daemon_port",
+}
 
 
 class Stack(BaseModel, frozen=True):
@@ -25,9 +34,11 @@ class Stack(BaseModel, frozen=True):
     api_port: int
     jobs_port: int
     sidecar_port: int
+    daemon_port: int
     api_url: str
     jobs_url: str
     sidecar_url: str
+    daemon_url: str
     pid: int
 
     @classmethod
@@ -41,6 +52,7 @@ class Stack(BaseModel, frozen=True):
         api_port: int,
         jobs_port: int,
         sidecar_port: int,
+        daemon_port: int,
     ) -> "Stack":
         """The stack of this process."""
         return cls(
@@ -51,9 +63,11 @@ class Stack(BaseModel, frozen=True):
             api_port=api_port,
             jobs_port=jobs_port,
             sidecar_port=sidecar_port,
+            daemon_port=daemon_port,
             api_url=f"http://{reachable_host(host)}:{api_port}",
             jobs_url=f"http://{reachable_host(host)}:{jobs_port}",
             sidecar_url=f"http://{reachable_host(host)}:{sidecar_port}",
+            daemon_url=f"http://{reachable_host(host)}:{daemon_port}",
             pid=os.getpid(),
         )
 

@@ -12,10 +12,17 @@ from fastapi.telemetry import TelemetryConfig
 
 from producers.publisher import Publisher
 from producers.sidecar.carrier import Carrier
+from producers.sidecar.daemon.facts import SessionFacts
+from producers.sidecar.daemon.memory import Memory
+from producers.sidecar.daemon.pulse import Pulse
+from producers.sidecar.daemon.reports import Reports
+from producers.sidecar.daemon.routes import daemon_router
+from producers.sidecar.daemon.sessions import Sessions
+from producers.sidecar.daemon.watch import Watch
 from producers.sidecar.ingest import Sidecar, sidecar_router
 from producers.sidecar.spool import Spool
 from runtime.bus import close_bus, connect_bus
-from runtime.http import JOBS, install_error_handlers
+from runtime.http import JOBS, SESSIONS, Envelope, install_error_handlers
 from runtime.logs import set_up_logging
 from runtime.problems import Problem
 from runtime.routes import add_routes
@@ -78,11 +85,12 @@ class Line:
         logger.info("the line is there")
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application; its lifespan opens the spool, and raises Problem when it cannot."""
+def create_apps(settings: Settings) -> Served:
+    """The ingest endpoints and the session daemon; what they live in raises Problem when it cannot begin."""
+    ingest, daemon = _app("Foldline sidecar", JOBS), _app("Foldline session daemon", SESSIONS)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def life() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             spool = Spool(
                 settings.spool, max_facts=settings.spool_max_events, max_bytes=settings.spool_max_bytes
@@ -102,22 +110,29 @@ def create_app(settings: Settings) -> FastAPI:
                 connected=lambda: line.connected,
                 now=lambda: datetime.now(UTC),
             )
-            add_routes(app, sidecar_router(sidecar))
+            add_routes(ingest, sidecar_router(sidecar))
+            facts = SessionFacts(settings.site, settings.max_body, sidecar.now)
+            sessions = Sessions(accept=sidecar.accept, memory=Memory(settings.spool), facts=facts)
+            await stack.enter_async_context(sessions.run())
+            pulse = Pulse(line.publisher, spool, facts)
+            await stack.enter_async_context(Watch(sessions, pulse, settings).run())
+            add_routes(daemon, daemon_router(Reports(sessions, sidecar.connected), settings.max_body))
             yield
 
-    app = FastAPI(
-        title="Foldline sidecar", lifespan=lifespan, redirect_slashes=False, telemetry=_NO_TELEMETRY
-    )
-    install_error_handlers(app, JOBS)
+    return Served([ingest, daemon], life())
+
+
+def _app(title: str, envelope: Envelope) -> FastAPI:
+    app = FastAPI(title=title, redirect_slashes=False, telemetry=_NO_TELEMETRY)
+    install_error_handlers(app, envelope)
     return app
 
 
 def run(settings: Settings) -> None:
     """Accept events until SIGTERM or Ctrl-C. Raises Problem."""
     set_up_logging(settings)
-
-    def make() -> Served:
-        app = create_app(settings)
-        return Served([app], app.router.lifespan_context(app))
-
-    serve(settings.host, [Door(settings.sidecar_port, "FOLDLINE_SIDECAR_PORT")], make)
+    doors = [
+        Door(settings.sidecar_port, "FOLDLINE_SIDECAR_PORT"),
+        Door(settings.daemon_port, "FOLDLINE_DAEMON_PORT"),
+    ]
+    serve(settings.host, doors, lambda: create_apps(settings))

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, Literal
 
-from producers.publisher import Ack, Fact, Publisher, Refused
+from producers.publisher import Ack, BusUnavailable, Fact, InvalidFact, Publisher, PublishError, Refused
 from producers.sidecar.spool import Spool
 from runtime.tasks import end
 
@@ -82,7 +82,10 @@ class Carrier:
         line = self._line()
         if line is None or self._spool.depth.facts:
             return [False] * len(facts)
-        outcomes = await line.publish_many(facts, timeout=_SEND_S)
+        try:
+            outcomes = await line.publish_many(facts, timeout=_SEND_S)
+        except (InvalidFact, BusUnavailable):  # too large for this bus, or we stop: told when it is drained
+            return [False] * len(facts)
         return _unbroken(facts, [isinstance(outcome, Ack) for outcome in outcomes])
 
     async def _drain(self) -> None:
@@ -107,7 +110,7 @@ class Carrier:
         if line is None:
             return False
         waiting = await self._spool.first(_AT_ONCE)
-        outcomes = await line.publish_many([one.fact for one in waiting], timeout=_DRAIN_S)
+        outcomes = await _published(line, [one.fact for one in waiting])
         gone, refused = [], []
         for one, outcome in zip(waiting, outcomes, strict=True):
             if isinstance(outcome, Ack):
@@ -119,6 +122,20 @@ class Carrier:
         if gone or refused:
             await self._spool.done(gone, refused)
         return len(gone) + len(refused) == len(waiting)
+
+
+async def _published(line: Publisher, facts: Sequence[Fact]) -> list[Ack | PublishError]:
+    """An outcome for each: Refused as well for one that the bus cannot take, which fails a whole call."""
+    try:
+        return await line.publish_many(facts, timeout=_DRAIN_S)
+    except InvalidFact as exc:
+        if len(facts) == 1:
+            return [Refused(exc.details)]
+    half = len(facts) // 2
+    first = await _published(line, facts[:half])
+    if any(isinstance(outcome, BusUnavailable) for outcome in first):
+        return first + [BusUnavailable("those before it wait")] * (len(facts) - half)
+    return first + await _published(line, facts[half:])
 
 
 def _unbroken(facts: Sequence[Fact], sent: list[bool]) -> list[bool]:

@@ -18,8 +18,15 @@ from tests.waiting import wait_until_sync
 HEARTBEAT_TIMEOUT = 2
 """Of a stack of our own, seconds: short, so that a session can be seen falling silent."""
 
-_GIVEN = ("FOLDLINE_TEST_API", "FOLDLINE_TEST_JOBS", "FOLDLINE_TEST_SIDECAR", "FOLDLINE_TEST_NATS")
-_ADDRESSES = ("nats_url", "nats_monitor_url", "database_url", "host", "api_port", "jobs_port", "sidecar_port")
+_SURFACES = ("api", "jobs", "sidecar", "daemon")
+_GIVEN = tuple(f"FOLDLINE_TEST_{name.upper()}" for name in (*_SURFACES, "nats"))
+_ADDRESSES = (
+    "nats_url",
+    "nats_monitor_url",
+    "database_url",
+    "host",
+    *(f"{name}_port" for name in _SURFACES),
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,7 @@ class Stack:
     api: str
     jobs: str
     sidecar: str
+    daemon: str
     nats: str  # may hold a name and a password
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
     folder: Path | None = None  # of a stack of our own
@@ -43,6 +51,7 @@ class Stack:
             "http://localhost:9090": self.api,
             "http://localhost:18000": self.jobs,
             "http://localhost:8000": self.sidecar,
+            "http://localhost:8079": self.daemon,
             "nats://localhost:4222": self.nats,
         }
         for theirs, ours in documented.items():
@@ -58,7 +67,7 @@ class Stack:
 
 
 def is_given() -> bool:
-    """Whether FOLDLINE_TEST_API, _JOBS, _SIDECAR and _NATS name a stack that runs."""
+    """Whether FOLDLINE_TEST_API, _JOBS, _SIDECAR, _DAEMON and _NATS name a stack that runs."""
     given = [name for name in _GIVEN if os.environ.get(name)]
     if given and len(given) < len(_GIVEN):
         raise RuntimeError(f"only {', '.join(given)} is set: {', '.join(_GIVEN)} go together")
@@ -83,7 +92,7 @@ def running_stack() -> Iterator[Stack]:
 
 @contextmanager
 def _own_stack(folder: Path) -> Iterator[Stack]:
-    ports = [f"--{name}-port=0" for name in ("api", "jobs", "sidecar", "nats", "nats-monitor")]
+    ports = [f"--{name}-port=0" for name in (*_SURFACES, "nats", "nats-monitor")]
     own = {"FOLDLINE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT), "TMPDIR": str(folder)}
     said, log = folder / "ready.json", folder / "up.log"
     with said.open("wb") as ready, log.open("wb") as errors:
@@ -101,7 +110,7 @@ def _own_stack(folder: Path) -> Iterator[Stack]:
         assert process.poll() is None, log.read_text()
         addresses = json.loads(said.read_text())
         settings = {f"FOLDLINE_{name.upper()}": str(addresses[name]) for name in _ADDRESSES}
-        urls = (addresses[f"{name}_url"] for name in ("api", "jobs", "sidecar", "nats"))
+        urls = (addresses[f"{name}_url"] for name in (*_SURFACES, "nats"))
         yield Stack(*urls, settings, folder)
     finally:
         process.send_signal(signal.SIGTERM)

@@ -16,7 +16,9 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PORTS = tuple(f"FOLDLINE_{name}_PORT" for name in ("API", "JOBS", "SIDECAR", "NATS", "NATS_MONITOR"))
+PORTS = tuple(
+    f"FOLDLINE_{name}_PORT" for name in ("API", "JOBS", "SIDECAR", "DAEMON", "NATS", "NATS_MONITOR")
+)
 FREE_PORTS = dict.fromkeys(PORTS, "0")
 
 

@@ -88,6 +88,7 @@ def a_stack() -> Stack:
         api_port=9,
         jobs_port=8,
         sidecar_port=7,
+        daemon_port=6,
     )
 
 
@@ -128,6 +129,7 @@ def test_children_are_told_every_address() -> None:
         "FOLDLINE_API_PORT": "9",
         "FOLDLINE_JOBS_PORT": "8",
         "FOLDLINE_SIDECAR_PORT": "7",
+        "FOLDLINE_DAEMON_PORT": "6",
     }
     assert a_stack().api_url == "http://127.0.0.1:9"
 

@@ -1,0 +1,108 @@
+"""What the daemon puts on the line: facts with ids of its own, so that what is sent twice counts once."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from producers.checked import checked_fact
+from producers.sidecar.daemon.sent import canonical
+from producers.sidecar.daemon.session import Record
+from schemas.facts import TIME, Fact
+from schemas.session_facts import HUNG, RECOVERED
+from schemas.subjects import Subject
+
+PARENT_GONE: Final = "parent_process_terminated"
+PARENT_CRASHED: Final = "parent_process_crashed"
+_GROUP: Final = "datacat.daemon"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """Makes the facts of this site's sessions. Bodies are at most `max_bytes` long."""
+
+    site: str
+    max_bytes: int
+    now: Callable[[], datetime]
+
+    def fact(
+        self,
+        session_id: str,
+        kind: str,
+        body: Mapping[str, Any],
+        *,
+        once: str | None = None,
+        at: str | None = None,
+    ) -> Fact:
+        """One fact, checked. `once` names what a session has one of; `at` is when, else now.
+
+        Raises InvalidFact.
+        """
+        return checked_fact(
+            Subject(self.site, "session", session_id, kind),
+            dumped(body),
+            key=f"daemon-{once or uuid.uuid4()}",
+            headers=None if at is None else {TIME: at},
+            now=self.now(),
+            max_bytes=self.max_bytes,
+        )
+
+    def total(self, session_id: str, key: str, metric: Mapping[str, Any]) -> Fact:
+        """A total as a metric. The same total is the same fact, however often it is sent."""
+        digest = hashlib.sha256(canonical([key, metric]).encode()).hexdigest()
+        return self.fact(session_id, "metric", metric, once=f"total-{digest[:32]}")
+
+    def heartbeat(self, session_id: str) -> Fact:
+        """The machine is awake. A level: nobody remembers its id."""
+        subject = Subject(self.site, "session", session_id, "heartbeat")
+        return checked_fact(subject, b"{}", now=self.now())
+
+    def hung(self, record: Record, silence: float) -> Fact:
+        """The application has been silent for `silence` seconds."""
+        body = {
+            "name": HUNG,
+            "level": "error",
+            "category": "error",
+            "group": _GROUP,
+            "labels": ["heartbeat", "hung"],
+            "data": {"last_heartbeat": record.last_heartbeat, "seconds_since_heartbeat": round(silence, 3)},
+        }
+        return self.fact(record.id, "event", body)
+
+    def recovered(self, record: Record, silence: float) -> Fact:
+        """It is back after `silence` seconds."""
+        body = {
+            "name": RECOVERED,
+            "level": "info",
+            "category": "info",
+            "group": _GROUP,
+            "labels": ["heartbeat", "recovered"],
+            "data": {"seconds_since_heartbeat": round(silence, 3)},
+        }
+        return self.fact(record.id, "event", body)
+
+    def last(self, record: Record) -> list[Fact]:
+        """How a session ends: in order, or because its process is gone."""
+        if record.ending == "ended":
+            return [self.fact(record.id, "ended", {}, once="ended", at=record.ending_at)]
+        event = {
+            "name": PARENT_CRASHED,
+            "level": "critical",
+            "category": "critical",
+            "group": _GROUP,
+            "labels": ["process", "crash"],
+            "data": {"parent_pid": record.parent_pid, "reason": PARENT_GONE},
+        }
+        crashed = {"reason": PARENT_GONE}
+        return [
+            self.fact(record.id, "event", event, once="parent-crashed", at=record.ending_at),
+            self.fact(record.id, "crashed", crashed, once="crashed", at=record.ending_at),
+        ]
+
+
+def dumped(body: Mapping[str, Any]) -> bytes:
+    """A body as it travels."""
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,138 @@
+"""What the daemon does by itself: totals, heartbeats, and the search for what hangs or is gone."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from producers.sidecar.daemon.parents import lives
+from producers.sidecar.daemon.pulse import Pulse
+from producers.sidecar.daemon.session import Session
+from producers.sidecar.daemon.sessions import Sessions
+from runtime.http import HttpProblem
+from runtime.settings import Settings
+from runtime.tasks import end
+
+logger = logging.getLogger("foldline.daemon")
+
+Work = Callable[[Session], Awaitable[None]]
+
+_SOONEST_S: Final = 1.0  # after a session began, or the line is back
+_LATE_S: Final = 1.0
+
+
+class Watch:
+    """Watches over sessions for the length of `run`."""
+
+    def __init__(self, sessions: Sessions, pulse: Pulse, settings: Settings) -> None:
+        self._sessions = sessions
+        self._pulse = pulse
+        self._settings = settings
+        self._checked_at = time.monotonic()
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """What was added up is sent on leaving."""
+        settings = self._settings
+        rounds = (
+            (settings.daemon_flush_interval, self.flush),
+            (settings.daemon_check_interval, self.check),
+            (min(_SOONEST_S, settings.daemon_heartbeat_interval), self.beat),
+        )
+        tasks = [asyncio.create_task(_every(interval, work)) for interval, work in rounds]
+        try:
+            yield
+        finally:
+            await end(*tasks)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Send the totals that changed."""
+        changed = [session for session in self._sessions.live() if session.changed]
+        await _each(changed, _alone(self._sessions.flush))
+
+    async def check(self) -> None:
+        """Tell which processes are gone and which hang, and the ends that could not be told."""
+        live = self._sessions.live()
+        gone = await asyncio.to_thread(_gone, live)
+        await _each(gone, _alone(lambda session: self._sessions.end(session, "crashed")))
+        await _each(self._sessions.ending(), self._finish_one)
+        if self._was_late():
+            return
+        silent = [session for session in self._sessions.live() if self._is_silent(session)]
+        await _each(silent, _alone(self._tell_hang))
+
+    async def beat(self) -> None:
+        """Send the heartbeats that are due; none of a hung session, for on the line it would end the hang."""
+        now = time.monotonic()
+        due = [
+            session
+            for session in self._sessions.live()
+            if not session.record.hung
+            and (
+                session.beaten_at is None
+                or now - session.beaten_at >= self._settings.daemon_heartbeat_interval
+            )
+        ]
+        for session in await self._pulse.send(due):
+            session.beaten_at = now
+
+    def _was_late(self) -> bool:
+        """Whether it was this process that did not run: heartbeats may lie unread."""
+        before, self._checked_at = self._checked_at, time.monotonic()
+        return self._checked_at - before > 2 * self._settings.daemon_check_interval + _LATE_S
+
+    def _is_silent(self, session: Session) -> bool:
+        """A session that never sent a heartbeat is not watched for them."""
+        record = session.record
+        return (
+            not (record.hung or record.paused)
+            and record.last_heartbeat is not None
+            and time.monotonic() - session.silent_since > self._settings.heartbeat_timeout
+        )
+
+    async def _tell_hang(self, session: Session) -> None:
+        if self._is_silent(session):
+            silence = time.monotonic() - session.silent_since
+            await self._sessions.accept([self._sessions.facts.hung(session.record, silence)])
+            await self._sessions.change(session, hung=True)
+
+    async def _finish_one(self, session: Session) -> None:
+        async with session.lock:
+            await self._sessions.finish(session)
+
+
+def _alone(work: Work) -> Work:
+    """The same in the session's turn, if it still goes on then."""
+
+    async def one(session: Session) -> None:
+        async with session.lock:
+            if session.record.ending is None:
+                await work(session)
+
+    return one
+
+
+async def _each(sessions: Sequence[Session], work: Work) -> None:
+    """All at the same time, for they are carried as one group. What failed is tried in the next round."""
+    outcomes = await asyncio.gather(*map(work, sessions), return_exceptions=True)
+    for session, outcome in zip(sessions, outcomes, strict=True):
+        if isinstance(outcome, HttpProblem):
+            logger.warning("session %s: %s", session.record.id, outcome.details)
+        elif isinstance(outcome, Exception):
+            logger.error("session %s", session.record.id, exc_info=outcome)
+
+
+def _gone(sessions: Iterable[Session]) -> list[Session]:
+    return [session for session in sessions if not lives(session.record.parent_pid, session.record.birth)]
+
+
+async def _every(interval: float, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(interval)
+        try:
+            await work()
+        except Exception:  # our own bug must not end the watch
+            logger.exception("the daemon's round failed")
