@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
@@ -95,7 +97,8 @@ def create_apps(settings: Settings) -> Served:
             spool = Spool(
                 settings.spool, max_facts=settings.spool_max_events, max_bytes=settings.spool_max_bytes
             )
-            await spool.open()
+            with _opening(settings.spool):
+                await spool.open()
             stack.push_async_callback(spool.close)
             line = Line(settings)
             await stack.enter_async_context(line.run())
@@ -113,13 +116,22 @@ def create_apps(settings: Settings) -> Served:
             add_routes(ingest, sidecar_router(sidecar))
             facts = SessionFacts(settings.site, settings.max_body, sidecar.now)
             sessions = Sessions(accept=sidecar.accept, memory=Memory(settings.spool), facts=facts)
-            await stack.enter_async_context(sessions.run())
+            with _opening(settings.spool):
+                await stack.enter_async_context(sessions.run())
             pulse = Pulse(line.publisher, spool, facts)
             await stack.enter_async_context(Watch(sessions, pulse, settings).run())
             add_routes(daemon, daemon_router(Reports(sessions, sidecar.connected), settings.max_body))
             yield
 
     return Served([ingest, daemon], life())
+
+
+@contextmanager
+def _opening(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error) as exc:
+        raise Problem(f"cannot use {folder}: {exc}", "FOLDLINE_SPOOL_DIR") from exc
 
 
 def _app(title: str, envelope: Envelope) -> FastAPI:

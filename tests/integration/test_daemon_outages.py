@@ -7,6 +7,7 @@ from schemas.facts import MESSAGE_ID
 from schemas.subjects import is_token
 from tests.integration.daemon_host import DaemonHost
 from tests.integration.daemon_host import host as host_fixture
+from tests.processes import Processes
 from tests.waiting import wait_until
 
 host = host_fixture
@@ -87,6 +88,17 @@ async def test_a_restarted_daemon_goes_on_watching(host: DaemonHost) -> None:
     states = [body["state"] for fact, body in await host.said(second) if fact == "state"]
     assert states == [{"a": 1}, {"b": 2}, {"a": 1, "b": 2}], "known after SIGTERM, sent again after SIGKILL"
     assert [fact for fact, _ in await host.said(first)] == ["created", "event", "crashed"]
+
+
+async def test_a_second_daemon_on_the_same_spool_says_why_it_ends(
+    host: DaemonHost, processes: Processes
+) -> None:
+    await host.start()
+    ports = {f"FOLDLINE_{name}_PORT": "0" for name in ("SIDECAR", "DAEMON")}
+    second = processes.start("second", ("-m", "foldline", "sidecar"), host.settings, **ports)
+    await wait_until(lambda: not second.running, 30)
+    assert "database is locked (see FOLDLINE_SPOOL_DIR)" in second.text()
+    assert "Traceback" not in second.text()
 
 
 async def test_an_end_is_told_when_the_full_spool_is_empty(host: DaemonHost) -> None:

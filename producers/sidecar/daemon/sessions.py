@@ -77,9 +77,9 @@ class Sessions:
 
     async def change(self, session: Session, **changes: Any) -> None:
         """Change what is kept of a session whose turn it is."""
-        record = session.record.model_copy(update=changes)
-        await self.memory.keep(record)
-        session.record = record
+        # Here first: a hang that is told must not be told again because the disk is full.
+        session.record = session.record.model_copy(update=changes)
+        await self.memory.keep(session.record)
 
     async def flush(self, session: Session) -> None:
         """Send the totals that changed; it is the session's turn. Raises HttpProblem (503)."""
