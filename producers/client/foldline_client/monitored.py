@@ -4,6 +4,7 @@ import asyncio
 import copy
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import replace
 from types import TracebackType
@@ -139,7 +140,8 @@ class Monitored:
     ) -> None:
         line = self._end(error)
         if line is not None and not _in_loop():  # a loop is not held up: its events go out beside it
-            line.flush(self._spec.flush_timeout)
+            with suppress(RuntimeError):  # no thread can be started: that was told with the event
+                line.flush(self._spec.flush_timeout)
 
     async def __aenter__(self) -> Self:
         self._begin()
@@ -150,7 +152,8 @@ class Monitored:
     ) -> None:
         line = self._end(error)
         if line is not None:
-            await line.flush_async(self._spec.flush_timeout)
+            with suppress(RuntimeError):
+                await line.flush_async(self._spec.flush_timeout)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Every call of `function` is a job. Raises TypeError for a generator function."""
