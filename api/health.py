@@ -1,7 +1,7 @@
 """Being operable: alive, ready, and in numbers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from runtime import line
 from runtime.http import HttpProblem
 from runtime.identity import changes
 from runtime.problems import StreamUnavailable
-from schemas.streams import STREAMS
+from schemas.streams import Stream
 
 _BOUND_S: Final = 2.0
 
@@ -63,16 +63,17 @@ def health_router(checks: Mapping[str, Check], notes: Mapping[str, Check], refre
     return router
 
 
-def line_check(nc: Client) -> Check:
+def line_check(nc: Client, streams: Iterable[Stream]) -> Check:
     """JetStream answers and has every stream."""
+    names = [stream.name for stream in streams]
 
     async def check() -> str | None:
         if not nc.is_connected:
             return "not connected to NATS"
-        for stream in STREAMS:
-            answer = await line.api(nc, f"STREAM.INFO.{stream.name}", timeout=_BOUND_S / 2)
+        for name in names:
+            answer = await line.api(nc, f"STREAM.INFO.{name}", timeout=_BOUND_S / 2)
             if error := answer.get("error"):
-                return f"stream {stream.name}: {error.get('description', error)}"
+                return f"stream {name}: {error.get('description', error)}"
         return None
 
     return check

@@ -12,6 +12,7 @@ from api import cursor, tables
 from api.answers import with_position
 from api.params import Query, Text, bad_parameter, documented, read_query
 from api.reader import Reader
+from api.sites import Sites
 from projections.jobs.views import PROJECTION, Every, JobFilters, JobViews, Place, Type
 from runtime.http import HttpProblem
 from runtime.routes import DirectRoute
@@ -104,25 +105,31 @@ class StatsQuery(Query):
     limit: Limit = Field(1000, description="Most items, 1 to 10000.")
 
 
-def jobs_router(reader: Reader, views: JobViews) -> APIRouter:
-    """`/v1/jobs`, `/v1/jobs/{id}`, `/v1/subjobs` and `/v1/stats`."""
+def jobs_router(reader: Reader, views: JobViews, sites: Sites | None = None) -> APIRouter:
+    """`/v1/jobs`, `/v1/jobs/{id}`, `/v1/subjobs` and `/v1/stats`.
+
+    With `sites`, those of a centre, every list is of the one it names, and says how that stands.
+    """
     router = APIRouter(prefix="/v1", tags=["jobs"], route_class=DirectRoute)
 
     async def listed(request: Request, kind: Type, query: EntitiesQuery, filters: JobFilters) -> Response:
         started = time.perf_counter()
         after = query.after(kind)
+        standing = None if sites is None else sites.one(query.site)
         await reader.settle(PROJECTION, request.headers)
         page = await reader.read(lambda conn: views.page(conn, kind, filters, limit=query.limit, after=after))
         following = None if page.after is None else cursor.encode(kind, *page.after)
         headers = with_position(page.position)
         if (table := tables.wanted(request.headers.get("accept", ""))) is not None:
             return tables.answer(table, page.items, following, headers)
-        body = {
+        body: dict[str, Any] = {
             "items": page.items,
             "count": len(page.items),
             "duration_s": round(time.perf_counter() - started, 6),
             "next_cursor": following,
         }
+        if standing is not None:
+            body["site"] = {"id": standing.id, **standing.as_json()}
         return Response(to_json(body), headers=headers, media_type="application/json")
 
     @router.get("/jobs", openapi_extra=documented(JobsQuery))

@@ -47,7 +47,7 @@ class Reader:
 
     async def settle(self, projection: str, headers: Mapping[str, str]) -> None:
         """Wait until the projection passed what the request wrote. Raises HttpProblem (400, 503)."""
-        positions = wanted_positions(headers, self.settings.partitions)
+        positions = wanted_positions(headers, self.settings)
         seconds = wanted_wait(headers, self.settings)
         if positions and not await self._progress.wait(projection, positions, seconds):
             raise unavailable(f"the read model did not pass the position in {seconds:g} s")

@@ -28,7 +28,7 @@ from consumers.reactors.expiry import Expiry, subscribe_expiry
 from consumers.reactors.liveness import Liveness
 from consumers.reactors.periodic import Round, try_round
 from producers.publisher import Publisher
-from projections.catalogue import PROJECTIONS
+from projections.catalogue import projections_of
 from projections.generations import add_leases
 from projections.install import install
 from runtime import postgres
@@ -51,7 +51,8 @@ def create_app(config: Settings) -> FastStream:
     """Followers of all projections, the liveness reactor, and task reactors as FastStream subscribers."""
     broker = PatientBroker(config)
     parts: dict[str, Expiry] = {}
-    subscribe_expiry(broker, lambda: parts["expiry"])
+    if not config.endpoints:  # a centre only gathers: what ends is concluded at the sites
+        subscribe_expiry(broker, lambda: parts["expiry"])
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
@@ -80,31 +81,36 @@ async def _follow(config: Settings, stack: AsyncExitStack) -> Expiry:
     publishing = await connect_bus(config, name="foldline-consumer-publisher", publisher=True)
     stack.push_async_callback(close_bus, publishing)
     await prepare_line(reading, config)
+    projections = projections_of(config.endpoints)
     async with await postgres.connect_with_retry(config, name="foldline-install") as conn:
         await install_engine(conn)
+        outdated = [one for one in projections if not await install(conn, one, config.partitions)]
+        if not config.endpoints:
+            await add_leases(conn, Liveness.name, config.partitions, streams=Liveness.streams)
         await check_identity(reading, conn, closely=True)
-        outdated = [one for one in PROJECTIONS if not await install(conn, one, config.partitions)]
-        await add_leases(conn, Liveness.name, config.partitions, streams=Liveness.streams)
     pool = await stack.enter_async_context(postgres.pool(config, name="foldline-consumer"))
     progress = Progress(reading, pool)
     await progress.start()
     publisher = Publisher(publishing, partitions=config.partitions, timeout=config.publish_timeout)
     stack.push_async_callback(publisher.aclose)
-    liveness = Liveness(
-        reading, publisher, progress, partitions=config.partitions, timeout=config.heartbeat_timeout
-    )
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-    handlers: list[Handler] = [*(Projector(projection) for projection in PROJECTIONS), liveness]
+    handlers: list[Handler] = [Projector(projection) for projection in projections]
+    if not config.endpoints:
+        handlers.append(
+            Liveness(
+                reading, publisher, progress, partitions=config.partitions, timeout=config.heartbeat_timeout
+            )
+        )
     followers = [Follower(handler, reading, config, owner) for handler in handlers]
     running = [asyncio.create_task(follower.run()) for follower in followers]
     stack.push_async_callback(_stop, followers, running)
     for projection in outdated:
         upgrading = asyncio.create_task(upgrade(projection, config, reading))
         stack.push_async_callback(end, upgrading)
-    rounds: list[tuple[str, Round, float]] = [
-        ("sweep", sweep.Sweep(reading, age=sweep.AGE).round, sweep.EVERY)
-    ]
-    if config.session_retention_days:
+    rounds: list[tuple[str, Round, float]] = []
+    if not config.endpoints:
+        rounds.append(("sweep", sweep.Sweep(reading, age=sweep.AGE).round, sweep.EVERY))
+    if config.session_retention_days and not config.endpoints:
         age = timedelta(days=config.session_retention_days)
         silent = retention.Retention(reading, publisher, progress, partitions=config.partitions, age=age)
         rounds.append(("retention", silent.round, retention.EVERY))

@@ -72,12 +72,13 @@ def create_apps(settings: Settings) -> Apps:
             yield
 
     apps = Apps(
-        _app("Foldline", SESSIONS, settings, lifespan=lifespan), _app("Foldline jobs", JOBS, settings)
+        surface("Foldline", SESSIONS, settings, lifespan=lifespan), surface("Foldline jobs", JOBS, settings)
     )
     return apps
 
 
-def _app(title: str, envelope: Envelope, settings: Settings, lifespan: Any = None) -> FastAPI:
+def surface(title: str, envelope: Envelope, settings: Settings, lifespan: Any = None) -> FastAPI:
+    """An application with the surface's errors."""
     # No redirects for trailing slashes: the documented paths, and 404 for any other.
     app = FastAPI(title=title, lifespan=lifespan, redirect_slashes=False, telemetry=_NO_TELEMETRY)
     install_error_handlers(app, envelope)
@@ -165,7 +166,7 @@ async def _jobs(on: _Connected, stack: AsyncExitStack) -> list[APIRouter]:
 
 
 def _checks(on: _Connected) -> dict[str, Check]:
-    return {"nats": line_check(on.nc), "line": identity_check(on.reader, on.nc)}
+    return {"nats": line_check(on.nc, on.settings.streams), "line": identity_check(on.reader, on.nc)}
 
 
 def _now() -> datetime:

@@ -1,19 +1,26 @@
 """Every projection there is, in one list."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from projections.jobs.projection import JobsProjection
 from projections.projection import Projection
 from projections.sessions.projection import SessionsProjection
 from runtime.problems import Problem
+from schemas.streams import streams_of
 
 PROJECTIONS: Final[tuple[Projection[Any, Any], ...]] = (SessionsProjection(), JobsProjection())
+"""Those of a site."""
 
 
-def projection_named(name: str) -> Projection[Any, Any]:
-    """The projection of that name. Raises Problem."""
-    for projection in PROJECTIONS:
-        if projection.name == name:
-            return projection
-    known = ", ".join(projection.name for projection in PROJECTIONS)
-    raise Problem(f"no projection {name[:100]!r}: known are {known}")
+def projections_of(sites: Collection[str]) -> tuple[Projection[Any, Any], ...]:
+    """Those of a site, or of a centre that gathers `sites`."""
+    return (JobsProjection(streams=streams_of(sites)),) if sites else PROJECTIONS
+
+
+def projection_named(name: str, sites: Collection[str] = ()) -> Projection[Any, Any]:
+    """The projection of that name, of a site or of a centre. Raises Problem."""
+    known = {projection.name: projection for projection in projections_of(sites)}
+    if name not in known:
+        raise Problem(f"no projection {name[:100]!r}: known are {', '.join(known)}")
+    return known[name]

@@ -118,6 +118,12 @@ async def add_leases(
     await conn.execute(_QUERIES["add-leases"], values)
 
 
+async def set_streams(conn: Connection, follower: str, streams: Iterable[Stream]) -> None:
+    """What a follower reads from now on: a centre may gather another site."""
+    values = {"follower": follower, "streams": [stream.name for stream in streams]}
+    await conn.execute(_QUERIES["set-streams"], values)
+
+
 async def tables(conn: Connection, schema: str) -> list[str]:
     """Names of a schema's tables."""
     return [row[0] async for row in await conn.execute(_QUERIES["tables"], {"schema": schema})]

@@ -23,6 +23,13 @@ insert into foldline.lease (follower, part, version, streams)
 select %(follower)s, p, %(version)s, %(streams)s from generate_series(0, %(partitions)s - 1) p
 on conflict do nothing
 
+-- name: set-streams
+-- What a follower reads, where that has changed.
+with changed as (
+    select part from foldline.lease where follower = %(follower)s and streams <> %(streams)s::text[] order by part for update
+)
+update foldline.lease l set streams = %(streams)s from changed where l.follower = %(follower)s and l.part = changed.part
+
 -- name: drop-leases
 -- The leases of a generation that goes away; whoever folds it is fenced.
 with gone as (

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from projections.generations import Role, create, generations, lock_installation
+from projections.generations import Role, create, generations, lock_installation, set_streams
 from projections.projection import Projection
 from runtime.postgres import Connection
 from runtime.problems import Problem
@@ -20,6 +20,7 @@ async def install(conn: Connection, projection: Projection[Any, Any], partitions
         if live is None:
             await create(conn, projection, Role.LIVE, partitions)
             return True
+        await set_streams(conn, projection.name, projection.streams)
     if live.version > projection.version:
         raise Problem(
             f"projection {projection.name}: PostgreSQL holds version {live.version}, this program folds "

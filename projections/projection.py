@@ -33,7 +33,7 @@ class Projection(ABC, Generic[State, Changes]):
     name: ClassVar[str]
     version: ClassVar[int]
     """Raised with every change that makes the same line give other rows."""
-    streams: ClassVar[tuple[Stream, ...]]
+    streams: tuple[Stream, ...]
     entity: ClassVar[str]
     """The subject's token of what it is about: `session`."""
     levels: ClassVar[Mapping[str, str]] = MappingProxyType({})
@@ -46,7 +46,9 @@ class Projection(ABC, Generic[State, Changes]):
 
     def in_schema(self, schema: str) -> Self:
         """The same projection, folding into another schema."""
-        return type(self)(schema)
+        same = type(self)(schema)
+        same.streams = self.streams
+        return same
 
     @abstractmethod
     def schema_sql(self) -> str:

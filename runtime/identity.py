@@ -17,7 +17,6 @@ from runtime.messages import stored_message
 from runtime.postgres import Connection
 from runtime.problems import Problem, StreamUnavailable
 from runtime.sql import load_queries
-from schemas.streams import STREAMS
 from schemas.subjects import PREFIX
 from schemas.times import format_time
 
@@ -65,28 +64,34 @@ async def changes(
     wanted = {"follower": follower, "parts": list(parts) if parts is not None else None}
     rows = await (await conn.execute(_QUERIES["checkpoints"], wanted)).fetchall()
     found = []
-    for stream in STREAMS:
-        at = [_Checkpoint(name, part, seqs.get(stream.name, 0), stored) for name, part, seqs, stored in rows]
+    for stream in await followed(conn, follower):
+        at = [_Checkpoint(name, part, seqs.get(stream, 0), stored) for name, part, seqs, stored in rows]
         reached = [one for one in at if one.sequence]
-        change = await _change(nc, stream.name, known.get(stream.name), reached)
+        change = await _change(nc, stream, known.get(stream), reached)
         if change is None and (closely or follower is not None):
-            change = await _other_messages(nc, stream.name, reached)
+            change = await _other_messages(nc, stream, reached)
         if change is not None:
-            found.append(Change(stream.name, change))
+            found.append(Change(stream, change))
     return found
+
+
+async def followed(conn: Connection, follower: str | None = None) -> list[str]:
+    """Names of the streams that are folded here: of a site its own, of the centre one for each site."""
+    cursor = await conn.execute(_QUERIES["followed"], {"follower": follower})
+    return [name for (name,) in await cursor.fetchall()]
 
 
 async def check_identity(nc: Client, conn: Connection, *, closely: bool) -> None:
     """Refuse to fold a line that is another one; remember a new one. Raises Problem, StreamUnavailable."""
     if found := await changes(nc, conn, closely=closely):
         raise Problem("; ".join(map(str, found)))
-    for name, created in (await created_at(nc)).items():
+    for name, created in (await created_at(nc, conn)).items():
         await conn.execute(_QUERIES["remember-stream"], {"name": name, "created": created})
 
 
-async def created_at(nc: Client) -> dict[str, str]:
-    """When each stream was created. Raises StreamUnavailable."""
-    return {stream.name: (await _info(nc, stream.name) or {}).get("created", "") for stream in STREAMS}
+async def created_at(nc: Client, conn: Connection) -> dict[str, str]:
+    """When each stream that is folded was created. Raises StreamUnavailable."""
+    return {stream: (await _info(nc, stream) or {}).get("created", "") for stream in await followed(conn)}
 
 
 async def _change(nc: Client, stream: str, created: str | None, reached: list[_Checkpoint]) -> str | None:

@@ -2,6 +2,12 @@
 -- The streams that were folded, and when they were created.
 select name, created from foldline.stream
 
+-- name: followed
+-- The streams that followers read: all of them, or those of one follower.
+select distinct unnest(streams) from foldline.lease
+where %(follower)s::text is null or follower = %(follower)s
+order by 1
+
 -- name: remember-stream
 -- The read models are folded from this stream.
 insert into foldline.stream (name, created) values (%(name)s, %(created)s) on conflict (name) do nothing

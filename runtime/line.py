@@ -12,7 +12,7 @@ from nats.errors import Error
 from runtime.problems import LineProblem, StreamUnavailable
 from runtime.settings import Settings
 from runtime.sync import check_sync
-from schemas.streams import MAX_PAYLOAD, MIN_SERVER, STREAMS, drift
+from schemas.streams import MAX_PAYLOAD, MIN_SERVER, drift
 
 logger = logging.getLogger("foldline.line")
 
@@ -21,6 +21,7 @@ _NO_MESSAGE = 10037
 _NO_QUORUM_YET = 503
 _TOO_FEW_SERVERS = 10005
 _NO_CLUSTER = 10074
+_ORIGIN_S = 5.0
 
 
 async def prepare_line(nc: Client, settings: Settings) -> None:
@@ -28,9 +29,24 @@ async def prepare_line(nc: Client, settings: Settings) -> None:
     check_server(nc)
     deadline = time.monotonic() + settings.connect_timeout
     await check_sync(settings, deadline)
-    for stream in STREAMS:
-        declared = stream.config(partitions=settings.partitions, replicas=settings.stream_replicas)
+    only_site = settings.site if settings.own_site_only else None
+    for stream in settings.streams:
+        if stream.origin is not None:
+            await _await_origin(nc, *stream.origin)
+        declared = stream.config(
+            partitions=settings.partitions, replicas=settings.stream_replicas, only_site=only_site
+        )
         await _ensure(nc, declared, deadline)
+
+
+async def _await_origin(nc: Client, site: str, stream: str) -> None:
+    """A copy that is made while its site does not answer begins half a minute late: wait a moment for it."""
+    deadline = time.monotonic() + _ORIGIN_S
+    while time.monotonic() < deadline:
+        if "error" not in await api(nc, f"STREAM.INFO.{stream}", timeout=1, domain=site):
+            return
+        await asyncio.sleep(0.2)
+    logger.info("site %s does not answer: its jobs come when it does", site)
 
 
 def check_server(nc: Client) -> None:
@@ -79,9 +95,14 @@ def _advice(error: dict[str, Any]) -> str:
 
 
 async def api(
-    nc: Client, call: str, body: dict[str, Any] | None = None, timeout: float = 5
+    nc: Client,
+    call: str,
+    body: dict[str, Any] | None = None,
+    timeout: float = 5,
+    *,
+    domain: str | None = None,
 ) -> dict[str, Any]:
-    """One JetStream API call by its bare name; errors come back in the answer's `error`.
+    """One JetStream API call by its bare name, of another site by its `domain`; errors come back in `error`.
 
     An unanswered call reads as `{"error": {"code": 503}}`, which is what a cluster without a leader says.
     """
@@ -90,7 +111,9 @@ async def api(
     answer: dict[str, Any]
     try:
         reply = await nc.request(
-            f"$JS.API.{call}", json.dumps(body).encode() if body else b"", timeout=timeout
+            f"$JS.{f'{domain}.' if domain else ''}API.{call}",
+            json.dumps(body).encode() if body else b"",
+            timeout=timeout,
         )
         answer = json.loads(reply.data)
     except (Error, OSError) as exc:

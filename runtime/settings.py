@@ -1,11 +1,14 @@
 """Every setting of every process, declared once: `FOLDLINE_<NAME>` in the environment or in `.env`."""
 
+import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.streams import Stream, streams_of
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -17,6 +20,15 @@ def _power_of_two(value: int) -> int:
     return value
 
 
+def _checked_sites(value: str) -> str:
+    for part in value.split(",") if value else ():
+        if not _SITE.fullmatch(part.strip()):
+            raise ValueError("sites with their addresses are needed: fab1=http://…:18000,fab2=http://…")
+    return value
+
+
+_SITE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}=https?://[^,\s]+")
+Sites = Annotated[str, AfterValidator(_checked_sites)]
 Partitions = Annotated[int, Field(ge=1, le=256), AfterValidator(_power_of_two)]
 """The slots of jobs are shared among them evenly, see schemas.subjects."""
 
@@ -34,6 +46,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address the HTTP surfaces and embedded servers bind to.")
     api_port: Port = Field(9090, description="Port of the sessions API and of operations.")
     jobs_port: Port = Field(18000, description="Port of the jobs API of this site.")
+    central_port: Port = Field(19000, description="Port of the jobs API of a centre of several sites.")
     sidecar_port: Port = Field(8000, description="Port of a host's sidecar.")
     metrics_port: Port = Field(0, description="Port of a consumer's own /metrics and /health; 0 = none.")
 
@@ -56,6 +69,9 @@ class Settings(BaseSettings):
 
     max_batch_body: int = Field(
         16 << 20, ge=1024, le=64 << 20, description="Largest HTTP body of a batch of job events, bytes."
+    )
+    sites: Sites = Field(
+        "", description="Sites a centre gathers: fab1=http://…:18000,fab2=…; empty: this is a site."
     )
     own_site_only: bool = Field(
         False, description="Streams and routes take this site's facts alone, as in a federation."
@@ -132,6 +148,16 @@ class Settings(BaseSettings):
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Log level.")
     log_json: bool = Field(False, description="Log JSON lines instead of text.")
     otlp_endpoint: str | None = Field(None, description="OTLP/HTTP endpoint for this process's own spans.")
+
+    @property
+    def endpoints(self) -> dict[str, str]:
+        """Of a centre: the address of each site's jobs API, by site."""
+        return dict(part.strip().split("=", 1) for part in self.sites.split(",") if part.strip())
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams of this line."""
+        return streams_of(self.endpoints)
 
     @property
     def spool(self) -> Path:

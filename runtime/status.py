@@ -8,13 +8,12 @@ from typing import Any, Final
 import psycopg
 from nats.aio.client import Client
 
-from runtime.identity import changes
+from runtime.identity import changes, followed
 from runtime.lag import Lag, LineMeter, summed
 from runtime.line import api
 from runtime.postgres import Connection
 from runtime.problems import StreamUnavailable
 from runtime.sql import load_queries
-from schemas.streams import STREAMS
 
 _QUERIES: Final = load_queries("runtime", "status.sql", schema="foldline")
 
@@ -75,7 +74,7 @@ class Status:
 
 async def read_status(nc: Client, conn: Connection) -> Status:
     """Ask the line and the database. Raises StreamUnavailable, psycopg.Error."""
-    streams = [await _stream(nc, stream.name) for stream in STREAMS]
+    streams = [await _stream(nc, stream) for stream in await followed(conn)]
     followers = [_status(one) for one in await read_followers(LineMeter(nc), conn)]
     return Status(streams, followers, [str(one) for one in await changes(nc, conn)])
 

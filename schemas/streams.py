@@ -1,5 +1,6 @@
 """The streams of the line, declared once: what the server must have, compared field by field at start."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,17 +26,37 @@ class Stream:
     facts: tuple[str, ...]
     newest_only: bool = False  # keep one message a subject: levels, not events
     days: int = 0  # until a fact leaves the line; 0 = it is kept until somebody purges it
+    origin: tuple[str, str] | None = None  # (site, stream) that it is a copy of, as stored there
 
-    def subjects(self) -> list[str]:
+    def subjects(self, site: str = "*") -> list[str]:
         """Each fact by name: an unknown one is refused by the server and never vanishes."""
-        return [f"{PREFIX}.*.{self.entity}.*.{fact}" for fact in self.facts]
+        return [f"{PREFIX}.{site}.{self.entity}.*.{fact}" for fact in self.facts]
 
-    def config(self, *, partitions: int, replicas: int) -> dict[str, Any]:
-        """The stream's configuration as the JetStream API takes it (durations in nanoseconds)."""
+    def _copy(self, site: str, stream: str, replicas: int) -> dict[str, Any]:
+        # A mirror and no source: message ids are unique within a site alone, and a source drops an id that
+        # another one has used. Sequences and store times are those of the site.
+        return {
+            "name": self.name,
+            "mirror": {"name": stream, "external": {"api": f"$JS.{site}.API"}},
+            "retention": "limits",
+            "storage": "file",
+            "discard": "old",
+            "num_replicas": replicas,
+            "max_age": self.days * _DAY_NS,
+            "allow_direct": True,
+        }
+
+    def config(self, *, partitions: int, replicas: int, only_site: str | None = None) -> dict[str, Any]:
+        """The stream's configuration as the JetStream API takes it (durations in nanoseconds).
+
+        With `only_site` it binds that site's facts alone.
+        """
+        if self.origin is not None:
+            return self._copy(*self.origin, replicas)
         address = f"partition({SLOTS},2)" if self.entity in SLOTTED else "wildcard(2)"
         return {
             "name": self.name,
-            "subjects": self.subjects(),
+            "subjects": self.subjects(only_site or "*"),
             "retention": "limits",
             "storage": "file",
             "discard": "old",
@@ -66,6 +87,16 @@ JOBS: Final = Stream(name="JOBS", entity="job", facts=KINDS, days=90)
 
 STREAMS: Final = (SESSIONS, HEARTBEATS, JOBS)
 
+
+def streams_of(sites: Iterable[str]) -> tuple[Stream, ...]:
+    """The streams of a line: a site's own, or of a centre that gathers `sites` a copy of each one's jobs."""
+    copies = (
+        Stream(name=f"JOBS_{site}", entity="job", facts=KINDS, days=JOBS.days, origin=(site, JOBS.name))
+        for site in sites
+    )
+    return tuple(copies) or STREAMS
+
+
 _BY_FACT: Final = {(stream.entity, fact): stream for stream in STREAMS for fact in stream.facts}
 
 
@@ -79,10 +110,16 @@ def drift(declared: dict[str, Any], actual: dict[str, Any]) -> list[str]:
     lines = []
     for field, want in declared.items():
         have = actual.get(field)
-        if isinstance(want, list):
+        if field == "mirror":
+            same = have is not None and _address(want) == _address(have)
+        elif isinstance(want, list):
             same = have is not None and sorted(want) == sorted(have)
         else:
             same = (have or None) == (want or None)
         if not same:
             lines.append(f"stream {declared['name']}: {field} is {have!r}, declared {want!r}")
     return lines
+
+
+def _address(mirror: dict[str, Any]) -> tuple[str, str]:
+    return mirror["name"], mirror["external"]["api"]

@@ -88,14 +88,14 @@ def dsn_of(server: PostgresServer, database: str) -> str:
 
 @pytest.fixture(scope="session")
 def new_database(shared_postgres: PostgresServer) -> Any:
-    """Make a database with empty read models; answers its address."""
+    """Make a database with empty read models, or with nothing at all; answers its address."""
 
-    def make() -> str:
+    def make(*, bare: bool = False) -> str:
         name = f"test_{next(_numbers)}"
         with psycopg.connect(shared_postgres.dsn, autocommit=True) as admin:
             admin.execute(
                 sql.SQL("create database {} template {}").format(
-                    sql.Identifier(name), sql.Identifier(_TEMPLATE)
+                    sql.Identifier(name), sql.Identifier("template1" if bare else _TEMPLATE)
                 )
             )
         return dsn_of(shared_postgres, name)

@@ -66,7 +66,7 @@ async def _begin(
     found: list[Change],
 ) -> int:
     """Everybody starts over; how many skips were forgotten."""
-    created = await created_at(nc)
+    created = await created_at(nc, conn)
     async with AsyncExitStack() as stack:
         for projection in projections:
             await stack.enter_async_context(only_one(config, projection.name, "accept"))

@@ -69,7 +69,7 @@ class UpTo:
 
 async def work(order: Order, config: Settings) -> None:
     """Fold until standard input ends."""
-    projection = projection_named(order.projection)
+    projection = projection_named(order.projection, config.endpoints)
     projector = Projector(projection.in_schema(name_of(projection.name, order.role)))
     handler: Handler = projector if order.until is None else UpTo(projector, order.until)
     nc = await connect_bus(config, name=f"foldline-{order.role}")

@@ -18,6 +18,7 @@ COMMANDS = {
     "api": "foldline.cli.run",
     "consumer": "foldline.cli.run",
     "sidecar": "foldline.cli.run",
+    "central": "foldline.cli.run",
     "publish": "foldline.cli.publish",
     "tail": "foldline.cli.tail",
     "demo": "foldline.cli.demo",

@@ -7,7 +7,7 @@ import typer
 from consumers.control.accept import accept
 from foldline.cli.advance import Shown
 from foldline.cli.session import bus, command_settings, projections_database, run
-from projections.catalogue import PROJECTIONS
+from projections.catalogue import projections_of
 from runtime.identity import changes
 from runtime.problems import Problem
 
@@ -37,7 +37,11 @@ async def _accept(*, yes: bool, as_json: bool) -> None:
             )
         with Shown(as_json=as_json) as shown:
             await accept(
-                PROJECTIONS, config, nc, report=shown.report, tell=lambda line: typer.echo(line, err=True)
+                projections_of(config.endpoints),
+                config,
+                nc,
+                report=shown.report,
+                tell=lambda line: typer.echo(line, err=True),
             )
     if not as_json:
         typer.echo("the line is accepted, and every read model is folded from it")

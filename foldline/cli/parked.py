@@ -11,7 +11,7 @@ from consumers.control.parked import ParkedEntity, parked_entities
 from consumers.control.parked import retry as retry_entity
 from consumers.control.parked import skip as skip_event
 from foldline.cli.session import command_settings, printable, projections_database, run, show_json
-from projections.catalogue import PROJECTIONS, projection_named
+from projections.catalogue import projection_named, projections_of
 
 Name = Annotated[str, typer.Argument(metavar="PROJECTION", help="For example: sessions.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="Of the parked entity.")]
@@ -50,8 +50,9 @@ def skip(
 
 
 async def _list(as_json: bool) -> None:
-    async with projections_database(command_settings(database=True)) as conn:
-        found = {one.name: await parked_entities(conn, one) for one in PROJECTIONS}
+    config = command_settings(database=True)
+    async with projections_database(config) as conn:
+        found = {one.name: await parked_entities(conn, one) for one in projections_of(config.endpoints)}
     if as_json:
         show_json({name: [one.as_json() for one in entities] for name, entities in found.items()})
     else:
@@ -60,7 +61,7 @@ async def _list(as_json: bool) -> None:
 
 async def _retry(name: str, entity: str, site: str | None) -> None:
     config = command_settings(database=True)
-    projection, key = projection_named(name), (site or config.site, entity)
+    projection, key = projection_named(name, config.endpoints), (site or config.site, entity)
     async with projections_database(config) as conn:
         folded = await retry_entity(conn, projection, key, config.partitions)
     typer.echo(f"{entity} at {key[0]}: {folded} events folded, it is no longer parked")
@@ -68,7 +69,7 @@ async def _retry(name: str, entity: str, site: str | None) -> None:
 
 async def _skip(name: str, entity: str, site: str | None, reason: str) -> None:
     config = command_settings(database=True)
-    projection, key = projection_named(name), (site or config.site, entity)
+    projection, key = projection_named(name, config.endpoints), (site or config.site, entity)
     async with projections_database(config) as conn:
         folded = await skip_event(conn, projection, key, config.partitions, reason)
     typer.echo(f"{entity} at {key[0]}: one event is passed over, {folded} folded, it is no longer parked")

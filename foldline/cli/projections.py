@@ -12,10 +12,11 @@ from consumers.control.pause import pause as pause_projection
 from consumers.control.pause import resume as resume_projection
 from consumers.control.rebuild import drop_generation
 from foldline.cli.session import bus, command_settings, printable, projections_database, run, show_json
-from projections.catalogue import PROJECTIONS, projection_named
+from projections.catalogue import projection_named, projections_of
 from projections.generations import Role
 from projections.generations import cancel as cancel_rebuild
 from runtime.problems import Problem
+from runtime.settings import Settings
 from schemas.times import format_time
 
 Name = Annotated[str, typer.Argument(metavar="PROJECTION", help="For example: sessions.")]
@@ -57,39 +58,42 @@ def cancel(projection: Name) -> None:
 async def _projections(as_json: bool) -> None:
     config = command_settings(database=True)
     async with bus(config) as nc, projections_database(config) as conn:
-        found = await overview(nc, conn, PROJECTIONS)
+        found = await overview(nc, conn, projections_of(config.endpoints))
     if as_json:
         show_json([one.as_json() for one in found])
     else:
         _show(found)
 
 
+def _settings(name: str) -> Settings:
+    """The settings of a command about a projection. Raises Problem when there is none of that name."""
+    config = command_settings(database=True)
+    projection_named(name, config.endpoints)
+    return config
+
+
 async def _pause(name: str, reason: str) -> None:
-    projection_named(name)
-    async with projections_database(command_settings(database=True)) as conn:
+    async with projections_database(_settings(name)) as conn:
         await pause_projection(conn, name, reason)
     typer.echo(f"{name} is paused: nothing is folded until `foldline resume {name}`")
 
 
 async def _resume(name: str) -> None:
-    projection_named(name)
-    async with projections_database(command_settings(database=True)) as conn:
+    async with projections_database(_settings(name)) as conn:
         paused = await resume_projection(conn, name)
     typer.echo(f"{name}: {paused} partitions go on" if paused else f"{name} was not paused")
 
 
 async def _cancel(name: str) -> None:
-    projection_named(name)
-    async with projections_database(command_settings(database=True)) as conn:
+    async with projections_database(_settings(name)) as conn:
         building = await cancel_rebuild(conn, name)
     typer.echo(f"{name}: asked to stop" if building else f"{name}: nothing is being built")
 
 
 async def _drop(name: str, generation: str) -> None:
-    projection_named(name)
+    config = _settings(name)
     if generation not in ("old", "building"):
         raise Problem(f"{generation[:50]!r} cannot be dropped: old or building can")
-    config = command_settings(database=True)
     async with projections_database(config):
         dropped = await drop_generation(config, name, Role(generation))
     typer.echo(f"{name}: dropped" if dropped else f"{name}: there is no {generation} generation")

@@ -82,7 +82,7 @@ def _settings(workers: int | None) -> Settings:
 async def _rebuild(
     name: str, config: Settings, *, as_json: bool, anew: bool = False, put_back: bool = False
 ) -> None:
-    projection = projection_named(name)
+    projection = projection_named(name, config.endpoints)
     async with bus(config) as nc, projections_database(config) as conn:
         with Shown(as_json=as_json) as shown, _can_go_on(name):
             done = await rebuild_projection(
@@ -99,7 +99,7 @@ async def _rebuild(
 async def _rebuild_entity(
     name: str, config: Settings, site: str | None, entity: str, *, as_json: bool
 ) -> None:
-    projection = projection_named(name)
+    projection = projection_named(name, config.endpoints)
     key = site or config.site, entity
     async with bus(config) as nc, projections_database(config) as conn:
         folded = await rebuild_entity(conn, nc, projection, key, config.partitions)
@@ -110,7 +110,7 @@ async def _rebuild_entity(
 
 
 async def _verify(name: str, config: Settings, *, limit: int, as_json: bool) -> None:
-    projection = projection_named(name)
+    projection = projection_named(name, config.endpoints)
     async with bus(config) as nc, projections_database(config):
         with Shown(as_json=as_json) as shown:
             found = await verify_projection(projection, config, nc, report=shown.report, limit=limit)

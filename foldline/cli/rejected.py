@@ -15,12 +15,11 @@ from rich.text import Text
 from foldline.cli.session import bus, command_settings, database, printable, run, show_json
 from foldline.rejections import Rejections
 from producers.publisher import Publisher
-from projections.catalogue import PROJECTIONS
+from projections.catalogue import projections_of
 from projections.rejected import RejectedEvents, RejectedPage
 from runtime.postgres import Connection
 from runtime.problems import Problem
 from schemas.positions import Position
-from schemas.streams import STREAMS
 from schemas.validation import InvalidFact
 
 T = TypeVar("T")
@@ -174,7 +173,8 @@ async def _list(
 
 
 def _events() -> RejectedEvents:
-    return RejectedEvents({known.name: known.schema for known in PROJECTIONS})
+    known = projections_of(command_settings().endpoints)
+    return RejectedEvents({projection.name: projection.schema for projection in known})
 
 
 def _not_installed() -> Problem:
@@ -187,7 +187,7 @@ def _place(event: str) -> tuple[str, int]:
         place = Position.parse(event if "/" in stream else f"{stream}/0:{sequence}")
     except InvalidFact:
         raise Problem(f"{event!r} is not an event like SESSIONS:77 or SESSIONS/3:77") from None
-    names = [one.name for one in STREAMS]
+    names = [one.name for one in command_settings().streams]
     if place.stream not in names:
         raise Problem(f"no stream {place.stream}: known are {', '.join(names)}")
     return place.stream, place.sequence

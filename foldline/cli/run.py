@@ -1,4 +1,4 @@
-"""`foldline api`, `consumer` and `sidecar`: one process of the line, configured by FOLDLINE_*."""
+"""`foldline api`, `consumer`, `sidecar` and `central`: one process of the line, configured by FOLDLINE_*."""
 
 from foldline.embedded.stack import resolve
 from runtime.settings import settings
@@ -25,3 +25,11 @@ def sidecar() -> None:
     from producers.sidecar.app import run  # noqa: PLC0415 - the other commands do without
 
     run(resolve(settings(), database=False))
+
+
+def central() -> None:
+    """Serve the jobs of all sites; beside it a consumer with the same FOLDLINE_SITES folds them."""
+    resolved = resolve(settings())
+    from foldline.central import run_central  # noqa: PLC0415 - the other commands do without
+
+    run_central(resolved)

@@ -17,7 +17,6 @@ from foldline.cli.session import bus, command_settings, printable, run
 from runtime.delivery import parse_delivery
 from runtime.problems import Problem
 from schemas.facts import published_subject
-from schemas.streams import STREAMS
 from schemas.subjects import overlaps, published_form, stored_form
 from schemas.times import format_time, parse_time
 from schemas.validation import InvalidFact
@@ -48,7 +47,7 @@ async def _tail(
         start = parse_time(since, "--since") if since else None
     except InvalidFact as exc:
         raise Problem(exc.details) from exc
-    bound = {stream.name: stream.subjects() for stream in STREAMS}
+    bound = {stream.name: stream.subjects() for stream in config.streams}
     names = [name for name, bind in bound.items() if any(overlaps(subjects, one) for one in bind)]
     if not names:
         held = ", ".join(one for of_stream in bound.values() for one in of_stream)

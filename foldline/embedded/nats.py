@@ -23,6 +23,15 @@ class Membership:
     members: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Federation:
+    """A server's place among sites: its JetStream domain, and the port where the hub takes leaves."""
+
+    domain: str
+    hub_port: int
+    is_hub: bool = False
+
+
 class NatsServer(Service):
     """A real nats-server whose acknowledgements mean synced to disk, unless `sync_always` is switched off.
 
@@ -42,6 +51,7 @@ class NatsServer(Service):
         sync_always: bool = True,
         server_name: str = "foldline",
         membership: Membership | None = None,
+        federation: Federation | None = None,
         user: str | None = None,
         password: str | None = None,
         binary: str | None = None,
@@ -57,6 +67,7 @@ class NatsServer(Service):
         self.sync_always = sync_always
         self.server_name = server_name
         self.membership = membership
+        self.federation = federation
         self.user, self.password = user, password
         self.binary = binary
         self.pid_file = pid_file
@@ -100,10 +111,13 @@ class NatsServer(Service):
             "jetstream {",
             f"  store_dir: {json.dumps(str(self.directory))}",
             *(["  sync_interval: always"] if self.sync_always else []),
+            *([f"  domain: {json.dumps(self.federation.domain)}"] if self.federation else []),
             "}",
         ]
         if self.membership is not None:
             lines += self._cluster(self.membership)
+        if self.federation is not None:
+            lines += self._leafnodes(self.federation)
         if self.user is not None:
             user, password = json.dumps(self.user), json.dumps(self.password or "")
             lines.append(f"authorization {{ user: {user}, password: {password} }}")
@@ -121,6 +135,16 @@ class NatsServer(Service):
             "  no_advertise: true",
             "}",
         ]
+
+    def _leafnodes(self, place: Federation) -> list[str]:
+        address = f"{_bracketed(reachable_host(self.host))}:{place.hub_port}"
+        if place.is_hub:
+            return [f"leafnodes {{ listen: {json.dumps(address)}, no_advertise: true }}"]
+        # Without the denials facts would cross the link as plain messages, and every site would store those
+        # of all others. The centre copies streams, which needs none of that.
+        denied = 'deny_exports: ["ev.>"], deny_imports: ["ev.>"]'
+        url = json.dumps(f"nats-leaf://{address}")
+        return [f'leafnodes {{ reconnect: "1s", remotes: [ {{ url: {url}, {denied} }} ] }}']
 
     def is_ready(self) -> bool:
         try:

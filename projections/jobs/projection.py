@@ -16,7 +16,7 @@ from runtime.pause import Pause
 from runtime.postgres import Connection
 from runtime.sql import in_schema, load_queries, read_sql
 from schemas.job_facts import JobFact
-from schemas.streams import JOBS
+from schemas.streams import JOBS, Stream
 
 _PACKAGE: Final = "projections.jobs"
 _NAMES: Final = [field.name for field in fields(Entity)]
@@ -27,15 +27,15 @@ _FETCH: Final = 500
 
 
 class JobsProjection(Projection[Entity, JobChanges]):
-    """Jobs with their subjobs, events and statistics, read from JOBS."""
+    """Jobs with their subjobs, events and statistics: of a site, or of a centre from every site's copy."""
 
     name = "jobs"
     version = 1
-    streams = (JOBS,)
     entity = "job"
 
-    def __init__(self, schema: str | None = None) -> None:
+    def __init__(self, schema: str | None = None, streams: tuple[Stream, ...] = (JOBS,)) -> None:
         super().__init__(schema)
+        self.streams = streams
         self._queries = load_queries(_PACKAGE, "queries.sql", schema=self.schema)
 
     def schema_sql(self) -> str:

@@ -1,0 +1,79 @@
+"""`foldline central`: the jobs of all sites, wired here and nowhere else."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+
+from api.central import central_router
+from api.health import identity_check, line_check, projection_check
+from api.job_health import database_check
+from api.jobs import job_views, jobs_router
+from api.reader import Reader
+from api.sites import Sites
+from foldline.web import surface
+from projections.jobs.views import PROJECTION
+from runtime import postgres
+from runtime.bus import close_bus, connect_bus
+from runtime.garbage import collect_rarely
+from runtime.http import JOBS
+from runtime.line import prepare_line
+from runtime.logs import set_up_logging
+from runtime.problems import Problem
+from runtime.progress import Progress
+from runtime.routes import add_routes
+from runtime.serving import Door, Served, serve
+from runtime.settings import Settings
+from runtime.starting import started
+
+logger = logging.getLogger("foldline.central")
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application; its lifespan connects to the centre's NATS and PostgreSQL, and raises Problem."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with await started(partial(_wire, app, settings), within=settings.connect_timeout):
+            yield
+
+    return surface("Foldline sites", JOBS, settings, lifespan=lifespan)
+
+
+async def _wire(app: FastAPI, settings: Settings) -> AsyncExitStack:
+    async with AsyncExitStack() as stack:
+        logger.info("connecting")
+        nc = await connect_bus(settings, name="foldline-central")
+        stack.push_async_callback(close_bus, nc)
+        await prepare_line(nc, settings)
+        await (await postgres.connect_with_retry(settings, name="foldline-central")).close()
+        pool = await stack.enter_async_context(postgres.pool(settings, name="foldline-central"))
+        progress = Progress(nc, pool)
+        await progress.start()
+        reader = Reader(settings, pool, progress)
+        sites = Sites(nc, settings)
+        await stack.enter_async_context(sites.run())
+        checks = {
+            "nats": line_check(nc, settings.streams),
+            "line": identity_check(reader, nc),
+            "database": database_check(reader),
+            "projection jobs": projection_check(reader, PROJECTION),
+        }
+        add_routes(app, jobs_router(reader, job_views(reader), sites), central_router(sites, checks))
+        return stack.pop_all()
+
+
+def run_central(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C. Raises Problem."""
+    if not settings.endpoints:
+        raise Problem("a centre needs to know its sites: fab1=http://…:18000,fab2=…", "FOLDLINE_SITES")
+    set_up_logging(settings)
+    collect_rarely()
+
+    def make() -> Served:
+        app = create_app(settings)
+        return Served([app], app.router.lifespan_context(app))
+
+    serve(settings.host, [Door(settings.central_port, "FOLDLINE_CENTRAL_PORT")], make)

@@ -1,0 +1,122 @@
+"""Two sites and their centre: everything arrives, nothing is mixed up, and whoever is cut off works on."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.control.verify import verify
+from projections.catalogue import projection_named
+from runtime.bus import close_bus, connect_bus
+from tests.federation import TwoSites
+from tests.jobs import job_event
+from tests.processes import Processes
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+async def two(
+    tmp_path: Path, new_database: Callable[..., str], processes: Processes
+) -> AsyncIterator[TwoSites]:
+    sites = TwoSites(tmp_path, new_database, processes)
+    try:
+        await sites.start()
+        yield sites
+    finally:
+        await sites.stop()
+
+
+async def standing(two: TwoSites, site: str) -> dict[str, Any]:
+    found: dict[str, Any] = (await two.centre.http.get("/v1/healthz")).json()["sites"][site]
+    return found
+
+
+async def test_everything_of_every_site_is_at_the_centre(two: TwoSites) -> None:
+    for site, place in two.sites.items():
+        await place.send(
+            *(job_event(f"J{n}", site=site, metadata={"n": n}) for n in range(10)),
+            job_event("J1", "finished", site=site, minute=1),
+            job_event("J1", "started", sub="s", site=site),
+        )
+        nc = await connect_bus(place.settings, name="test")
+        await nc.jetstream().publish(
+            f"ev.{site}.job.bare.started",
+            json.dumps(job_event("bare", site=site)).encode(),
+            headers={"Nats-Msg-Id": "one id at two sites"},
+        )
+        await close_bus(nc)
+    await two.converged()
+    for site in two.sites:
+        assert len(await two.centre.items(site=site)) == 11
+        assert [job["job_id"] for job in await two.centre.items(site=site, status="succeeded")] == ["J1"]
+        assert [job["job_id"] for job in await two.centre.items(site=site, **{"metadata.n": 3})] == ["J3"]
+        assert [one["subjob_id"] for one in await two.centre.items("/v1/subjobs", site=site)] == ["s"]
+    other = await two.sites["fab1"].http.post("/v1/ingest/events", json=job_event("J", site="fab2"))
+    assert (other.status_code, other.json()) == (
+        422,
+        {"detail": "site_id: this is fab1, events of fab2 go there"},
+    )
+    http = two.centre.http
+    for path in ("/v1/jobs", "/v1/subjobs"):
+        assert (await http.get(path)).status_code == 422
+        assert (await http.get(path, params={"site": "fab9"})).status_code == 404
+        assert (await http.get(path, params={"site": "fab1", "limit": 0})).status_code == 422
+    sites = (await http.get("/v1/sites")).json()
+    assert sites["count"] == 2
+    assert [(one["id"], one["endpoint"]) for one in sites["sites"]] == [
+        (site, str(place.http.base_url)) for site, place in two.sites.items()
+    ]
+    health = (await http.get("/v1/healthz")).json()
+    assert (health["status"], health["service"]) == ("ok", "central-api")
+    assert {site: one["status"] for site, one in health["sites"].items()} == {"fab1": "ok", "fab2": "ok"}
+    centre = two.centre.settings
+    nc = await connect_bus(centre, name="test")
+    found = await verify(projection_named("jobs", centre.endpoints), centre, nc)
+    await close_bus(nc)
+    assert (found.differences, found.rows["entity"]) == ([], 24)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(600)
+async def test_a_site_and_the_centre_are_cut_off(two: TwoSites) -> None:
+    """Each for a minute: both keep working meanwhile, then everything is the same again."""
+    numbers = iter(range(10**6))
+
+    async def report(*sites: str, seconds: float) -> None:
+        end = asyncio.get_running_loop().time() + seconds
+        while asyncio.get_running_loop().time() < end:
+            for site in sites:
+                number = next(numbers)
+                await two.sites[site].send(
+                    *(
+                        job_event(f"J{number % 50}", "progress", key=f"{number}-{n}", site=site)
+                        for n in range(20)
+                    )
+                )
+
+    await report("fab1", "fab2", seconds=5)
+    two.sites["fab2"].nats.kill()
+
+    async def degraded() -> bool:
+        return (await standing(two, "fab2"))["status"] == "degraded"
+
+    await wait_until(degraded, 20)
+    await report("fab1", seconds=60)
+    answer = (await two.centre.http.get("/v1/jobs", params={"site": "fab2"})).json()
+    assert answer["count"] > 0
+    assert (answer["site"]["status"], answer["site"]["error"]) == ("degraded", "Connection timeout")
+    assert (await standing(two, "fab1"))["status"] == "ok"
+    await asyncio.to_thread(two.sites["fab2"].nats.start)
+    await two.sites["fab2"].ready()
+    await report("fab1", "fab2", seconds=5)
+    await two.converged()
+    two.centre.nats.kill()
+    await report("fab1", "fab2", seconds=60)
+    await asyncio.to_thread(two.centre.nats.start)
+    await two.centre.ready()
+    await report("fab1", "fab2", seconds=5)
+    await two.converged()
+    assert (await standing(two, "fab1"))["lag_events"] == 0
