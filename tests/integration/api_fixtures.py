@@ -18,6 +18,7 @@ from api.routes import read_routers
 from foldline.embedded.postgres import PostgresServer
 from foldline.rejections import Rejections
 from producers.publisher import Publisher
+from projections.catalogue import PROJECTIONS
 from projections.install import install
 from projections.recorded import RawEvent, decode
 from projections.rejected import RejectedEvents
@@ -125,10 +126,11 @@ async def folded_line(server: PostgresServer) -> AsyncIterator[FoldedLine]:
     """An empty read model, whatever was there before."""
     conn = await connect(reader_settings(server), name="test-line")
     async with conn:
-        await conn.execute("drop schema if exists sessions cascade")
-        await conn.execute("drop schema if exists foldline cascade")
+        for schema in ("foldline", *(projection.schema for projection in PROJECTIONS)):
+            await conn.execute(f"drop schema if exists {schema} cascade".encode())
         await install_engine(conn)
-        await install(conn, SessionsProjection(), PARTITIONS)
+        for projection in PROJECTIONS:
+            await install(conn, projection, PARTITIONS)
         yield FoldedLine(conn)
 
 

@@ -108,6 +108,7 @@ async def test_ready_asks_nats_postgres_and_leases(api: Api, line: FoldedLine) -
             "nats": "ok",
             "line": "ok",
             "projection sessions": "0 of 16 partitions have a consumer",
+            "projection jobs": "0 of 16 partitions have a consumer",
         }
         await hold_leases(line.conn)
         assert (await client.get("/ready")).status_code == 200

@@ -54,8 +54,8 @@ def told(response: httpx.Response) -> list[tuple[str, Any]]:
 async def test_list_and_one(settings: Settings, nc: Client, db: Connection, api: httpx.AsyncClient) -> None:
     async with engine(settings):
         await filled(settings, nc, db)
-        (one,) = (await api.get(ROOT)).json()["projections"]
-        assert one["name"] == "sessions"
+        one, other = (await api.get(ROOT)).json()["projections"]
+        assert (one["name"], other["name"]) == ("sessions", "jobs")
         assert one["generations"][0]["role"] == "live"
         assert one["paused"] == {}
         again = (await api.get(SESSIONS)).json()
@@ -152,7 +152,7 @@ async def test_a_pause_outlives_a_restart(
     async with engine(settings, owner="restarted"):
         # Liveness is not paused: when it has passed, the projection could have.
         await model.passed("S1", later, follower="liveness")
-        (one,) = (await api.get(ROOT)).json()["projections"]
+        one, _ = (await api.get(ROOT)).json()["projections"]
         assert one["paused"] == {"looking at a bug": list(range(settings.partitions))}
         assert await model.events("S1") == []
         assert (await api.post(f"{SESSIONS}/resume")).json() == {"resumed": settings.partitions}

@@ -101,7 +101,8 @@ async def owners(db: Connection) -> dict[str, int]:
 
 async def test_who_is_cut_off_from_nats_gives_its_partitions_up(own_nats: NatsServer, database: str) -> None:
     own = line_settings(own_nats, database, lease_ttl=1.0)
-    all_held, none_held = {"sessions": 16, "liveness": 16}, {"sessions": 0, "liveness": 0}
+    names = ("sessions", "jobs", "liveness")
+    all_held, none_held = dict.fromkeys(names, 16), dict.fromkeys(names, 0)
     async with engine(own) as followers, await connect(own, name="test") as db:
         model = Model(db)
 
@@ -123,7 +124,7 @@ async def test_who_is_cut_off_from_nats_gives_its_partitions_up(own_nats: NatsSe
         await owned_as(none_held)
         cursor = await db.execute("select count(*) from foldline.replica")
         assert await cursor.fetchone() == (0,)  # nobody counts it when shares are computed
-        assert [follower.leases.held for follower in followers] == [{}, {}]
+        assert [follower.leases.held for follower in followers] == [{}, {}, {}]
         own_nats.start()
         await owned_as(all_held)
         await one_fact()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from projections.install import install
-from projections.projection import Key, Projection
+from projections.projection import Projection, StateKey
 from projections.recorded import Recorded
 from runtime.postgres import Connection
 from schemas.session_facts import SessionEvent
@@ -28,10 +28,10 @@ class Numbers(Projection[int, list[Any]]):
     def schema_sql(self) -> str:
         return f"create table {self.schema}.number (seq bigint primary key, part int, n int)"
 
-    def needs_state(self, event: Recorded) -> bool:
-        return False
+    def needs(self, event: Recorded) -> tuple[StateKey, ...]:
+        return ()
 
-    async def load(self, conn: Connection, keys: Iterable[Key]) -> dict[Key, int]:
+    async def load(self, conn: Connection, keys: Iterable[StateKey]) -> dict[StateKey, int]:
         return {}
 
     def weight(self, state: Any) -> int:
@@ -40,11 +40,13 @@ class Numbers(Projection[int, list[Any]]):
     def changes(self) -> list[Any]:
         return []
 
-    def fold(self, states: dict[Key, int | None], event: Recorded, changes: list[Any]) -> None:
+    def fold(self, states: dict[StateKey, int | None], event: Recorded, changes: list[Any]) -> None:
         assert isinstance(event.body, SessionEvent)
         changes.append((event.sequence, event.partition, event.body.name))
 
-    async def write(self, conn: Connection, states: Mapping[Key, int | None], changes: list[Any]) -> None:
+    async def write(
+        self, conn: Connection, states: Mapping[StateKey, int | None], changes: list[Any]
+    ) -> None:
         for row in changes:
             await conn.execute(f"insert into {self.schema}.number values (%s, %s, %s::text::int)", row)
 
