@@ -1,25 +1,29 @@
-"""`foldline up`: the whole line in one directory."""
+"""`foldline up`: the whole line in one directory, or several sites and their centre."""
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from foldline.embedded.layout import CLOSED, Layout
 from foldline.embedded.lock import DirectoryLock
 from foldline.embedded.pidfile import end_leftovers
+from foldline.embedded.service import Service
 from foldline.embedded.stack import Stack
 from foldline.embedded.stop_signals import StopSignals
 from foldline.embedded.supervisor import Supervisor
-from foldline.parts import Commands, Parts, Say, compose
+from foldline.parts import Commands, Parts, Say, Wishes, compose
+from foldline.sites import compose_sites
 from runtime.settings import Settings
 
-Ready = Callable[[Stack, Path], None]
+Ready = Callable[[Sequence[Stack], Path], None]
 
 
 def up(
     settings: Settings,
     *,
+    sites: Sequence[str] = (),
     ephemeral: bool = False,
     overrides: Mapping[str, str] | None = None,
     say: Say,
@@ -29,8 +33,9 @@ def up(
 ) -> None:
     """Run until asked to stop; `ready` is called once, when every part answers. Raises Problem.
 
-    `overrides` are variables the workers get on top of our own environment. The directory of an `ephemeral`
-    run is a temporary one, removed at the end. With `servers_only` no consumer and no API is started.
+    With `sites` these and their centre, whose stack comes first. `overrides` are variables the workers get on
+    top of our own environment. The directory of an `ephemeral` run is a temporary one, removed at the end.
+    With `servers_only` no consumer and no API is started.
     """
     temporary = Path(tempfile.mkdtemp(prefix="foldline-")) if ephemeral else None
     layout = Layout.of(temporary or settings.data_dir)
@@ -38,31 +43,43 @@ def up(
         if temporary:
             temporary.chmod(CLOSED)
         layout.create()
-        with DirectoryLock(layout.lock), StopSignals() as signals:
-            if ended := end_leftovers(layout.run):
-                say(f"ended what an earlier start left running: {', '.join(ended)}")
-            parts = compose(
-                settings, layout, overrides=overrides or {}, say=say, commands=commands or Commands()
+        with ExitStack() as stack:
+            stack.enter_context(DirectoryLock(layout.lock))
+            signals = stack.enter_context(StopSignals())
+            _end_leftovers(layout, say)
+            wishes = Wishes(overrides=overrides or {}, say=say, commands=commands or Commands())
+            members = (
+                compose_sites(settings, layout, sites, wishes)
+                if sites
+                else [compose(settings, layout, wishes)]
             )
-            parts.stack.save(layout.stack)
-            try:
-                _supervise(
-                    parts,
-                    signals,
-                    settings.connect_timeout,
-                    say,
-                    lambda: ready(parts.stack, layout.root),
-                    servers_only=servers_only,
-                )
-            finally:
-                layout.stack.unlink(missing_ok=True)
+            for member in members:
+                if sites:
+                    member.layout.create()
+                    stack.enter_context(DirectoryLock(member.layout.lock))
+                    _end_leftovers(member.layout, say)
+                member.stack.save(member.layout.stack)
+                stack.callback(member.layout.stack.unlink, missing_ok=True)
+            _supervise(
+                members,
+                signals,
+                settings.connect_timeout,
+                say,
+                lambda: ready([member.stack for member in members], layout.root),
+                servers_only=servers_only,
+            )
     finally:
         if temporary:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _end_leftovers(layout: Layout, say: Say) -> None:
+    if ended := end_leftovers(layout.run):
+        say(f"ended what an earlier start left running: {', '.join(ended)}")
+
+
 def _supervise(
-    parts: Parts,
+    members: Sequence[Parts],
     signals: StopSignals,
     timeout: float,
     say: Say,
@@ -70,16 +87,19 @@ def _supervise(
     *,
     servers_only: bool,
 ) -> None:
-    stop_servers = [[server] for server in parts.servers]
+    servers: list[Service] = [server for member in members for server in member.servers]
+    consumers = [consumer for member in members for consumer in member.consumers]
+    surfaces = [surface for member in members for surface in member.surfaces]
+    last = [[server] for server in servers]
     supervisor = Supervisor(
-        [parts.servers] if servers_only else [parts.servers, [*parts.consumers, *parts.surfaces]],
-        stop_servers if servers_only else [parts.surfaces, parts.consumers, *stop_servers],
+        [servers] if servers_only else [servers, [*consumers, *surfaces]],
+        last if servers_only else [surfaces, consumers, *last],
         signals=signals,
         say=say,
     )
     if not servers_only:
-        count = len(parts.consumers)
-        say(f"starting {count} consumer{'s' * (count > 1)}, the API and a sidecar")
+        names = ", ".join(surface.name for surface in surfaces)
+        say(f"starting {len(consumers)} consumer{'s' * (len(consumers) > 1)}, {names}")
     try:
         if supervisor.start(timeout):
             ready()

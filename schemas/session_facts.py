@@ -83,6 +83,9 @@ class SessionMetric(FactBody):
 class SessionHeartbeat(FactBody):
     """The application is alive. Of several only the newest counts, by the time the line stored it."""
 
+    host_only: bool = False
+    """Its machine is awake, and this tells nothing of the application: a hang goes on."""
+
 
 class SessionEnded(FactBody):
     """The application ended the session in order."""

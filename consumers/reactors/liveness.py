@@ -23,10 +23,10 @@ from projections.recorded import RawEvent, Recorded, decode
 from projections.sessions.liveness import OpenSession, hung_sessions, sessions_of_machine
 from runtime.postgres import Connection
 from runtime.progress import Progress
-from schemas.facts import Fact
+from schemas.facts import Fact, parse_fact
 from schemas.positions import Position
 from schemas.recovery import machine_returned, recovered
-from schemas.session_facts import HUNG, SessionCreated, SessionEvent
+from schemas.session_facts import HUNG, SessionCreated, SessionEvent, SessionHeartbeat
 from schemas.streams import HEARTBEATS, SESSIONS
 from schemas.subjects import partition_of
 from schemas.validation import InvalidFact
@@ -80,10 +80,11 @@ class Liveness:
         await self._passed([Position(e.stream, e.partition, e.sequence) for e in hangs])
         for event in hangs:
             # The heartbeat may have come by in an earlier batch: the line has the newest.
-            if beat := await newest_heartbeat(self._nc, event.key, self._partitions):
+            beat = await newest_heartbeat(self._nc, event.key, self._partitions)
+            if beat and _is_of_application(beat.body):
                 beats[event.key] = beat.stored_at
         for event in events:
-            if event.stream == HEARTBEATS.name:
+            if event.stream == HEARTBEATS.name and not cast(SessionHeartbeat, event.body).host_only:
                 beats[event.key] = max(beats.get(event.key, event.stored_at), event.stored_at)
         if not beats:
             return
@@ -176,6 +177,13 @@ def _may_matter(raw: RawEvent) -> bool:
 
 def _is_hang(event: Recorded) -> bool:
     return event.subject.fact == "event" and cast(SessionEvent, event.body).name == HUNG
+
+
+def _is_of_application(heartbeat: bytes) -> bool:
+    try:
+        return not cast(SessionHeartbeat, parse_fact("session", "heartbeat", heartbeat)).host_only
+    except InvalidFact:
+        return False  # the projector records it
 
 
 def _machine(event: Recorded) -> str:

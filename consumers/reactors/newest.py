@@ -1,6 +1,7 @@
 """The newest stored message of a subject: what a judgement asks the line itself."""
 
 import asyncio
+from base64 import b64decode
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -18,11 +19,12 @@ _NO_MESSAGE: Final = 10037
 
 
 class Newest(NamedTuple):
-    """Where the newest message of a subject stands, when it was stored, and which fact it is."""
+    """Where the newest message of a subject stands, when it was stored, which fact it is, and its body."""
 
     sequence: int
     stored_at: datetime
     fact: str
+    body: bytes
 
 
 async def newest_heartbeat(nc: Client, key: Key, partitions: int) -> Newest | None:
@@ -56,4 +58,9 @@ async def _newest(nc: Client, stream: str, stored_filter: str) -> Newest | None:
             return None
         raise NotYet(f"cannot read {stream}: {error.get('description', error)}")
     message = answer["message"]
-    return Newest(message["seq"], parse_time(message["time"]), message["subject"].rpartition(".")[2])
+    return Newest(
+        message["seq"],
+        parse_time(message["time"]),
+        message["subject"].rpartition(".")[2],
+        b64decode(message.get("data", "")),
+    )

@@ -1,5 +1,7 @@
 """`foldline up`: everything, in one directory."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +35,15 @@ def up(
     nats_monitor_port: Annotated[
         int | None, typer.Option(help="FOLDLINE_NATS_MONITOR_PORT; likewise.")
     ] = None,
+    sites: Annotated[
+        str | None,
+        typer.Option(
+            help="Names such as fab1,fab2: these sites and their centre. Site i has all ports plus i."
+        ),
+    ] = None,
+    central_port: Annotated[
+        int | None, typer.Option(help="FOLDLINE_CENTRAL_PORT; 0 picks a free one.")
+    ] = None,
     servers_only: Annotated[
         bool,
         typer.Option("--servers-only", help="No consumers and no API: for commands that mend something."),
@@ -41,7 +52,8 @@ def up(
 ) -> None:
     """Run NATS, PostgreSQL, consumers and the API until Ctrl-C. Other settings: FOLDLINE_*."""
     try:
-        from foldline.up import up as run_up  # noqa: PLC0415 - needs what only the `embedded` extra installs
+        from foldline.sites import site_names  # noqa: PLC0415 - needs what only the `embedded` extra installs
+        from foldline.up import up as run_up  # noqa: PLC0415 - likewise
     except ModuleNotFoundError as exc:
         raise Problem(f"no {exc.name}: install foldline[embedded]") from exc
 
@@ -53,20 +65,26 @@ def up(
         "jobs_port": jobs_port,
         "sidecar_port": sidecar_port,
         "daemon_port": daemon_port,
+        "central_port": central_port,
         "nats_port": nats_port,
         "nats_monitor_port": nats_monitor_port,
     }
     given = {key: value for key, value in given.items() if value is not None}
     progress = Console(stderr=True, highlight=False)
 
-    def ready(stack: Stack, directory: Path) -> None:
+    def ready(stacks: Sequence[Stack], directory: Path) -> None:
+        shown = [_shown(stack) for stack in stacks]
         if as_json:
-            typer.echo(_shown(stack).model_dump_json())
-        else:
-            _show(_shown(stack), directory)
+            told = [stack.model_dump(mode="json", exclude_none=True) for stack in shown]
+            typer.echo(json.dumps({"centre": told[0], "sites": told[1:]} if sites else told[0]))
+            return
+        for stack in shown:
+            _show(stack, directory / (stack.site or ""))
+        Console(highlight=False).print("ready")
 
     run_up(
         Settings(**given),
+        sites=site_names(sites) if sites is not None else (),
         ephemeral=ephemeral,
         overrides={f"FOLDLINE_{key.upper()}": str(value) for key, value in given.items()},
         say=lambda line: progress.print(line, soft_wrap=True, markup=False),
@@ -86,9 +104,11 @@ def _shown(stack: Stack) -> Stack:
 
 
 def _show(stack: Stack, directory: Path) -> None:
-    rows = {
+    told = {
+        "Site": stack.site,
         "API": stack.api_url,
         "Jobs": stack.jobs_url,
+        "Jobs of all sites": stack.central_url,
         "Sidecar": stack.sidecar_url,
         "Session daemon": stack.daemon_url,
         "NATS": stack.nats_url,
@@ -96,6 +116,7 @@ def _show(stack: Stack, directory: Path) -> None:
         "PostgreSQL": stack.database_url,
         "Data": str(directory),
     }
+    rows = {name: value for name, value in told.items() if value is not None}
     console = Console(highlight=False)
     # An address cut at 80 columns cannot be copied: a narrow terminal may wrap it instead.
     console.width = max(console.width, max(map(len, rows.values())) + 24)
@@ -103,4 +124,3 @@ def _show(stack: Stack, directory: Path) -> None:
     for name, value in rows.items():
         table.add_row(name, value)
     console.print(table)
-    console.print("ready")

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError, computed_field
 
 from foldline.embedded.layout import Layout
 from foldline.embedded.lock import is_held
@@ -12,69 +12,70 @@ from foldline.embedded.ports import reachable_host
 from runtime.problems import Problem
 from runtime.settings import Settings
 
-_ADDRESSES = {
-    "nats_url",
-    "nats_monitor_url",
-    "database_url",
-    "host",
-    "api_port",
-    "jobs_port",
-    "sidecar_port",
-    "daemon_port",
-}
+_URLS = {"api_url", "jobs_url", "sidecar_url", "daemon_url", "central_url"}
+_OWN = {"pid", *_URLS}
 
 
 class Stack(BaseModel, frozen=True):
-    """The addresses of a running `foldline up`, as it wrote them under its data directory."""
+    """The addresses of a running `foldline up`, as it wrote them under its data directory.
+
+    Every field but the process is a setting; what is None is not part of this stack.
+    """
 
     nats_url: str
     nats_monitor_url: str | None
     database_url: str
     host: str
-    api_port: int
-    jobs_port: int
-    sidecar_port: int
-    daemon_port: int
-    api_url: str
-    jobs_url: str
-    sidecar_url: str
-    daemon_url: str
-    pid: int
+    api_port: int | None = None
+    jobs_port: int | None = None
+    sidecar_port: int | None = None
+    daemon_port: int | None = None
+    central_port: int | None = None
+    site: str | None = None
+    own_site_only: bool | None = None
+    sites: str | None = None
+    pid: int = Field(default_factory=os.getpid)
 
-    @classmethod
-    def of(
-        cls,
-        *,
-        nats_url: str,
-        nats_monitor_url: str | None,
-        database_url: str,
-        host: str,
-        api_port: int,
-        jobs_port: int,
-        sidecar_port: int,
-        daemon_port: int,
-    ) -> "Stack":
-        """The stack of this process."""
-        return cls(
-            nats_url=nats_url,
-            nats_monitor_url=nats_monitor_url,
-            database_url=database_url,
-            host=host,
-            api_port=api_port,
-            jobs_port=jobs_port,
-            sidecar_port=sidecar_port,
-            daemon_port=daemon_port,
-            api_url=f"http://{reachable_host(host)}:{api_port}",
-            jobs_url=f"http://{reachable_host(host)}:{jobs_port}",
-            sidecar_url=f"http://{reachable_host(host)}:{sidecar_port}",
-            daemon_url=f"http://{reachable_host(host)}:{daemon_port}",
-            pid=os.getpid(),
-        )
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def api_url(self) -> str | None:
+        """Sessions and operations."""
+        return self._url(self.api_port)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def jobs_url(self) -> str | None:
+        """Jobs of this site."""
+        return self._url(self.jobs_port)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def sidecar_url(self) -> str | None:
+        """The ingest endpoints of this host."""
+        return self._url(self.sidecar_port)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def daemon_url(self) -> str | None:
+        """The session daemon of this host."""
+        return self._url(self.daemon_port)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def central_url(self) -> str | None:
+        """Jobs of all sites."""
+        return self._url(self.central_port)
+
+    def _url(self, port: int | None) -> str | None:
+        return None if port is None else f"http://{reachable_host(self.host)}:{port}"
+
+    def settings(self) -> dict[str, Any]:
+        """Its addresses as settings."""
+        return self.model_dump(exclude=_OWN, exclude_none=True)
 
     def environment(self) -> dict[str, str]:
         """The same for a child, as the variables it reads."""
-        addresses = self.model_dump(include=_ADDRESSES, exclude_none=True)
-        return {f"FOLDLINE_{key.upper()}": str(value) for key, value in addresses.items()}
+        return {f"FOLDLINE_{key.upper()}": str(value) for key, value in self.settings().items()}
 
     def save(self, path: Path) -> None:
         """Readable by its owner only: an address may hold a password."""
@@ -103,7 +104,7 @@ def resolve(settings: Settings, *, database: bool = True) -> Settings:
     """
     found: dict[str, Any] = {}
     if stack := load_stack(settings.data_dir):
-        addresses = stack.model_dump(include=_ADDRESSES)
+        addresses = stack.settings()
         found = {key: value for key, value in addresses.items() if key not in settings.model_fields_set}
     resolved = settings.model_copy(update=found)
     if database and resolved.database_url is None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
@@ -17,9 +17,10 @@ from runtime.http import HttpProblem, session_not_found, unavailable
 from runtime.openapi import request_body
 from runtime.routes import DirectRoute
 from schemas.errors import SessionError
+from schemas.facts import parse_fact
 from schemas.positions import Position
 from schemas.recovery import recovered
-from schemas.session_facts import documented_body
+from schemas.session_facts import SessionHeartbeat, documented_body
 from schemas.subjects import Subject, is_token
 
 logger = logging.getLogger("foldline.http")
@@ -93,7 +94,7 @@ def _body_of(fact: str) -> dict[str, Any]:
 
 def _fact_route(surface: WriteSurface, fact: str) -> Endpoint:
     async def write(id: str, request: Request) -> Response:  # noqa: A002 - the document's name for it
-        position, wishes = await _write(surface, id, fact, request)
+        position, wishes, _ = await _write(surface, id, fact, request)
         return await surface.answer(_WRITTEN, positions=[position], wait=wishes.wait)
 
     return write
@@ -101,8 +102,9 @@ def _fact_route(surface: WriteSurface, fact: str) -> Endpoint:
 
 def _heartbeat_route(surface: WriteSurface) -> Endpoint:
     async def beat(id: str, request: Request) -> Response:  # noqa: A002 - the document's name for it
-        position, wishes = await _write(surface, id, "heartbeat", request)
-        recovery = await _recover(surface, id)
+        position, wishes, body = await _write(surface, id, "heartbeat", request)
+        host_only = cast(SessionHeartbeat, parse_fact("session", "heartbeat", body)).host_only
+        recovery = None if host_only else await _recover(surface, id)
         positions = [position, *([recovery] if recovery else [])]
         return await surface.answer(_WRITTEN, positions=positions, wait=wishes.wait)
 
@@ -111,7 +113,7 @@ def _heartbeat_route(surface: WriteSurface) -> Endpoint:
 
 async def _write(
     surface: WriteSurface, session_id: str, fact: str, request: Request
-) -> tuple[Position, Wishes]:
+) -> tuple[Position, Wishes, bytes]:
     settings = surface.settings
     wishes = Wishes.of(request.headers, settings)
     body = await read_body(request, settings.max_body)
@@ -132,7 +134,7 @@ async def _write(
     if not exists:
         raise session_not_found(session_id)
     ack = await surface.publish(valid)
-    return ack.position, wishes
+    return ack.position, wishes, body
 
 
 async def _recover(surface: WriteSurface, session_id: str) -> Position | None:

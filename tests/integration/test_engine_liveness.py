@@ -87,6 +87,19 @@ async def test_a_heartbeat_ends_a_hang_once(scene: Scene) -> None:
     assert await scene.model.events("S1") == [HUNG, RECOVERED, HUNG, RECOVERED]
 
 
+async def test_a_heartbeat_of_the_host_alone_ends_no_hang(scene: Scene) -> None:
+    await scene.line.created("S1")
+    await scene.hang("S1")
+    sequence = await scene.line.put("heartbeat", "S1", {"host_only": True})
+    await scene.model.passed("S1", sequence, "HEARTBEATS", follower="liveness")
+    await scene.settled()
+    assert await scene.model.events("S1") == [HUNG]
+    assert (await scene.session("S1"))["active"] is True
+    await scene.beat("S1")
+    await scene.settled()
+    assert await scene.model.events("S1") == [HUNG, RECOVERED]
+
+
 async def test_a_heartbeat_from_before_the_hang_does_not(scene: Scene) -> None:
     await scene.line.created("S1")
     await scene.beat("S1")

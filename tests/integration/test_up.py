@@ -48,7 +48,7 @@ def test_two_starts_share_the_data_and_stop_cleanly(tmp_path: Path) -> None:
         assert stat.S_IMODE((data / "postgres").stat().st_mode) == 0o700
         query(stack, "create table kept as select 42 as answer")
         names = {path.stem for path in (data / "run").glob("*.pid")}
-        assert names == {"nats", "postgres", "api", "consumer-1", "consumer-2"}
+        assert names == {"nats", "postgres", "api", "sidecar", "consumer-1", "consumer-2"}
         run.press_ctrl_c()
         code, said = run.end()
         assert code == 0, said
@@ -237,7 +237,7 @@ def test_servers_that_run_already_are_used(tmp_path: Path) -> None:
             same = ("nats_url", "nats_monitor_url", "database_url")
             assert {key: used[key] for key in same} == {key: stack[key] for key in same}
             names = {path.stem for path in (tmp_path / "second" / "run").glob("*.pid")}
-            assert names == {"api", "consumer-1"}
+            assert names == {"api", "sidecar", "consumer-1"}
             assert second.stop()[0] == 0
         assert answers(stack)
         assert first.stop()[0] == 0

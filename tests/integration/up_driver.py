@@ -5,6 +5,7 @@ Arguments: data directory, then flags. `api-fails`: the API ends at once. `deaf`
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from foldline.embedded.stack import Stack
@@ -42,8 +43,8 @@ def main() -> int:
     """As `foldline up`, with exit code 1 and one line for a Problem."""
     folder, *flags = sys.argv[1:]
 
-    def ready(stack: Stack, directory: Path) -> None:
-        sys.stdout.write(stack.model_dump_json() + f"\n{directory}\n")
+    def ready(stacks: Sequence[Stack], directory: Path) -> None:
+        sys.stdout.write(stacks[0].model_dump_json() + f"\n{directory}\n")
         sys.stdout.flush()
 
     try:

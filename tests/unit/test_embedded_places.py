@@ -80,7 +80,7 @@ def test_the_lock_is_seen_while_it_is_held(tmp_path: Path) -> None:
 
 
 def a_stack() -> Stack:
-    return Stack.of(
+    return Stack(
         nats_url="nats://127.0.0.1:1",
         nats_monitor_url=None,
         database_url="postgresql://x",

@@ -58,7 +58,7 @@ class SessionFacts:
     def heartbeat(self, session_id: str) -> Fact:
         """The machine is awake. A level: nobody remembers its id."""
         subject = Subject(self.site, "session", session_id, "heartbeat")
-        return checked_fact(subject, b"{}", now=self.now())
+        return checked_fact(subject, b'{"host_only":true}', now=self.now())
 
     def hung(self, record: Record, silence: float) -> Fact:
         """The application has been silent for `silence` seconds."""

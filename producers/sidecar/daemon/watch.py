@@ -65,16 +65,13 @@ class Watch:
         await _each(silent, _alone(self._tell_hang))
 
     async def beat(self) -> None:
-        """Send the heartbeats that are due; none of a hung session, for on the line it would end the hang."""
+        """Send the heartbeats that are due. They tell of the host alone: a hang goes on."""
         now = time.monotonic()
         due = [
             session
             for session in self._sessions.live()
-            if not session.record.hung
-            and (
-                session.beaten_at is None
-                or now - session.beaten_at >= self._settings.daemon_heartbeat_interval
-            )
+            if session.beaten_at is None
+            or now - session.beaten_at >= self._settings.daemon_heartbeat_interval
         ]
         for session in await self._pulse.send(due):
             session.beaten_at = now
