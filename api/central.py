@@ -8,12 +8,12 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 
-from api.health import Check, ask_all
+from api.health import Check, Refresh, ask_all
 from api.sites import Sites
 from runtime.routes import DirectRoute
 
 
-def central_router(sites: Sites, checks: Mapping[str, Check]) -> APIRouter:
+def central_router(sites: Sites, checks: Mapping[str, Check], refresh: Refresh) -> APIRouter:
     """`/v1/sites`, `/v1/healthz` and `/metrics`."""
     router = APIRouter(tags=["sites"], route_class=DirectRoute)
 
@@ -40,6 +40,7 @@ def central_router(sites: Sites, checks: Mapping[str, Check]) -> APIRouter:
     @router.get("/metrics")
     async def metrics(request: Request) -> Response:
         """What this process counts, for Prometheus."""
+        await refresh()
         text = await asyncio.to_thread(generate_latest)
         return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 
-from api.health import Check, ask_all
+from api.health import Check, Refresh, ask_all
 from api.reader import Reader
 
 
-def job_health_router(checks: Mapping[str, Check], service: str) -> APIRouter:
+def job_health_router(checks: Mapping[str, Check], service: str, refresh: Refresh) -> APIRouter:
     """`status` is `ok` when everything it needs answered, else `degraded` with the reasons, and 503."""
     router = APIRouter(tags=["operations"])
 
@@ -34,6 +34,7 @@ def job_health_router(checks: Mapping[str, Check], service: str) -> APIRouter:
     @router.get("/metrics")
     async def metrics() -> Response:
         """What this process counts, for Prometheus."""
+        await refresh()
         text = await asyncio.to_thread(generate_latest)
         return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 

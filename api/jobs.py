@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from api import cursor, tables
 from api.answers import with_position
+from api.job_numbers import reading
 from api.params import Query, Text, bad_parameter, documented, read_query
 from api.reader import Reader
 from api.sites import Sites
@@ -117,7 +118,10 @@ def jobs_router(reader: Reader, views: JobViews, sites: Sites | None = None) -> 
         after = query.after(kind)
         standing = None if sites is None else sites.one(query.site)
         await reader.settle(PROJECTION, request.headers)
-        page = await reader.read(lambda conn: views.page(conn, kind, filters, limit=query.limit, after=after))
+        with reading("entity"):
+            page = await reader.read(
+                lambda conn: views.page(conn, kind, filters, limit=query.limit, after=after)
+            )
         following = None if page.after is None else cursor.encode(kind, *page.after)
         headers = with_position(page.position)
         if (table := tables.wanted(request.headers.get("accept", ""))) is not None:
@@ -154,9 +158,10 @@ def jobs_router(reader: Reader, views: JobViews, sites: Sites | None = None) -> 
         filters = JobFilters(
             since=query.from_, until=query.to, site=query.site, app_id=query.app_id, app_name=query.app_name
         )
-        items, position = await reader.read(
-            lambda conn: views.stats(conn, query.every, filters, limit=query.limit)
-        )
+        with reading("tally"):
+            items, position = await reader.read(
+                lambda conn: views.stats(conn, query.every, filters, limit=query.limit)
+            )
         body = to_json({"items": items, "count": len(items)})
         return Response(body, headers=with_position(position), media_type="application/json")
 
@@ -167,13 +172,14 @@ def jobs_router(reader: Reader, views: JobViews, sites: Sites | None = None) -> 
         await reader.settle(PROJECTION, request.headers)
         if "\x00" in job_id:
             raise _unknown(job_id)
-        sites, position = await reader.read(lambda conn: views.sites(conn, job_id, query.site))
-        if not sites:
+        places, position = await reader.read(lambda conn: views.sites(conn, job_id, query.site))
+        if not places:
             raise _unknown(job_id)
-        if len(sites) > 1:
-            details = f"{job_id} exists at the sites {', '.join(sites)}: add ?site="
+        if len(places) > 1:
+            details = f"{job_id} exists at the sites {', '.join(places)}: add ?site="
             raise HttpProblem(409, "Ambiguous job ID", details, headers=with_position(position))
-        found = await reader.read(lambda conn: views.job(conn, job_id, sites[0]))
+        with reading("event"):
+            found = await reader.read(lambda conn: views.job(conn, job_id, places[0]))
         if found is None:  # it expired in between
             raise _unknown(job_id)
         return Response(to_json(found), headers=with_position(position), media_type="application/json")

@@ -45,6 +45,11 @@ class Reader:
         self._exports = asyncio.Semaphore(_EXPORTS)
         self._pages = asyncio.Semaphore(max(1, settings.pool_size // 2))
 
+    def connections(self) -> tuple[int, int]:
+        """How many the pool has, and how many of them are idle."""
+        stats = self._pool.get_stats()
+        return stats.get("pool_size", 0), stats.get("pool_available", 0)
+
     async def settle(self, projection: str, headers: Mapping[str, str]) -> None:
         """Wait until the projection passed what the request wrote. Raises HttpProblem (400, 503)."""
         positions = wanted_positions(headers, self.settings)

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from api.central import central_router
 from api.health import identity_check, line_check, projection_check
 from api.job_health import database_check
+from api.job_numbers import JobNumbers
 from api.jobs import job_views, jobs_router
 from api.reader import Reader
 from api.sites import Sites
@@ -55,13 +56,16 @@ async def _wire(app: FastAPI, settings: Settings) -> AsyncExitStack:
         reader = Reader(settings, pool, progress)
         sites = Sites(nc, settings)
         await stack.enter_async_context(sites.run())
+        views = job_views(reader)
+        numbers = JobNumbers(reader, views)
+        stack.enter_context(numbers.shown())
         checks = {
             "nats": line_check(nc, settings.streams),
             "line": identity_check(reader, nc),
             "database": database_check(reader),
             "projection jobs": projection_check(reader, PROJECTION),
         }
-        add_routes(app, jobs_router(reader, job_views(reader), sites), central_router(sites, checks))
+        add_routes(app, jobs_router(reader, views, sites), central_router(sites, checks, numbers.refresh))
         return stack.pop_all()
 
 

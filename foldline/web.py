@@ -15,6 +15,7 @@ from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from api import lag
 from api.health import Check, identity_check, line_check
 from api.job_health import database_check, job_health_router
+from api.job_numbers import JobNumbers
 from api.job_stream import job_stream_router
 from api.jobs import job_views, jobs_router
 from api.lag import LagMeter
@@ -37,6 +38,7 @@ from runtime import postgres
 from runtime.bus import close_bus, connect_bus
 from runtime.garbage import collect_rarely
 from runtime.http import JOBS, SESSIONS, Envelope, install_error_handlers
+from runtime.http_metrics import Measured
 from runtime.line import prepare_line
 from runtime.logs import set_up_logging
 from runtime.progress import Progress
@@ -82,6 +84,8 @@ def surface(title: str, envelope: Envelope, settings: Settings, lifespan: Any = 
     # No redirects for trailing slashes: the documented paths, and 404 for any other.
     app = FastAPI(title=title, lifespan=lifespan, redirect_slashes=False, telemetry=_NO_TELEMETRY)
     install_error_handlers(app, envelope)
+    if envelope is JOBS:
+        app.add_middleware(Measured)
     if settings.otlp_endpoint:
         FastAPIInstrumentor.instrument_app(
             app,
@@ -156,12 +160,17 @@ async def _jobs(on: _Connected, stack: AsyncExitStack) -> list[APIRouter]:
     """Jobs of this site."""
     live = Live(on.nc, on.reader, JOBS_STREAM.name)
     await stack.enter_async_context(live.run())
-    surface = JobSurface(publisher=on.publisher, progress=on.progress, settings=on.settings, now=_now)
+    views = job_views(on.reader)
+    numbers = JobNumbers(on.reader, views)
+    stack.enter_context(numbers.shown())
+    ingest = JobSurface(publisher=on.publisher, progress=on.progress, settings=on.settings, now=_now)
     return [
-        job_events_router(surface),
+        job_events_router(ingest),
         job_stream_router(live),
-        jobs_router(on.reader, job_views(on.reader)),
-        job_health_router(_checks(on) | {"database": database_check(on.reader)}, "local-api"),
+        jobs_router(on.reader, views),
+        job_health_router(
+            _checks(on) | {"database": database_check(on.reader)}, "local-api", numbers.refresh
+        ),
     ]
 
 

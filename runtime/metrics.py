@@ -84,3 +84,21 @@ LIVE_READERS: Final = Gauge("foldline_live_readers", "Clients that read a live s
 LAG_SECONDS: Final = Gauge(
     "foldline_lag_seconds", "Age of the last event folded when its batch was committed.", ["follower"]
 )
+
+# The jobs surfaces: the names of the jobs reference's existing dashboards.
+HTTP_REQUESTS: Final = Counter(
+    "http_requests", "Requests to a jobs surface.", ["method", "endpoint", "status"]
+)
+HTTP_SECONDS: Final = Histogram(
+    "http_request_duration_seconds", "Until the answer began, seconds.", ["method", "endpoint"]
+)
+DB_OPERATIONS: Final = Counter("db_operations", "Reads of a jobs surface.", ["operation", "table", "status"])
+DB_SECONDS: Final = Histogram("db_operation_duration_seconds", "The same, seconds.", ["operation", "table"])
+DB_POOL_SIZE: Final = Gauge("db_pool_size", "PostgreSQL connections of this process.")
+DB_POOL_AVAILABLE: Final = Gauge("db_pool_available", "Those that are idle.")
+EVENTS_PROCESSED: Final = Counter(
+    "events_processed", "Events of jobs that were sent here: stored or refused.", ["event_type", "status"]
+)
+JOBS_BY_STATUS: Final = Gauge("jobs_total", "Jobs by application and status.", ["app_name", "status"])
+SYSTEM_CPU: Final = Gauge("system_cpu_usage", "Of all processors of this machine, percent.")
+SYSTEM_MEMORY: Final = Gauge("system_memory_usage_bytes", "Memory in use on this machine.")

@@ -1,6 +1,7 @@
 """Ingest routes of the jobs surface: `POST /v1/ingest/events` and `:batch`."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from producers.jobs import job_fact
 from producers.publisher import Ack, BusUnavailable, Fact, Publisher, PublishError
 from runtime.bodies import read_body
 from runtime.http import HttpProblem, unavailable
+from runtime.metrics import EVENTS_PROCESSED
 from runtime.openapi import request_body
 from runtime.routes import DirectRoute
 from runtime.settings import Settings
@@ -58,13 +60,19 @@ def job_events_router(surface: JobSurface) -> APIRouter:
         """Store one event of a job or subjob. The same `idempotency_key` again has no effect."""
         started = time.perf_counter()
         wishes = Wishes.of(request.headers, surface.settings)
-        fact = surface.fact(await read_body(request, surface.settings.max_body), wishes)
+        body = await read_body(request, surface.settings.max_body)
+        try:
+            fact = surface.fact(body, wishes)
+        except InvalidFact as exc:
+            EVENTS_PROCESSED.labels("unknown", exc.reason).inc()
+            raise
         try:
             ack = await surface.publisher.publish(fact)
         except PublishError as exc:
             raise _unavailable(exc) from exc
-        body = b'{"ok":true,"duration_s":%.6f}' % (time.perf_counter() - started)
-        return await answered(surface.progress, PROJECTION, body, positions=[ack.position], wait=wishes.wait)
+        _count([fact], [ack])
+        told = b'{"ok":true,"duration_s":%.6f}' % (time.perf_counter() - started)
+        return await answered(surface.progress, PROJECTION, told, positions=[ack.position], wait=wishes.wait)
 
     async def ingest_batch(request: Request) -> Response:
         """Store events in their order. Those that are wrong are told one by one, the others are kept."""
@@ -77,8 +85,10 @@ def job_events_router(surface: JobSurface) -> APIRouter:
             try:
                 facts.append(surface.fact(item, wishes))
             except InvalidFact as exc:
+                EVENTS_PROCESSED.labels("unknown", exc.reason).inc()
                 errors.append({"index": index, "error": exc.reason, "detail": exc.details})
         acks = await _published(surface.publisher, facts)
+        _count(facts, acks)
         told = {
             "ok": not errors,
             "total": len(items),
@@ -124,6 +134,13 @@ async def _published(publisher: Publisher, facts: Sequence[Fact]) -> list[Ack]:
             raise _unavailable(outcome)
         acks.append(outcome)
     return acks
+
+
+def _count(facts: Sequence[Fact], acks: Sequence[Ack]) -> None:
+    for (kind, duplicate), number in Counter(
+        (fact.subject.fact, ack.duplicate) for fact, ack in zip(facts, acks, strict=True)
+    ).items():
+        EVENTS_PROCESSED.labels(kind, "duplicate" if duplicate else "stored").inc(number)
 
 
 def _unavailable(exc: PublishError) -> HttpProblem:

@@ -25,6 +25,7 @@ from producers.sidecar.ingest import Sidecar, sidecar_router
 from producers.sidecar.spool import Spool
 from runtime.bus import close_bus, connect_bus
 from runtime.http import JOBS, SESSIONS, Envelope, install_error_handlers
+from runtime.http_metrics import Measured
 from runtime.logs import set_up_logging
 from runtime.problems import Problem
 from runtime.routes import add_routes
@@ -137,6 +138,8 @@ def _opening(folder: Path) -> Iterator[None]:
 def _app(title: str, envelope: Envelope) -> FastAPI:
     app = FastAPI(title=title, redirect_slashes=False, telemetry=_NO_TELEMETRY)
     install_error_handlers(app, envelope)
+    if envelope is JOBS:
+        app.add_middleware(Measured)
     return app
 
 

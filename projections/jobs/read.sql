@@ -177,3 +177,37 @@ order by cell.start desc, cell.site, cell.app_id
 select m.site, m.id, asked.message, m.stored_at
 from json_to_recordset(%(ids)s::json) as asked (site text, id text, message text)
 join {schema}.message_id m on (m.site, m.id, m.message) = (asked.site, asked.id, asked.message::uuid)
+
+-- name: jobs-by-status
+-- How many jobs there are, by application and status; those that ended from the statistics.
+with {live}, counted as (
+    select t.app_name, s.status, sum(s.number)::bigint as number
+    from {schema}.tally t
+    cross join lateral (
+        values ('succeeded', t.succeeded), ('failed', t.failed), ('canceled', t.canceled)
+    ) s (status, number)
+    group by t.app_name, s.status
+    union all
+    select e.app_name, e.status, count(*)
+    from {schema}.entity e
+    where e.sub = '' and e.status = 'running'
+    group by e.app_name, e.status
+)
+select counted.app_name, counted.status, counted.number from live, counted where counted.number > 0
+
+-- name: durations
+-- How many ended jobs took up to each of these bounds (a bucket counts where its middle lies), and all together.
+with {live}, bucket as (
+    select power(2::float8, (b.bucket + 0.5) / 8) as seconds, sum(b.number) as number
+    from {schema}.app_bucket b
+    group by b.bucket
+)
+select
+    array(
+        select coalesce((select sum(bucket.number) from bucket where bucket.seconds <= bound), 0)::bigint
+        from unnest(%(bounds)s::float8[]) with ordinality b (bound, place)
+        order by place
+    ),
+    coalesce((select sum(bucket.number) from bucket), 0)::bigint,
+    coalesce((select sum(t.duration_us) from {schema}.tally t), 0)::float8 / 1e6
+from live

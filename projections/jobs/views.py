@@ -56,6 +56,15 @@ class JobPage:
     after: Place | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCounts:
+    """All jobs as numbers: by (application, status), and durations below upper bounds, the last infinite."""
+
+    by_status: dict[tuple[str, str], int]
+    durations: list[tuple[float, int]]
+    seconds: float  # of all together
+
+
 class JobViews:
     """Reads of jobs. `own` is the site an id is looked for first, `stall` the silence that is suspicious."""
 
@@ -75,6 +84,8 @@ class JobViews:
         self._family = statements.compose("family")
         self._events = statements.compose("events")
         self._stats = statements.compose("stats")
+        self._by_status = statements.compose("jobs-by-status")
+        self._durations = statements.compose("durations")
 
     async def page(
         self, conn: Connection, kind: Type, filters: JobFilters, *, limit: int, after: Place | None = None
@@ -118,6 +129,17 @@ class JobViews:
         values = self._values() | _values(filters, None) | {"every": every, "limit": limit}
         rows = await (await conn.execute(self._stats, values)).fetchall()
         return [_cell(row[1:]) for row in rows if row[1] is not None], rows[0][0]
+
+    async def numbers(self, conn: Connection, bounds: Sequence[float]) -> JobCounts:
+        """What dashboards count."""
+        values = self._values() | {"bounds": list(bounds)}
+        counted = await (await conn.execute(self._by_status, values)).fetchall()
+        below, total, seconds = await only_row(conn, self._durations, values)
+        return JobCounts(
+            by_status={(app_name, status): number for app_name, status, number in counted},
+            durations=[*zip(bounds, below, strict=True), (float("inf"), total)],
+            seconds=seconds,
+        )
 
     def _values(self) -> dict[str, Any]:
         return {"projection": PROJECTION, "parts": None, "stall": self._stall}

@@ -285,6 +285,35 @@ async def test_statistics_and_outliers(jobs: JobsApi) -> None:
     assert await jobs.items("/v1/stats", app_id="other") == []
 
 
+async def test_numbers_for_dashboards(jobs: JobsApi) -> None:
+    """Under the names that existing ones use."""
+    done = {"metrics": {"duration_s": 42.0}}
+    await jobs.send(*(job_event(f"J{n}") for n in range(3)), job_event("J1", "finished", minute=1, **done))
+    assert (await jobs.http.post("/v1/ingest/events", json=job_event("J1", "exploded"))).status_code == 422
+    assert (await jobs.http.get("/v1/nothing/at/all")).status_code == 404
+    await jobs.jobs()
+    text = (await jobs.http.get("/metrics")).text
+    for line in (
+        'jobs_total{app_name="app-name",status="running"} 2.0',
+        'jobs_total{app_name="app-name",status="succeeded"} 1.0',
+        'job_duration_seconds_bucket{le="30.0"} 0.0',
+        'job_duration_seconds_bucket{le="60.0"} 1.0',
+        "job_duration_seconds_count 1.0",
+        "job_duration_seconds_sum 42.0",
+        'http_requests_total{endpoint="none",method="GET",status="404"}',
+        'http_requests_total{endpoint="/v1/ingest/events:batch",method="POST",status="200"}',
+        'http_request_duration_seconds_count{endpoint="/v1/jobs",method="GET"}',
+        'db_operations_total{operation="select",status="ok",table="entity"}',
+        'events_processed_total{event_type="finished",status="stored"}',
+        'events_processed_total{event_type="unknown",status="invalid_field"}',
+        "db_pool_size ",
+        "db_pool_available ",
+        "system_cpu_usage ",
+        "system_memory_usage_bytes ",
+    ):
+        assert line in text, line
+
+
 async def test_an_id_at_two_sites(jobs: JobsApi) -> None:
     await jobs.send(job_event("J/1"), job_event("J/1", site="fab2"), job_event("mine", site=None))
     assert (await jobs.job("mine"))["site_id"] == "local"

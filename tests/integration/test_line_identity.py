@@ -252,7 +252,7 @@ async def test_what_changes_nothing_is_not_refused(scene: Scene) -> None:
         await db.execute("delete from foldline.stream")
         await check_identity(nc, db, closely=True)
         cursor = await db.execute("select count(*) from foldline.stream")
-        assert await cursor.fetchone() == (2,)
+        assert await cursor.fetchone() == (3,)
 
 
 def test_an_embedded_line_is_accepted_with_nothing_but_its_servers_running(tmp_path: Path) -> None:
