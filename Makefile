@@ -10,7 +10,7 @@ CAN_RUN := $(VENV)/.can-run
 CAN_TEST := $(VENV)/.can-test
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-faults lint format bench compose-test compose-replicas-test clean
+.PHONY: help up test test-faults lint format bench compose-test compose-replicas-test compose-sites-test clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -19,7 +19,7 @@ up: $(CAN_RUN) ## run everything until Ctrl-C; data stays in foldline-data
 	@exec $(BIN)/foldline up $(ARGS)
 
 test: $(CAN_TEST) ## the whole test suite, on real servers
-	@exec $(BIN)/python -m pytest -m "not faults" $(ARGS)
+	@exec $(BIN)/python -m pytest -m "not faults" -n 2 --dist loadfile $(ARGS)
 
 test-faults: $(CAN_TEST) ## servers and consumers killed under load; takes minutes
 	@exec $(BIN)/python -m pytest -m faults $(ARGS)
@@ -43,6 +43,9 @@ compose-test: $(CAN_TEST) ## the acceptance tests against containers, three cons
 
 compose-replicas-test: $(CAN_TEST) ## consumers join and leave at random, in containers
 	@exec deploy/replicas-test
+
+compose-sites-test: $(CAN_TEST) ## two sites and their centre in containers, each cut off for a while
+	@exec deploy/sites-test
 
 clean: ## remove .venv, caches and build output; data stays
 	rm -rf $(VENV) build dist *.egg-info producers/client/*.egg-info producers/client/build

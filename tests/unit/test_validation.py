@@ -177,7 +177,7 @@ def test_a_wrapper_is_told_from_a_state(body: dict[str, object], state: dict[str
 def test_unknown_facts_and_entities_are_listed() -> None:
     with pytest.raises(InvalidFact, match="known are crashed, created"):
         parse_fact("session", "exploded", b"{}")
-    with pytest.raises(InvalidFact, match="known are session"):
+    with pytest.raises(InvalidFact, match="known are job, session"):
         parse_fact("rocket", "state", b"{}")
 
 
