@@ -10,7 +10,9 @@ from tests.acceptance.sessions_api import SessionsApi, names
 MIB = 1 << 20
 
 
-@pytest.mark.parametrize("body", [b"", b"not gzip", gzip.compress(b"{}")[:-4]])
+@pytest.mark.parametrize(
+    "body", [b"", b"not gzip", gzip.compress(b"{}")[:-4]], ids=["empty", "other", "cut short"]
+)
 def test_bad_gzip(api: SessionsApi, session: str, body: bytes) -> None:
     headers = {"Content-Encoding": "gzip"}
     if not body:  # nothing is nothing, however it is packed
