@@ -1,7 +1,7 @@
 """Carries facts to the line: at once while it answers, through the spool while it does not, in order.
 
 One group at a time: a fact that could not be sent must be in the spool before a later one of its entity is
-looked at.
+looked at. The last that wait are drained in the turn of a group, so that the spool gets empty under any load.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from runtime.tasks import end
 logger = logging.getLogger("foldline.sidecar")
 
 Carried = Literal["forwarded", "spooled"]
+_Call = tuple[Sequence[Fact], asyncio.Future[list[Carried]]]
 
 _SEND_S: Final = 2.0  # a line that takes longer counts as away
 _DRAIN_S: Final = 10.0
@@ -35,9 +36,10 @@ class Carrier:
     def __init__(self, spool: Spool, line: Callable[[], Publisher | None]) -> None:
         self._spool = spool
         self._line = line
-        self._waiting: list[tuple[Sequence[Fact], asyncio.Future[list[Carried]]]] = []
+        self._waiting: list[_Call] = []
         self._more = asyncio.Event()
         self._spooled = asyncio.Event()
+        self._turn = asyncio.Lock()
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -63,19 +65,23 @@ class Carrier:
     async def _carry(self) -> None:
         while True:
             await self._more.wait()
-            self._more.clear()
-            group, self._waiting = self._waiting, []
-            facts = [fact for some, _ in group for fact in some]
-            sent = await self._send(facts)
-            try:
-                rest = [fact for fact, is_sent in zip(facts, sent, strict=True) if not is_sent]
-                if rest:
-                    await self._spool.put(rest)
-                    self._spooled.set()
-            except Exception as exc:
-                _fail(group, sent, exc)
-            else:
-                _settle(group, sent)
+            async with self._turn:
+                self._more.clear()
+                group, self._waiting = self._waiting, []
+                await self._carry_group(group)
+
+    async def _carry_group(self, group: Sequence[_Call]) -> None:
+        facts = [fact for some, _ in group for fact in some]
+        sent = await self._send(facts)
+        try:
+            rest = [fact for fact, is_sent in zip(facts, sent, strict=True) if not is_sent]
+            if rest:
+                await self._spool.put(rest)
+                self._spooled.set()
+        except Exception as exc:
+            _fail(group, sent, exc)
+        else:
+            _settle(group, sent)
 
     async def _send(self, facts: Sequence[Fact]) -> list[bool]:
         """Which of them are on the line. None is tried while others wait: they would overtake those."""
@@ -89,13 +95,19 @@ class Carrier:
         return _unbroken(facts, [isinstance(outcome, Ack) for outcome in outcomes])
 
     async def _drain(self) -> None:
-        pause = _FIRST_PAUSE
+        pause, drained = _FIRST_PAUSE, False
         while True:
             if not self._spool.depth.facts:
                 self._spooled.clear()
                 await self._spooled.wait()
+                drained = False
             try:
-                drained = await self._drain_some()
+                if drained and self._spool.depth.facts <= _AT_ONCE:
+                    # What is accepted meanwhile would wait behind them: under load without end.
+                    async with self._turn:
+                        drained = await self._drain_some(_SEND_S)
+                else:
+                    drained = await self._drain_some(_DRAIN_S)
             except Exception:  # the disk, or our own bug: what waits goes on waiting
                 logger.exception("the spool cannot be drained")
                 drained = False
@@ -105,12 +117,13 @@ class Carrier:
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
             pause = min(pause * 2, _SLOWEST_PAUSE)
 
-    async def _drain_some(self) -> bool:
+    async def _drain_some(self, timeout: float) -> bool:
+        """Whether those that have waited longest are gone."""
         line = self._line()
         if line is None:
             return False
         waiting = await self._spool.first(_AT_ONCE)
-        outcomes = await _published(line, [one.fact for one in waiting])
+        outcomes = await _published(line, [one.fact for one in waiting], timeout)
         gone, refused = [], []
         for one, outcome in zip(waiting, outcomes, strict=True):
             if isinstance(outcome, Ack):
@@ -124,18 +137,18 @@ class Carrier:
         return len(gone) + len(refused) == len(waiting)
 
 
-async def _published(line: Publisher, facts: Sequence[Fact]) -> list[Ack | PublishError]:
+async def _published(line: Publisher, facts: Sequence[Fact], timeout: float) -> list[Ack | PublishError]:
     """An outcome for each: Refused as well for one that the bus cannot take, which fails a whole call."""
     try:
-        return await line.publish_many(facts, timeout=_DRAIN_S)
+        return await line.publish_many(facts, timeout=timeout)
     except InvalidFact as exc:
         if len(facts) == 1:
             return [Refused(exc.details)]
     half = len(facts) // 2
-    first = await _published(line, facts[:half])
+    first = await _published(line, facts[:half], timeout)
     if any(isinstance(outcome, BusUnavailable) for outcome in first):
         return first + [BusUnavailable("those before it wait")] * (len(facts) - half)
-    return first + await _published(line, facts[half:])
+    return first + await _published(line, facts[half:], timeout)
 
 
 def _unbroken(facts: Sequence[Fact], sent: list[bool]) -> list[bool]:
@@ -150,7 +163,7 @@ def _unbroken(facts: Sequence[Fact], sent: list[bool]) -> list[bool]:
     return sent
 
 
-def _settle(group: Sequence[tuple[Sequence[Fact], asyncio.Future[list[Carried]]]], sent: list[bool]) -> None:
+def _settle(group: Sequence[_Call], sent: list[bool]) -> None:
     start = 0
     for facts, future in group:
         ways: list[Carried] = [
@@ -161,9 +174,7 @@ def _settle(group: Sequence[tuple[Sequence[Fact], asyncio.Future[list[Carried]]]
             future.set_result(ways)
 
 
-def _fail(
-    group: Sequence[tuple[Sequence[Fact], asyncio.Future[list[Carried]]]], sent: list[bool], error: Exception
-) -> None:
+def _fail(group: Sequence[_Call], sent: list[bool], error: Exception) -> None:
     """Those that were sent whole are accepted all the same."""
     start = 0
     for facts, future in group:

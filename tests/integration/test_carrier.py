@@ -1,5 +1,7 @@
-"""The carrier: a fact that the bus cannot take is set aside, and holds nobody up."""
+"""The carrier: what the bus cannot take holds nobody up, and the spool gets empty under any load."""
 
+import asyncio
+import itertools
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,5 +38,40 @@ async def test_what_the_bus_cannot_take_is_set_aside(settings: Settings, tmp_pat
     await spool.close()
     stored = [one.body for one in await Line(nc).stored()]
     assert sorted(stored) == [fact(number).body for number in range(10) if number != 4]
+    await publisher.aclose()
+    await close_bus(nc)
+
+
+async def test_the_spool_gets_empty_while_clients_never_rest(settings: Settings, tmp_path: Path) -> None:
+    nc = await connect_bus(settings, name="test", publisher=True)
+    publisher = Publisher(nc, partitions=settings.partitions)
+    spool = Spool(tmp_path, max_facts=10_000, max_bytes=1 << 24)
+    await spool.open()
+    lines: list[Publisher] = []
+    carrier = Carrier(spool, lambda: lines[0] if lines else None)
+    sent: list[list[int]] = [[] for _ in range(20)]
+
+    async def report(client: int) -> None:
+        numbers = itertools.count(client, len(sent))
+        while True:
+            number = next(numbers)
+            sent[client].append(number)
+            subject = Subject("local", "session", f"S{client}", "event")
+            mine = fact(number)._replace(subject=subject, message_id=f"local:session:S{client}:{number}")
+            if lines and await carrier.accept([mine]) == ["forwarded"]:
+                return
+            if not lines:
+                assert await carrier.accept([mine]) == ["spooled"]
+
+    async with carrier.run():
+        reporting = [asyncio.create_task(report(client)) for client in range(len(sent))]
+        await wait_until(lambda: spool.depth.facts > 1_500)
+        lines.append(publisher)
+        await asyncio.wait_for(asyncio.gather(*reporting), 30)
+    await spool.close()
+    stored = [(one.session_id, one.body) for one in await Line(nc).stored()]
+    for client, numbers in enumerate(sent):
+        bodies = [fact(number).body for number in numbers]
+        assert [body for session, body in stored if session == f"S{client}"] == bodies
     await publisher.aclose()
     await close_bus(nc)
