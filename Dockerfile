@@ -1,4 +1,4 @@
-# One image for every process of the line: `foldline api`, `foldline consumer`. The servers are other containers.
+# One image for every process of Foldline: api, consumer, sidecar, central. The servers are other containers.
 
 FROM python:3.11-slim AS build
 RUN python3 -m venv /usr/local/foldline
@@ -13,7 +13,9 @@ RUN /usr/local/foldline/bin/pip install --no-cache-dir --disable-pip-version-che
  && /usr/local/foldline/bin/pip check
 
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --home-dir /srv/foldline --no-create-home --shell /usr/sbin/nologin foldline
+RUN useradd --system --uid 10001 --home-dir /srv/foldline --no-create-home --shell /usr/sbin/nologin foldline \
+# A volume that is new takes its owner from here.
+ && install --directory --owner foldline --group foldline --mode 0700 /spool
 COPY --from=build /usr/local/foldline /usr/local/foldline
 COPY deploy/healthcheck /usr/local/bin/healthcheck
 ENV PATH=/usr/local/foldline/bin:$PATH \
@@ -21,7 +23,7 @@ ENV PATH=/usr/local/foldline/bin:$PATH \
     FOLDLINE_HOST=0.0.0.0
 USER foldline
 WORKDIR /srv/foldline
-EXPOSE 9090 18000
+EXPOSE 9090 18000 8000 8079 19000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["healthcheck"]
 ENTRYPOINT ["foldline"]
 CMD ["--help"]
