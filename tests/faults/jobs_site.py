@@ -1,0 +1,122 @@
+"""A site for jobs as the real processes it is, its sidecar behind a door to the line."""
+
+import asyncio
+from typing import Any, Literal
+
+import httpx
+
+from foldline.embedded.nats import NatsServer
+from foldline.embedded.ports import pick_port
+from runtime.bus import close_bus, connect_bus
+from runtime.line import prepare_line
+from runtime.settings import Settings
+from schemas.streams import JOBS
+from tests.line import Line
+from tests.processes import Processes, ProcessUnderTest
+from tests.proxy import Session, Streams, Verdict
+from tests.waiting import wait_until
+
+_EVERY = 10  # groups that are published between two whose answer is lost
+_SIDECAR = ("-m", "foldline", "sidecar")
+
+
+class Door:
+    """Between the sidecar and the line: now and then an answer is lost, then all are, then none."""
+
+    def __init__(self, nats: NatsServer) -> None:
+        self._state: Literal["shaky", "closing", "closed", "open"] = "shaky"
+        self._address = nats.url.removeprefix("nats://").split(":")
+        self._groups = 0
+
+    async def through(self) -> Streams:
+        """A connection to the line. Raises ConnectionRefusedError."""
+        if self._state == "closed":
+            raise ConnectionRefusedError
+        host, port = self._address
+        return await asyncio.open_connection(host, int(port))
+
+    def judge(self, session: Session, data: bytes) -> Verdict:
+        """What is published passes, stored but not acknowledged when its answer is cut off."""
+        if b"HPUB ev." not in data or self._state == "open":
+            return "pass"
+        self._groups += 1
+        if self._state == "shaky" and self._groups % _EVERY:
+            return "pass"
+        if self._state == "closing":
+            self._state = "closed"
+        return "cut before the answer"
+
+    def close(self) -> None:
+        """With the next group that is published."""
+        self._state = "closing"
+
+    def open(self) -> None:
+        self._state = "open"
+
+
+class JobsSite:
+    """NATS, a consumer, an API and a sidecar. `port` is where the sidecar finds the line."""
+
+    def __init__(self, nats: NatsServer, settings: Settings, processes: Processes, port: int) -> None:
+        ports = {name: pick_port("127.0.0.1") for name in ("api_port", "jobs_port", "sidecar_port")}
+        self.settings = settings.model_copy(update=ports)
+        self.settings.model_fields_set.update(ports)
+        outside = {"nats_url": f"nats://127.0.0.1:{port}", "spool_dir": processes.folder / "spool"}
+        self._outside = self.settings.model_copy(update=outside)
+        self._outside.model_fields_set.update(outside)
+        self._processes = processes
+        self.nats = nats
+        self.jobs_url = f"http://127.0.0.1:{self.settings.jobs_port}"
+        self.sidecar_url = f"http://127.0.0.1:{self.settings.sidecar_port}"
+        self._sidecar: ProcessUnderTest
+
+    async def start(self) -> None:
+        """Everything, and wait for it."""
+        nc = await connect_bus(self.settings, name="test")
+        await prepare_line(nc, self.settings)
+        await close_bus(nc)
+        self._processes.consumer(self.settings)
+        self._processes.api(self.settings)
+        self.start_sidecar()
+        async with httpx.AsyncClient() as http:
+            await wait_until(lambda: _well(http, self.jobs_url), 60, what="the API is ready")
+        await wait_until(self.drained, 60, what="the sidecar is ready")
+
+    def start_sidecar(self) -> None:
+        self._sidecar = self._processes.start(f"sidecar-{len(self._processes.all)}", _SIDECAR, self._outside)
+
+    async def crash_sidecar(self) -> None:
+        """SIGKILL, and another one at once."""
+        await asyncio.to_thread(self._sidecar.kill)
+        self.start_sidecar()
+
+    async def spooled(self) -> int | None:
+        """How many events wait in the sidecar; None while it does not answer."""
+        health = await self._health()
+        return None if health is None else int(health["spool_count"])
+
+    async def drained(self) -> bool:
+        """Whether the sidecar has the line, and nothing waits."""
+        health = await self._health()
+        return health is not None and (health["line"], health["spool_count"]) == ("connected", 0)
+
+    async def forget_message_ids(self) -> None:
+        """The line forgets them, as it does in two minutes."""
+        nc = await connect_bus(self.settings, name="test")
+        await Line(nc).forget_message_ids(JOBS, "ev.fab1.job.probe.started", b"{")
+        await close_bus(nc)
+
+    async def _health(self) -> dict[str, Any] | None:
+        async with httpx.AsyncClient(timeout=5) as http:
+            try:
+                found: dict[str, Any] = (await http.get(f"{self.sidecar_url}/v1/healthz")).json()
+            except httpx.TransportError:
+                return None
+            return found
+
+
+async def _well(http: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await http.get(f"{url}/v1/healthz")).status_code == 200
+    except httpx.TransportError:
+        return False
