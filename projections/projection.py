@@ -38,6 +38,8 @@ class Projection(ABC, Generic[State, Changes]):
     """The subject's token of what it is about: `session`."""
     levels: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Tables filled from a stream that keeps only the newest message of a subject: table → stream."""
+    aggregates: ClassVar[frozenset[str]] = frozenset()
+    """Tables whose rows are about many entities."""
     bookkeeping: ClassVar[frozenset[str]] = frozenset()
     """Tables that no answer depends on and that may differ between two folds of the same line."""
 
@@ -86,6 +88,18 @@ class Projection(ABC, Generic[State, Changes]):
         self, conn: Connection, states: Mapping[StateKey, State | None], changes: Changes
     ) -> None:
         """Write each changed row once. Runs inside the batch's transaction."""
+
+    async def carry(self, conn: Connection, source: str, firsts: Mapping[str, int]) -> int:
+        """Take over what the line no longer holds from the schema `source` into this one, which is empty.
+
+        `firsts`: the first sequence of each stream. Answers how many entities. Runs inside the transaction
+        that creates the generation; what is folded afterwards must not count again.
+        """
+        return 0
+
+    async def is_aged(self, conn: Connection, key: Key, firsts: Mapping[str, int]) -> bool:
+        """Whether some of an entity has left the line by its age: then it cannot be folded anew."""
+        return False
 
     async def withdraw(self, conn: Connection, key: Key) -> None:
         """Before an entity's rows are deleted: take back what it added to rows it shares with others."""

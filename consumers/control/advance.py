@@ -30,6 +30,7 @@ class Advance:
     rate: float
     eta: float | None
     elapsed: float
+    carried: int = 0  # entities taken over as they were: the line no longer holds all of them
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, rounded."""

@@ -6,9 +6,11 @@ from psycopg import sql
 
 from consumers.control.parked import replayed
 from consumers.control.partition import within
+from consumers.control.reached import firsts
 from projections.entity import stored_events
 from projections.projection import Key, Projection
 from runtime.postgres import Connection
+from runtime.problems import Problem
 from runtime.sinks import BusClient
 from runtime.sql import load_queries
 from schemas.subjects import entity_filter, home_of
@@ -27,7 +29,13 @@ async def rebuild_entity(
     part = home_of(key[1], partitions)
     where = entity_filter(key[0], projection.entity, key[1], partitions)
 
+    first = await firsts(nc, projection.streams)
+
     async def fold(reached: dict[str, int]) -> int:
+        if await projection.is_aged(conn, key, first):
+            raise Problem(
+                f"some of {key[1]} at {key[0]} has left the line by its age: it cannot be folded anew"
+            )
         await projection.withdraw(conn, key)
         await _erase(conn, projection.schema, key)
         events = []

@@ -1,7 +1,7 @@
 """Whether a follower has folded everything up to given sequences."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from nats.aio.client import Client
@@ -10,6 +10,7 @@ from runtime.line import api
 from runtime.postgres import Connection
 from runtime.problems import StreamUnavailable
 from runtime.sql import load_queries
+from schemas.streams import Stream
 from schemas.subjects import PREFIX
 
 Sequences = dict[int, dict[str, int]]
@@ -37,6 +38,18 @@ async def reached(nc: Client, at: Sequences, target: Sequences) -> bool:
     ]
     left = await asyncio.gather(*(_left(nc, *gap) for gap in gaps if gap[2] < gap[3]))
     return not any(left)
+
+
+async def firsts(nc: Client, streams: Iterable[Stream]) -> dict[str, int]:
+    """The first sequence of each stream that lets its oldest go by age. Raises StreamUnavailable."""
+    found = {}
+    for stream in streams:
+        if stream.days:
+            info = await api(nc, f"STREAM.INFO.{stream.name}")
+            if error := info.get("error"):
+                raise StreamUnavailable(stream.name, error)
+            found[stream.name] = int(info["state"]["first_seq"])
+    return found
 
 
 def further(one: Mapping[int, Mapping[str, int]], other: Mapping[int, Mapping[str, int]]) -> Sequences:

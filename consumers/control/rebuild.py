@@ -6,14 +6,16 @@ far is kept, in PostgreSQL as everything.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any, Final
 
 import psycopg
 from nats.aio.client import Client
 
 from consumers.control.advance import Advance, Odometer, Phase
+from consumers.control.reached import firsts
 from consumers.control.swap import NotNow, Swap
 from consumers.control.worker import Order
 from consumers.control.workers import Workers, workers
@@ -66,8 +68,14 @@ async def rebuild(
     """
     async with only_one(config, projection.name, "rebuild") as conn:
         await check_identity(nc, conn, closely=False)
-        await (_take_back if put_back else _prepare)(conn, projection, config, anew)
-        return await _Build(projection, config, nc, conn, report).run()
+        if put_back:
+            await _take_back(conn, projection)
+            carried = 0
+        else:
+            carried = await _prepare(
+                conn, projection, config, await firsts(nc, projection.streams), anew=anew
+            )
+        return replace(await _Build(projection, config, nc, conn, report).run(), carried=carried)
 
 
 async def drop_generation(config: Settings, projection: str, role: Role) -> bool:
@@ -103,7 +111,15 @@ async def under_way(conn: Connection, projection: str) -> bool:
     return bool(row and row[0])
 
 
-async def _prepare(conn: Connection, projection: Projection[Any, Any], config: Settings, anew: bool) -> None:
+async def _prepare(
+    conn: Connection,
+    projection: Projection[Any, Any],
+    config: Settings,
+    firsts_: Mapping[str, int],
+    *,
+    anew: bool,
+) -> int:
+    """A generation to fold; how many entities it takes over because the line is too young for them."""
     async with conn.transaction():
         await lock_installation(conn)
         begun = (await generations(conn, projection.name)).get(Role.BUILDING)
@@ -112,13 +128,13 @@ async def _prepare(conn: Connection, projection: Projection[Any, Any], config: S
             begun = None
         if begun is None:
             await create(conn, projection, Role.BUILDING, config.partitions)
-        else:
-            await cancel(conn, projection.name, cancelled=False)
+            built = projection.in_schema(name_of(projection.name, Role.BUILDING))
+            return await built.carry(conn, projection.name, firsts_)
+        await cancel(conn, projection.name, cancelled=False)
+        return 0
 
 
-async def _take_back(
-    conn: Connection, projection: Projection[Any, Any], config: Settings, anew: bool
-) -> None:
+async def _take_back(conn: Connection, projection: Projection[Any, Any]) -> None:
     """The old generation goes on from where it was left."""
     name = projection.name
     async with conn.transaction():

@@ -90,9 +90,10 @@ async def _rebuild(
             )
         live = (await generations(conn, name))[Role.LIVE]
     if not as_json:
+        older = f"{done.carried:,} older than the line are carried over; " if done.carried else ""
         Console(highlight=False).print(
             f"{name}: generation {live.number} is live, {done.total:,} events in {done.elapsed:.1f} s; "
-            f"the one before is kept until `foldline drop {name} old`"
+            f"{older}the one before is kept until `foldline drop {name} old`"
         )
 
 

@@ -19,6 +19,9 @@ States = dict[StateKey, Entity | None]
 def fold(states: States, event: Recorded, changes: JobChanges) -> None:
     """Apply one event to its job or subjob; one of a subjob tells the job how it stands."""
     body = cast(JobFact, event.body)
+    job = states.get(event.key)
+    if job is not None and event.sequence <= job.last_seq:
+        return  # the job was carried over from an older generation, with this in it
     sub = body.entity.subjob_id
     if sub:
         before = states.get((*event.key, sub))

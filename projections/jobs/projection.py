@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 
 from pydantic_core import from_json, to_json
 
+from projections.jobs.carry import AT_ONCE, carry, first_by_site, is_aged
 from projections.jobs.changes import JobChanges
 from projections.jobs.entity import Entity
 from projections.jobs.fold import fold
@@ -32,6 +33,7 @@ class JobsProjection(Projection[Entity, JobChanges]):
     name = "jobs"
     version = 1
     entity = "job"
+    aggregates = frozenset({"tally", "bucket", "app_bucket", "app"})
 
     def __init__(self, schema: str | None = None, streams: tuple[Stream, ...] = (JOBS,)) -> None:
         super().__init__(schema)
@@ -80,6 +82,18 @@ class JobsProjection(Projection[Entity, JobChanges]):
         await self._write(conn, "write-entities", rows)
         await self._write(conn, "write-events", changes.events)
         await self._count(conn, changes)
+
+    async def carry(self, conn: Connection, source: str, firsts: Mapping[str, int]) -> int:
+        keys = await carry(conn, source, self.schema, first_by_site(self.streams, firsts))
+        for start in range(0, len(keys), AT_ONCE):
+            changes = self.changes()
+            for (site, _), job in (await self.load(conn, keys[start : start + AT_ONCE])).items():
+                changes.count(site, None, job)
+            await self._count(conn, changes)
+        return len(keys)
+
+    async def is_aged(self, conn: Connection, key: Key, firsts: Mapping[str, int]) -> bool:
+        return await is_aged(conn, self.schema, key, first_by_site(self.streams, firsts))
 
     async def withdraw(self, conn: Connection, key: Key) -> None:
         found = (await self.load(conn, [key])).get(key)

@@ -14,10 +14,12 @@ from consumers.control.rebuild import rebuild
 from consumers.control.verify import verify
 from projections.catalogue import projection_named
 from runtime.postgres import Connection
+from runtime.problems import Problem
 from runtime.settings import Settings
 from tests.integration.jobs_fixtures import JobsApi
 from tests.integration.jobs_fixtures import jobs as jobs_fixture
 from tests.jobs import APP, job_event
+from tests.line import Line
 from tests.waiting import wait_until
 
 jobs = jobs_fixture
@@ -357,4 +359,35 @@ async def test_rebuild_verify_and_one_job_anew(
     await db.execute("update jobs.entity set status = 'failed', metadata = '{}' where id = 'J1'")
     assert {one.key["id"] for one in (await verify(JOBS, settings, nc)).differences} == {"J1"}
     assert await rebuild_entity(db, nc, JOBS, ("fab1", "J1"), settings.partitions) > 0
+    assert (await verify(JOBS, settings, nc)).differences == []
+
+
+async def test_what_is_older_than_the_line_is_carried_over(
+    jobs: JobsApi, settings: Settings, nc: Client, db: Connection
+) -> None:
+    """Of JOBS the oldest goes by its age: a rebuild keeps what was folded of it, and counts nothing twice."""
+    for name in ("gone", "half", "young"):
+        for number in range(4):
+            await jobs.send(
+                job_event(
+                    name, ("started", "progress", "error", "finished")[number], minute=number, key=f"{number}"
+                ),
+                job_event(name, "started", sub=f"s{number}"),
+            )
+    stored = await Line(nc).stored("JOBS")
+    half = [fact.seq for fact in stored if b'"id": "half"' in fact.body or b'"id":"half"' in fact.body]
+    await nc.jetstream().purge_stream("JOBS", seq=half[2])
+    before = [await jobs.job(name) for name in ("gone", "half", "young")], await jobs.items("/v1/stats")
+    for _ in range(2):
+        done = await rebuild(JOBS, settings, nc)
+        assert done.carried == 2
+        shown = [await jobs.job(name) for name in ("gone", "half", "young")], await jobs.items("/v1/stats")
+        assert shown == before
+    found = await verify(JOBS, settings, nc)
+    assert (found.differences, found.carried) == ([], 2)
+    with pytest.raises(Problem, match="half at fab1 has left the line"):
+        await rebuild_entity(db, nc, JOBS, ("fab1", "half"), settings.partitions)
+    await jobs.send(job_event("half", "started", minute=9))
+    job = await jobs.job("half")
+    assert (job["attempts"], len(job["events"]), job["status"]) == (2, 9, "running")
     assert (await verify(JOBS, settings, nc)).differences == []
