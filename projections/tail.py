@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error
 
 from projections.recorded import RawEvent
@@ -33,13 +34,16 @@ async def follow(nc: BusClient, stream: str, after: int) -> AsyncGenerator[list[
 
     What is taken is asked for: a slow reader holds nothing but one request.
     """
+    told = ""
     while True:
         try:
             async for events in _subscribed(nc, stream, after):
-                after = events[-1].sequence
+                after, told = events[-1].sequence, ""
                 yield events
         except (_Broken, Error, OSError) as exc:
-            logger.info("stream %s is read anew behind %d: %s", stream, after, exc)
+            if (why := f"stream {stream} is read anew behind {after}: {exc}") != told:
+                logger.info(why)
+            told = why
         await asyncio.sleep(_PAUSE)
 
 
@@ -67,8 +71,11 @@ class _Reading:
         self._left = 0
         self._name = ""
         self._reconnects = nc.stats["reconnects"]
+        self._subscription: Subscription | None = None
 
     async def open(self, after: int) -> None:
+        if not self._nc.is_connected:
+            raise _Broken("not connected")  # the client would keep what it is asked, and subscribe later
         self._subscription = await self._nc.subscribe(self._inbox, cb=self._on_status)
         self._nc.sinks[self._subscription._id] = self._on_delivery
         config: dict[str, Any] = {
@@ -104,13 +111,15 @@ class _Reading:
         return taken
 
     async def close(self) -> None:
-        if self._name:
-            self._nc.sinks.pop(self._subscription._id, None)
-            try:
-                await self._subscription.unsubscribe()
+        if self._subscription is None:
+            return
+        self._nc.sinks.pop(self._subscription._id, None)
+        try:
+            await self._subscription.unsubscribe()
+            if self._name:
                 await self._nc.publish(f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._name}", b"")
-            except Error as exc:
-                logger.debug("closing: %s", exc)
+        except Error as exc:
+            logger.debug("closing: %s", exc)
 
     async def _ask(self) -> None:
         request = {
