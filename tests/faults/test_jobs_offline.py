@@ -46,6 +46,7 @@ async def _away(
         Listener(1, patience=3),
         Listener(2, patience=10),
         Listener(3, patience=3, kind="metric"),
+        Listener(4),
     ]
     async with proxied(door.through, door.judge) as proxy:
         site = JobsSite(nats, settings, processes, proxy.port)
@@ -53,12 +54,16 @@ async def _away(
         async with httpx.AsyncClient(base_url=site.sidecar_url, timeout=10) as http:
             reporters = [Reporter(number, http, book, pace) for number in range(CLIENTS)]
             async with asyncio.TaskGroup() as listening:
-                for listener in listeners:
-                    listening.create_task(listener.listen(site.jobs_url))
+                *early, late = [listener.listen(site.jobs_url) for listener in listeners]
+                for reading in early:
+                    listening.create_task(reading)
                 async with asyncio.TaskGroup() as reporting:
                     for reporter in reporters:
                         reporting.create_task(reporter.report())
-                    await _disturb(site, door, book, outage, forget=forget)
+                    await _cut_off(site, door, book)
+                    listening.create_task(late)  # what it asks for is on the line alone
+                    await _outage(site, outage)
+                    await _back(site, door, book, forget=forget)
                     book.over = True
                 await wait_until(site.drained, 300, what="the spool is empty")
                 await reporters[0].send(book.enter(LAST, "metric"))
@@ -79,18 +84,26 @@ async def _away(
     assert book.resent > 0, "no client was left without an answer"
 
 
-async def _disturb(site: JobsSite, door: Door, book: Book, outage: float, *, forget: bool) -> None:
-    """The line goes with something stored and not acknowledged, the sidecar is killed twice, all is back."""
+async def _cut_off(site: JobsSite, door: Door, book: Book) -> None:
+    """The line goes, and something is on it that was not acknowledged."""
     await _reported(book, 300)
     door.close()
     await wait_until(site.spooled, what="the sidecar spools")
     site.nats.kill()
+
+
+async def _outage(site: JobsSite, seconds: float) -> None:
+    """At least so long; the sidecar is killed twice."""
     for _ in range(2):
-        await asyncio.sleep(outage / 3)  # the outage itself
+        await asyncio.sleep(seconds / 3)  # the outage itself
         await site.crash_sidecar()
         await wait_until(site.spooled, what="the sidecar is back")
-    await asyncio.sleep(outage / 3)
+    await asyncio.sleep(seconds / 3)
     logger.info("%d events wait", await site.spooled())
+
+
+async def _back(site: JobsSite, door: Door, book: Book, *, forget: bool) -> None:
+    """The line is there again, and everything goes straight to it."""
     await asyncio.to_thread(site.nats.start)
     if forget:
         await site.forget_message_ids()
