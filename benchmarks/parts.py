@@ -7,6 +7,7 @@ from typing import Final
 from benchmarks import http, live, publishing, raw, rebuilding, seeing, steady, wrk
 from benchmarks.children import in_child, running
 from benchmarks.figures import Figures
+from benchmarks.jobs import jobs
 from benchmarks.say import Say
 from benchmarks.servers import servers
 from benchmarks.sizes import Sizes
@@ -172,6 +173,7 @@ PARTS: Final[dict[str, Part]] = {
     "live": follow,
     "latency": latency,
     "http": over_http,
+    "jobs": jobs,
     "growth": growth,
     "replicas": replicas,
 }

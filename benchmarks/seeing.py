@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from benchmarks.client import Http
 from producers.publisher import Publisher, checked_fact
 from runtime.bus import close_bus, connect_bus
 from runtime.settings import Settings
@@ -61,31 +62,3 @@ async def seen(config: Settings, *, rate: int, seconds: float) -> dict[str, Any]
         "max": waits[-1],
         "looked_for": len(waits),
     }
-
-
-class Http:
-    """One kept connection. A full client would take more of the processors than what it measures."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    @classmethod
-    async def open(cls, port: int) -> "Http":
-        """To our API on loopback."""
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
-
-    async def get(self, path: str, position: str) -> int:
-        """Ask; answers the status."""
-        self._writer.write(
-            f"GET {path} HTTP/1.1\r\nHost: bench\r\nFoldline-Min-Position: {position}\r\n\r\n".encode()
-        )
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        lines = head.decode().lower().split("\r\n")
-        length = next(int(line[15:]) for line in lines if line.startswith("content-length:"))
-        await self._reader.readexactly(length)
-        return int(lines[0].split()[1])
-
-    def close(self) -> None:
-        """Done."""
-        self._writer.close()

@@ -19,6 +19,9 @@ class Sizes:
     connections: tuple[int, ...]  # of the HTTP client, rising
     replicas: tuple[int, ...]  # consumers that share a load
     shared_s: float  # how long that lasts
+    ingested: int  # events of jobs in batches, each way
+    jobs: int  # in the read model when it is asked
+    listed_s: float  # each kind of list
 
 
 FULL = Sizes(
@@ -34,6 +37,9 @@ FULL = Sizes(
     connections=(1, 16, 64),
     replicas=(1, 2, 4),
     shared_s=20,
+    ingested=100_000,
+    jobs=1_000_000,
+    listed_s=6,
 )
 
 QUICK = Sizes(
@@ -49,4 +55,7 @@ QUICK = Sizes(
     connections=(1, 64),
     replicas=(2,),
     shared_s=1,
+    ingested=2_000,
+    jobs=20_000,
+    listed_s=1,
 )

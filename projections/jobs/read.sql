@@ -34,8 +34,8 @@ e.site = %(site)s
 e.app_id = %(app_id)s
 
 -- name: by-app-name
--- Fragment: the application's name contains this, in upper or lower case.
-e.app_id in (select a.app_id from {schema}.app a where a.name ilike %(app_name)s) and e.app_name ilike %(app_name)s
+-- Fragment: of an application whose name contains this.
+e.app_id in (select a.app_id from application a) and e.app_name ilike %(app_name)s
 
 -- name: by-key
 -- Fragment: that business key, of a subjob that sub key.
@@ -46,25 +46,19 @@ e.key = %(key)s
 e.id = %(job_id)s
 
 -- name: by-metadata
--- Fragment: these keys of the metadata have these values, as text or as the JSON they are.
+-- Fragment: these keys of the metadata have these values, in one of the ways that they may be meant.
+e.metadata <> '{}' and e.metadata @> any (%(metadata)s::jsonb[])
+
+-- name: by-more-metadata
+-- Fragment: the same of further keys, each by itself, as text or as the JSON it is.
 not exists (
-    select from jsonb_to_recordset(%(metadata)s::jsonb) w (plain jsonb, value jsonb)
+    select from jsonb_to_recordset(%(more_metadata)s::jsonb) w (plain jsonb, value jsonb)
     where not (e.metadata @> w.plain or e.metadata @> coalesce(w.value, w.plain))
 )
-
--- name: by-one-metadata
--- Fragment: the same of a single key, in the form that finds it by the index.
-e.metadata <> '{}' and e.metadata @> any (%(one_metadata)s::jsonb[])
 
 -- name: by-stalled
 -- Fragment: runs, and is silent for too long; or the opposite.
 (e.status = 'running' and e.last_event_at < clock_timestamp() - %(stall)s::interval) = %(stalled)s
-
--- name: by-outliers
--- Fragment: took more than three times what its application's jobs take at the median.
-exists (
-    select from median m where m.site = e.site and m.app_id = e.app_id and e.duration_s > 3 * m.seconds
-)
 
 -- name: by-after
 -- Fragment: behind the page before.
@@ -85,12 +79,56 @@ median as materialized (
     order by site, app_id, bucket
 )
 
+-- name: of-all
+-- Fragment: where to look if nothing else is said.
+{schema}.entity e where {where}
+
+-- name: application
+-- Fragment: applications whose name contains this, in upper or lower case; `whole` where no other name was used.
+application as materialized (
+    select a.app_id, bool_and(a.name ilike %(app_name)s) as whole
+    from {schema}.app a
+    group by a.app_id
+    having bool_or(a.name ilike %(app_name)s)
+)
+
+-- name: of-applications
+-- Fragment: theirs. Of few applications the newest of each are read, of many those of all until there are enough.
+(
+    (
+        select newest.*
+        from application a cross join lateral (
+            select e.* from {schema}.entity e
+            where e.app_id = a.app_id and (a.whole or e.app_name ilike %(app_name)s) and {where}
+            order by e.inserted_at desc, e.site desc, e.id desc, e.sub desc
+            limit %(limit)s + 1
+        ) newest
+        where (select count(*) <= 20 from application)
+    )
+    union all
+    (
+        select e.* from {schema}.entity e
+        where (select count(*) > 20 from application) and {by-app-name} and {where}
+        order by e.inserted_at desc, e.site desc, e.id desc, e.sub desc
+        limit %(limit)s + 1
+    )
+) e
+
+-- name: of-outliers
+-- Fragment: jobs that took more than three times what their application's take at the median. They are few: read
+-- by application and duration (`offset 0` keeps it so), not by time until there are enough.
+median m cross join lateral (
+    select e.* from {schema}.entity e
+    where e.app_id = m.app_id and e.duration_s > 3 * m.seconds and e.sub = '' and e.site = m.site
+    offset 0
+) e
+where {where}
+
 -- name: page
 -- Jobs or subjobs, newest first, one row each; without any, one row with the position alone.
-with {live}{with}, page as materialized (
+with {live}, {application}, {median}, page as materialized (
     select {columns}
-    from {schema}.entity e
-    where {where}
+    from {source}
     order by e.inserted_at desc, e.site desc, e.id desc, e.sub desc
     limit %(limit)s + 1
 )

@@ -1,9 +1,11 @@
 """Jobs and subjobs as the API shows them: lists by filter, one job with all of it, statistics."""
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import product
 from typing import Any, Final, Literal, NamedTuple
 
 from pydantic_core import from_json, to_json
@@ -15,6 +17,8 @@ from schemas.job_facts import Status
 PROJECTION: Final = "jobs"
 MOST_EVENTS: Final = 10_000
 """Events and subjobs that a job is shown with."""
+_INDEXED: Final = 4
+"""Keys of the metadata that are looked up together: each has two meanings, and all of them are combined."""
 _STANDARD: Final = ("cpu_user_s", "cpu_system_s", "mem_max_mb")
 
 Every = Literal["hour", "day"]
@@ -74,10 +78,9 @@ class JobViews:
         statements = Statements("projections.jobs", schema)
 
         @cache
-        def page(conditions: tuple[str, ...]) -> bytes:
+        def page(source: str, conditions: tuple[str, ...]) -> bytes:
             where = "\n      and ".join(f"{{{condition}}}" for condition in conditions)
-            with_ = ", {median}" if "by-outliers" in conditions else ""
-            return statements.compose("page", where=where, **{"with": with_})
+            return statements.compose("page", source=f"{{{source}}}", where=where)
 
         self._page = page
         self._sites = statements.compose("sites")
@@ -92,7 +95,8 @@ class JobViews:
     ) -> JobPage:
         """One page of jobs or subjobs that match."""
         values = self._values() | _values(filters, after) | {"limit": limit}
-        cursor = await conn.execute(self._page((f"of-{kind}s", *_conditions(filters, after))), values)
+        statement = self._page(_source(filters), (f"of-{kind}s", *_conditions(filters, after)))
+        cursor = await conn.execute(statement, values)
         rows = await cursor.fetchall()
         position = rows[0][0] if rows else None
         found = [row[1:] for row in rows if row[1] is not None]
@@ -145,20 +149,30 @@ class JobViews:
         return {"projection": PROJECTION, "parts": None, "stall": self._stall}
 
 
+def _source(filters: JobFilters) -> str:
+    if filters.outliers:
+        return "of-outliers"
+    return "of-applications" if filters.app_name else "of-all"
+
+
 def _conditions(filters: JobFilters, after: Place | None) -> list[str]:
-    named = ["since", "until", "status", "site", "app_id", "app_name", "key", "job_id", "outliers"]
+    named = ["since", "until", "status", "site", "app_id", "key", "job_id"]
     conditions = [f"by-{name.replace('_', '-')}" for name in named if getattr(filters, name)]
+    if filters.app_name and filters.outliers:
+        conditions.append("by-app-name")
     if filters.stalled is not None:
         conditions.append("by-stalled")
     if filters.metadata:
-        conditions.append("by-one-metadata" if len(filters.metadata) == 1 else "by-metadata")
+        conditions.append("by-metadata")
+    if filters.metadata[_INDEXED:]:
+        conditions.append("by-more-metadata")
     return [*conditions, "by-after"] if after is not None else conditions
 
 
 def _values(filters: JobFilters, after: Place | None) -> dict[str, Any]:
     at, site, id_, sub = after or (None,) * 4
     wanted = [{"plain": {name: text}, "value": _as_json(name, text)} for name, text in filters.metadata]
-    either = [to_json(way).decode() for one in wanted[:1] for way in one.values() if way is not None]
+    ways = product(*([way for way in one.values() if way is not None] for one in wanted[:_INDEXED]))
     return {
         "since": filters.since,
         "until": filters.until,
@@ -168,8 +182,8 @@ def _values(filters: JobFilters, after: Place | None) -> dict[str, Any]:
         "app_name": filters.app_name and f"%{_literal(filters.app_name)}%",
         "key": filters.key,
         "job_id": filters.job_id,
-        "metadata": to_json(wanted).decode(),
-        "one_metadata": either,
+        "metadata": [to_json(dict(ChainMap(*way))).decode() for way in ways],
+        "more_metadata": to_json(wanted[_INDEXED:]).decode(),
         "stalled": filters.stalled,
         "after_at": at,
         "after_site": site,

@@ -1,0 +1,38 @@
+-- name: jobs
+-- So many ended jobs of 200 applications, one a second until now, each 1 to 3 times as long as its application's
+-- shortest. Of a thousand 70 failed, 10 were canceled, one was left running; one took ten times as long.
+insert into {schema}.entity (
+    part, site, id, sub, first_seq, last_seq, inserted_at, last_event_at, app_id, app_name, app_version, key, status,
+    attempts, started_at, ended_at, last_started_at, errors, metrics, metadata, running, succeeded, failed, canceled,
+    duration_s
+)
+select
+    n & 15, 'local', 'job-' || n, '', n, n, heard_at, heard_at, 'app-' || app, 'Application ' || app, '1.4.2',
+    'batch-' || n / 4, status, 1, heard_at - interval '1 s' * seconds,
+    case when status <> 'running' then heard_at end, heard_at - interval '1 s' * seconds, (status = 'failed')::int,
+    json_build_object('duration_s', seconds, 'cpu_user_s', seconds / 2, 'mem_max_mb', other & 1023)::jsonb,
+    json_build_object('host', 'h' || (other / 1000 & 31), 'recipe', 'r' || (place / 12800 & 4095), 'lot', n / 25)::jsonb,
+    0, 0, 0, 0, case when status <> 'running' then seconds end
+from (
+    select
+        n, place, other, app, now() - interval '1 s' * (%(count)s - n) as heard_at,
+        case when other %% 1000 < 70 then 'failed' when other %% 1000 < 80 then 'canceled'
+            when other %% 1000 = 80 then 'running' else 'succeeded' end as status,
+        (app + 1) * (1 + (place / 200 & 63) / 32.0) * case when other %% 1000 = 81 then 10 else 1 end as seconds
+    from (
+        select n, place, place %% 200 as app, hashint4(-n) & 1073741823 as other
+        from (select n, hashint4(n) & 1073741823 as place from generate_series(1, %(count)s::integer) n) placed
+    ) of_apps
+) told
+
+-- name: applications
+-- Their applications.
+insert into {schema}.app (part, site, app_id, name) select distinct part, site, app_id, app_name from {schema}.entity
+
+-- name: durations
+-- Their histograms.
+insert into {schema}.app_bucket (part, site, app_id, bucket, number)
+select part, site, app_id, floor(ln(duration_s) / ln(2.0::float8) * 8), count(*)
+from {schema}.entity
+where duration_s is not null
+group by 1, 2, 3, 4

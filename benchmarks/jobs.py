@@ -1,0 +1,54 @@
+"""Jobs: batches through the site's API and a sidecar until they can be read, and lists of very many jobs."""
+
+import asyncio
+from typing import Final
+
+from benchmarks import ingesting, job_queries, wrk
+from benchmarks.children import in_child, running
+from benchmarks.figures import Figures
+from benchmarks.http import answers
+from benchmarks.live import CONSUMER
+from benchmarks.say import Say
+from benchmarks.servers import servers
+from benchmarks.sizes import Sizes
+from runtime.settings import Settings
+
+_LEAST: Final = 8_000  # events/s
+_MOST: Final = 30  # ms
+
+
+async def jobs(sizes: Sizes, figures: Figures, say: Say) -> None:
+    """Jobs: batches in, lists out"""
+    async with servers() as config:
+        async with running(config, *CONSUMER):
+            for program, port in (("api", config.jobs_port), ("sidecar", config.sidecar_port)):
+                say(f"batches through the {program}")
+                async with running(config, "-m", "foldline", program):
+                    await answers(f"http://127.0.0.1:{port}/v1/healthz")
+                    found = await in_child(
+                        ingesting.ingested, config, port=port, name=program, count=sizes.ingested
+                    )
+                note = f"accepted at {found['accepted']:,.0f}/s"
+                name = f"batches of jobs, {program}"
+                figures.add(name, found["readable"], "events/s", least=_LEAST, note=note)
+        if wrk.available():
+            await _lists(config, sizes, figures, say)
+        else:
+            say(wrk.MISSING)
+
+
+async def _lists(config: Settings, sizes: Sizes, figures: Figures, say: Say) -> None:
+    url = f"http://127.0.0.1:{config.jobs_port}"
+    say(f"{sizes.jobs:,} jobs are stored")
+    await job_queries.fill(config, sizes.jobs)
+    async with running(config, "-m", "foldline", "api"):
+        await answers(f"{url}/v1/healthz")
+        questions = await asyncio.to_thread(lambda: list(job_queries.questions(url, sizes.jobs)))
+        for what, paths in questions:
+            say(f"lists by {what}")
+            script = job_queries.asking(paths)
+            found = await wrk.load(url, connections=1, seconds=sizes.listed_s, script=script)
+            if found.bad or not found.rate:
+                raise RuntimeError(f"lists by {what}: {found.bad} failed, {found.rate:.1f} answered a second")
+            name = f"list of {sizes.jobs:,} jobs, {what}: p99"
+            figures.add(name, found.p99, "ms", most=_MOST, note=f"p50 {found.p50:.1f} ms")
