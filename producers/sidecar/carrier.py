@@ -92,6 +92,9 @@ class Carrier:
             outcomes = await line.publish_many(facts, timeout=_SEND_S)
         except (InvalidFact, BusUnavailable):  # too large for this bus, or we stop: told when it is drained
             return [False] * len(facts)
+        except Exception:  # our own bug: nobody may wait for ever
+            logger.exception("%d events cannot be sent and are spooled", len(facts))
+            return [False] * len(facts)
         return _unbroken(facts, [isinstance(outcome, Ack) for outcome in outcomes])
 
     async def _drain(self) -> None:

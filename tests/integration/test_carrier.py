@@ -2,11 +2,12 @@
 
 import asyncio
 import itertools
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from producers.checked import checked_fact
-from producers.publisher import Publisher
+from producers.publisher import Ack, Publisher, PublishError
 from producers.sidecar.carrier import Carrier
 from producers.sidecar.spool import Spool
 from runtime.bus import close_bus, connect_bus
@@ -38,6 +39,31 @@ async def test_what_the_bus_cannot_take_is_set_aside(settings: Settings, tmp_pat
     await spool.close()
     stored = [one.body for one in await Line(nc).stored()]
     assert sorted(stored) == [fact(number).body for number in range(10) if number != 4]
+    await publisher.aclose()
+    await close_bus(nc)
+
+
+async def test_a_failure_nobody_thought_of_ends_nothing(settings: Settings, tmp_path: Path) -> None:
+    class Failing(Publisher):
+        async def publish_many(
+            self, facts: Sequence[Fact], *, timeout: float | None = None
+        ) -> list[Ack | PublishError]:
+            if fails:
+                raise RuntimeError(fails.pop())
+            return await super().publish_many(facts, timeout=timeout)
+
+    nc = await connect_bus(settings, name="test", publisher=True)
+    publisher = Failing(nc, partitions=settings.partitions)
+    fails = ["when it is drained", "when it is sent"]
+    spool = Spool(tmp_path, max_facts=100, max_bytes=1 << 20)
+    await spool.open()
+    carrier = Carrier(spool, lambda: publisher)
+    async with carrier.run(), asyncio.timeout(20):
+        assert await carrier.accept([fact(0)]) == ["spooled"]
+        await wait_until(lambda: not spool.depth.facts)
+        assert await carrier.accept([fact(1)]) == ["forwarded"]
+    await spool.close()
+    assert [one.body for one in await Line(nc).stored()] == [fact(0).body, fact(1).body]
     await publisher.aclose()
     await close_bus(nc)
 
