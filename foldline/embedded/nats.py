@@ -11,7 +11,9 @@ from foldline.embedded.binaries import find_nats_server
 from foldline.embedded.ports import pick_port, reachable_host
 from foldline.embedded.process import Process
 from foldline.embedded.service import Service
+from runtime.progress import subject as progress
 from schemas.streams import MAX_PAYLOAD
+from schemas.subjects import PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +143,10 @@ class NatsServer(Service):
         if place.is_hub:
             return [f"leafnodes {{ listen: {json.dumps(address)}, no_advertise: true }}"]
         # Without the denials facts would cross the link as plain messages, and every site would store those
-        # of all others. The centre copies streams, which needs none of that.
-        denied = 'deny_exports: ["ev.>"], deny_imports: ["ev.>"]'
+        # of all others; and would take the others' announcements of progress for its own. The centre copies
+        # streams, which needs none of that.
+        subjects = json.dumps([f"{PREFIX}.>", progress("*")])
+        denied = f"deny_exports: {subjects}, deny_imports: {subjects}"
         url = json.dumps(f"nats-leaf://{address}")
         return [f'leafnodes {{ reconnect: "1s", remotes: [ {{ url: {url}, {denied} }} ] }}']
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nats.aio.msg import Msg
 
 from consumers.control.verify import verify
 from projections.catalogue import projection_named
@@ -77,6 +78,28 @@ async def test_everything_of_every_site_is_at_the_centre(two: TwoSites) -> None:
     found = await verify(projection_named("jobs", centre.endpoints), centre, nc)
     await close_bus(nc)
     assert (found.differences, found.rows["entity"]) == ([], 24)
+
+
+async def test_nothing_crosses_between_sites_but_copies(two: TwoSites) -> None:
+    """Neither facts nor announcements of progress: a site would take them for its own."""
+    heard: list[str] = []
+
+    async def note(message: Msg) -> None:
+        heard.append(message.subject)
+
+    one, other = [await connect_bus(place.settings, name="test") for place in two.sites.values()]
+    centre = await connect_bus(two.centre.settings, name="test")
+    for listening in (other, centre):
+        for subject in ("ev.>", "progress.>", "probe.>"):
+            await listening.subscribe(subject, cb=note)
+        await listening.flush()
+    for subject in ("ev.fab1.job.J1.started", "progress.jobs", "probe.x"):
+        await one.publish(subject, b"{}")
+    await one.flush()
+    await wait_until(lambda: heard.count("probe.x") == 2)  # the link is there, and passes on what it may
+    assert heard == ["probe.x"] * 2
+    for nc in (one, other, centre):
+        await close_bus(nc)
 
 
 @pytest.mark.faults
