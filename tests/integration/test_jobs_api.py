@@ -93,6 +93,19 @@ async def test_times_are_derived_and_a_late_event_changes_no_end(jobs: JobsApi) 
     assert [event["kind"] for event in job["events"]] == ["finished", "started", "progress", "started"]
 
 
+async def test_a_producer_that_knows_its_times_better(jobs: JobsApi) -> None:
+    """Times within an event are text as everywhere, in any zone or none."""
+    times = {"started_at": "2025-10-19T11:58:00+00:00", "ended_at": "2025-10-19T14:03:00+02:00"}
+    await jobs.send(job_event("J1", "finished", minute=5, **times))
+    job = await jobs.job("J1")
+    assert (job["started_at"], job["ended_at"], job["duration_s"], job["last_event_at"]) == (
+        "2025-10-19T11:58:00Z",
+        "2025-10-19T12:03:00Z",
+        300.0,
+        "2025-10-19T12:05:00Z",
+    )
+
+
 async def test_subjobs_are_counted_on_the_job(jobs: JobsApi) -> None:
     await jobs.send(
         job_event("J1", "started"),
