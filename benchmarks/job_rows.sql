@@ -26,13 +26,16 @@ from (
 ) told
 
 -- name: applications
--- Their applications.
-insert into {schema}.app (part, site, app_id, name) select distinct part, site, app_id, app_name from {schema}.entity
+-- The applications of all jobs there are.
+insert into {schema}.app (part, site, app_id, name)
+select distinct part, site, app_id, app_name from {schema}.entity
+on conflict (site, app_id, name, part) do nothing
 
 -- name: durations
--- Their histograms.
+-- The histograms of all jobs there are.
 insert into {schema}.app_bucket (part, site, app_id, bucket, number)
 select part, site, app_id, floor(ln(duration_s) / ln(2.0::float8) * 8), count(*)
 from {schema}.entity
-where duration_s is not null
+where sub = '' and duration_s is not null
 group by 1, 2, 3, 4
+on conflict (site, app_id, bucket, part) do update set number = excluded.number
