@@ -155,7 +155,7 @@ def test_demo(api: SessionsApi, stack: Stack) -> None:
 
 
 def test_the_commands_of_the_readme(stack: Stack) -> None:
-    script = tour()[4].text.replace(".venv/bin/foldline", "foldline")
+    script = tour()[5].text.replace(".venv/bin/foldline", "foldline")
     commands = [line.split()[1] for line in script.splitlines()]
     assert commands == ["demo", "tail", "status", "publish", "rejected", "asyncapi"]
     printed = {}

@@ -11,6 +11,7 @@ from tests.acceptance.readme import tour
 from tests.acceptance.sessions_api import SessionsApi, names
 from tests.acceptance.shell import RUNNERS, Run
 from tests.acceptance.stack import Stack
+from tests.waiting import wait_until_sync
 
 WRITTEN = '{"success":true,"status":"ok"}'
 
@@ -31,7 +32,20 @@ def run_python(stack: Stack, folder: Path, text: str) -> str:
 
 
 def test_the_tour_has_the_blocks_that_are_tested() -> None:
-    assert [example.language for example in tour()] == ["sh", "python", "sh", "python", "sh"]
+    assert [example.language for example in tour()] == ["sh", "python", "sh", "python", "sh", "sh"]
+
+
+@pytest.mark.parametrize("run", RUNNERS)
+def test_with_a_job(stack: Stack, run: Run) -> None:
+    """What the sidecar took is read a moment later; pasted again it is the same event."""
+
+    def shown() -> bool:
+        printed = run(stack.replaced(tour()[4].text), stack.environment())
+        assert printed.startswith('{"ok":true}')
+        jobs = json.loads(printed.removeprefix('{"ok":true}'))
+        return "job-1" in {job["job_id"] for job in jobs["items"]}
+
+    wait_until_sync(shown)
 
 
 @pytest.mark.parametrize("run", RUNNERS)
