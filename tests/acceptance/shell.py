@@ -1,7 +1,7 @@
 """Runs the documented shell examples: with bash, curl and jq where they are, and without them anywhere.
 
-The second way understands what the examples use and nothing else: comments, lines continued with a backslash,
-`NAME=$(…)`, `$NAME`, `curl`, a pipe into `jq`, and programs with arguments.
+The second way understands what the examples use and nothing else: comments, lines continued with a backslash or
+within single quotes, `NAME=$(…)`, `$NAME`, `curl`, a pipe into `jq`, and programs with arguments.
 """
 
 import argparse
@@ -31,10 +31,12 @@ def understood(script: str, environment: Mapping[str, str]) -> str:
     """By Python alone."""
     variables = dict(environment)
     printed = ""
-    lines = [line for line in script.replace("\\\n", " ").splitlines() if line.strip()]
+    lines = iter(script.replace("\\\n", " ").splitlines())
     for line in lines:
-        if line.startswith("#"):
+        if line.startswith("#") or not line.strip():
             continue
+        while line.count("'") % 2:
+            line += " " + next(lines)  # noqa: PLW2901 - a quoted text goes on
         if assignment := _ASSIGNMENT.fullmatch(line.strip()):
             variables[assignment[1]] = _pipe(assignment[2], variables).strip()
         else:
