@@ -26,6 +26,7 @@ logger = logging.getLogger("foldline.live")
 LAST_EVENT_ID: Final = "Last-Event-ID"
 SILENCE: Final = 15.0
 _STUCK_S: Final = 30.0  # what one send may take
+_CONNECTED: Final = b": connected\n\n"
 _HEADERS: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -89,20 +90,20 @@ def _after(request: Request) -> int | None:
 async def _encoded(
     live: Live, wanted: Wanted, after: int | None, silence: float
 ) -> AsyncGenerator[bytes, None]:
-    yield b": connected\n\n"
+    greeting = _CONNECTED
     while True:
         try:
             async with aclosing(live.events(wanted, after, silence=silence)) as coming:
                 async for events in coming:
-                    if events:
-                        yield b"".join(map(_event, events))
-                        after = events[-1].sequence
-                    else:
-                        yield KEEPALIVE_COMMENT
+                    # Whoever reads the greeting misses nothing that is sent from then on.
+                    yield greeting + b"".join(map(_event, events)) or KEEPALIVE_COMMENT
+                    greeting = b""
+                    after = events[-1].sequence if events else after
         except Resync as exc:
             asked, after = after, exc.next - 1
             told = to_json({"asked": asked, "next": exc.next}).decode()
-            yield format_sse_event(event="resync", data_str=told)
+            yield greeting + format_sse_event(event="resync", data_str=told)
+            greeting = b""
 
 
 def _event(event: LiveEvent) -> bytes:

@@ -15,6 +15,7 @@ from projections.tail import follow
 from runtime.http import HttpProblem
 from runtime.line import api
 from runtime.problems import StreamUnavailable
+from runtime.repeating import repeating
 from runtime.sinks import BusClient
 from runtime.tasks import end
 
@@ -23,6 +24,7 @@ logger = logging.getLogger("foldline.live")
 _KEPT_BYTES: Final = 16 << 20
 _MORE_WAITING: Final = 1_000  # events a reader may be behind, beside those kept for who comes back
 _PAUSE: Final = 0.5
+_REST_S: Final = 60.0  # without readers, until the stream is no longer read
 _CATCHING_UP: Final = 8  # readers that read the stream by themselves
 
 Wanted = Callable[[LiveEvent], bool]
@@ -72,13 +74,20 @@ class Subscriber:
                 return []
         if self.lost:
             raise TooSlow
+        return self.taken()
+
+    def taken(self) -> list[LiveEvent]:
+        """What is there now."""
         taken = list(self.waiting)
         self.waiting.clear()
         return taken
 
 
 class Live:
-    """The events of one stream, read once for everybody. `run` reads for the length of a block."""
+    """The events of one stream, read once for everybody, and only while somebody reads.
+
+    `run` lets readers in for the length of a block.
+    """
 
     def __init__(self, nc: BusClient, reader: Reader, stream: str) -> None:
         self._nc = nc
@@ -92,38 +101,65 @@ class Live:
         self._first = 0  # every event from this sequence on is kept, or does not count
         self._reached = 0
         self._catching_up = asyncio.Semaphore(_CATCHING_UP)
+        self._tailing: asyncio.Task[None] | None = None
+        self._changing = asyncio.Lock()  # whether the stream is read
+        self._readers = 0
+        self._alone_since = 0.0
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Follow the stream from its present end."""
-        _, last = await self._ends()
-        self._first, self._reached = last + 1, last
-        task = asyncio.create_task(self._tail())
-        try:
-            yield
-        finally:
-            await end(task)
+        """What follows the stream for them rests a while after the last one left, and ends with the block."""
+        async with repeating(self._rest, every=_REST_S / 4, first=_REST_S):
+            try:
+                yield
+            finally:
+                if self._tailing is not None:
+                    await end(self._tailing)
 
     async def events(
         self, wanted: Wanted, after: int | None, *, silence: float
     ) -> AsyncGenerator[list[LiveEvent], None]:
         """Events in order, each once, behind the sequence `after` or from now on; empty after `silence` s.
 
-        Raises Resync before the first, TooSlow when the reader does not keep up, StreamUnavailable.
+        What comes first, maybe empty, says that nothing is missed from here on. Raises Resync before that,
+        TooSlow when the reader does not keep up, StreamUnavailable.
         """
-        subscriber = Subscriber(
-            wanted, self._reached if after is None else after, self._most_kept + _MORE_WAITING
-        )
+        self._readers += 1
+        subscriber: Subscriber | None = None
         try:
+            await self._begin()
+            most = self._most_kept + _MORE_WAITING
+            subscriber = Subscriber(wanted, self._reached if after is None else after, most)
             if await self._is_kept(subscriber.after):
                 self._join(subscriber)
+                yield subscriber.taken()
             else:
                 async for earlier in self._earlier(subscriber):
                     yield earlier
             while True:
                 yield await subscriber.take(silence)
         finally:
-            self._subscribers.discard(subscriber)
+            self._readers -= 1
+            self._alone_since = asyncio.get_running_loop().time()
+            if subscriber is not None:
+                self._subscribers.discard(subscriber)
+
+    async def _begin(self) -> None:
+        """Follow the stream from its present end, if nobody does."""
+        async with self._changing:
+            if self._tailing is None:
+                _, last = await self._ends()
+                self._kept.clear()
+                self._kept_bytes = 0
+                self._first, self._reached = last + 1, last
+                self._tailing = asyncio.create_task(self._tail())
+
+    async def _rest(self) -> None:
+        async with self._changing:
+            alone = asyncio.get_running_loop().time() - self._alone_since
+            if self._tailing is not None and not self._readers and alone > _REST_S:
+                await end(self._tailing)
+                self._tailing = None
 
     async def _is_kept(self, after: int) -> bool:
         """Whether nothing has to be read for a reader that was at `after`. Raises Resync."""

@@ -1,7 +1,7 @@
 """Runs the documented shell examples: with bash, curl and jq where they are, and without them anywhere.
 
-The second way understands what the examples use and nothing else: comments, lines continued with a backslash or
-within single quotes, `NAME=$(…)`, `$NAME`, `curl`, a pipe into `jq`, and programs with arguments.
+The second way understands what the examples use and nothing else: comments, lines continued with a backslash
+or within single quotes, `NAME=$(…)`, `$NAME`, `curl`, a pipe into `jq`, and programs with arguments.
 """
 
 import argparse

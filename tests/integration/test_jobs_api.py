@@ -145,6 +145,10 @@ async def test_times_in_any_zone_or_none(jobs: JobsApi, at: str) -> None:
     assert len(job["events"]) == 2
 
 
+def deep(levels: int) -> Any:
+    return [deep(levels - 1)] if levels else []
+
+
 async def test_what_is_wrong_with_a_batch_is_told_item_by_item(jobs: JobsApi) -> None:
     future = (datetime.now(UTC) + timedelta(seconds=700)).isoformat()
     wrong: list[tuple[Any, str]] = [
@@ -161,6 +165,8 @@ async def test_what_is_wrong_with_a_batch_is_told_item_by_item(jobs: JobsApi) ->
         (job_event("J1", "finished", status="running"), "succeeded, failed or canceled"),
         (job_event("J1", key="a\nb"), "idempotency_key: control characters"),
         (job_event("J1", site="a.b"), "site_id"),
+        (deep(70), "nested deeper"),
+        (job_event("J1", metadata={"a": "\0"}), "NUL"),
     ]
     good = job_event("J1")
     answer = await jobs.http.post("/v1/ingest/events:batch", json=[good, *(one for one, _ in wrong), good])
@@ -186,7 +192,9 @@ async def test_what_is_wrong_with_a_batch_is_told_item_by_item(jobs: JobsApi) ->
     [
         ("/v1/ingest/events", b"{", 422, "Failed to parse JSON"),
         ("/v1/ingest/events:batch", b"{}", 422, "a JSON array"),
-        ("/v1/ingest/events:batch", b"[" * 70 + b"]" * 70, 422, "nested deeper"),
+        ("/v1/ingest/events:batch", b"[" * 700 + b"]" * 700, 422, "nested deeper"),
+        ("/v1/ingest/events:batch", b'["a\\ud800"]', 422, "not a character"),
+        ("/v1/ingest/events:batch", b"[NaN]", 422, "Failed to parse JSON"),
         ("/v1/ingest/events", b"x" * ((1 << 20) + 1), 413, "1048576"),
         ("/v1/ingest/nothing", b"{}", 404, "nothing at"),
     ],

@@ -47,7 +47,7 @@ def test_passwords_are_made_at_random_and_once(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     assert make_env(file).returncode == 0
     passwords = _passwords(file)
-    assert len(set(passwords)) == 2
+    assert len(set(passwords)) == 3
     assert all(re.fullmatch("p[0-9a-f]{40}", password) for password in passwords)
     assert file.stat().st_mode & 0o077 == 0
 
@@ -62,7 +62,15 @@ def test_what_the_file_said_before_is_kept(tmp_path: Path) -> None:
     file.write_text("FOLDLINE_SITE=fab1")  # without a newline at the end
     assert make_env(file).returncode == 0
     assert file.read_text().splitlines()[0] == "FOLDLINE_SITE=fab1"
-    assert len(_passwords(file)) == 2
+    assert len(_passwords(file)) == 3
+
+
+def test_a_password_that_is_new_is_added(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("STACK_NATS_PASSWORD=pold\n")
+    assert make_env(file).returncode == 0
+    assert _passwords(file)[0] == "pold"
+    assert len(_passwords(file)) == 3
 
 
 def test_they_are_no_settings_of_a_process_started_here(
