@@ -1,7 +1,7 @@
 """Jobs and subjobs as the API shows them: lists by filter, one job with all of it, statistics."""
 
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from pydantic_core import from_json, to_json
 
+from projections.jobs.served import served_cell, served_event, served_job, served_subjob
 from projections.statements import Statements, only_row
 from runtime.postgres import Connection
 from schemas.job_facts import Status
@@ -19,7 +20,6 @@ MOST_EVENTS: Final = 10_000
 """Events and subjobs that a job is shown with."""
 _INDEXED: Final = 4
 """Keys of the metadata that are looked up together: each has two meanings, and all of them are combined."""
-_STANDARD: Final = ("cpu_user_s", "cpu_system_s", "mem_max_mb")
 
 Every = Literal["hour", "day"]
 Type = Literal["job", "subjob"]
@@ -101,7 +101,7 @@ class JobViews:
         position = rows[0][0] if rows else None
         found = [row[1:] for row in rows if row[1] is not None]
         last = found[limit - 1] if len(found) > limit else None
-        served = _job if kind == "job" else _subjob
+        served = served_job if kind == "job" else served_subjob
         return JobPage(
             items=[served(row) for row in found[:limit]],
             position=position,
@@ -121,9 +121,9 @@ class JobViews:
         if not rows:
             return None
         events = await (await conn.execute(self._events, values)).fetchall()
-        return _job(rows[0]) | {
-            "subjobs": [_subjob(row) for row in rows[1:]],
-            "events": [_event(*row) for row in events],
+        return served_job(rows[0]) | {
+            "subjobs": [served_subjob(row) for row in rows[1:]],
+            "events": [served_event(*row) for row in events],
         }
 
     async def stats(
@@ -132,7 +132,7 @@ class JobViews:
         """Statistics by hour or day, site and application, newest first; and the position they reflect."""
         values = self._values() | _values(filters, None) | {"every": every, "limit": limit}
         rows = await (await conn.execute(self._stats, values)).fetchall()
-        return [_cell(row[1:]) for row in rows if row[1] is not None], rows[0][0]
+        return [served_cell(row[1:]) for row in rows if row[1] is not None], rows[0][0]
 
     async def numbers(self, conn: Connection, bounds: Sequence[float]) -> JobCounts:
         """What dashboards count."""
@@ -202,94 +202,3 @@ def _as_json(name: str, text: str) -> dict[str, Any] | None:
 
 def _literal(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _job(row: Sequence[Any]) -> dict[str, Any]:
-    site, id_, _, app_id, app_name, app_version, key = row[:7]
-    app = {"app_id": app_id, "app_name": app_name, "app_version": app_version}
-    subjobs = dict(zip(("running", "succeeded", "failed", "canceled"), row[18:], strict=True))
-    return {"job_id": id_, **app, "site_id": site, "job_key": key, **_life(row), "subjobs_by_status": subjobs}
-
-
-def _subjob(row: Sequence[Any]) -> dict[str, Any]:
-    site, id_, sub, app_id, app_name, app_version, key = row[:7]
-    app = {"app_id": app_id, "app_name": app_name, "app_version": app_version}
-    return {"subjob_id": sub, "job_id": id_, **app, "site_id": site, "sub_key": key, **_life(row)}
-
-
-def _life(row: Sequence[Any]) -> dict[str, Any]:
-    """What the document says of both, and behind it what we add."""
-    (
-        status,
-        attempts,
-        started_at,
-        ended_at,
-        duration,
-        told,
-        metadata,
-        errors,
-        inserted_at,
-        heard_at,
-        stalled,
-    ) = row[7:18]
-    metrics: Mapping[str, Any] = from_json(told)
-    return {
-        "status": status,
-        "started_at": started_at,
-        "ended_at": ended_at,
-        "duration_s": duration,
-        **{name: metrics.get(name) for name in _STANDARD},
-        "metadata": from_json(metadata),
-        "inserted_at": inserted_at,
-        "metrics": metrics,
-        "attempts": attempts,
-        "errors": errors,
-        "last_event_at": heard_at,
-        "stalled": stalled,
-    }
-
-
-def _event(seq: int, sub: str, at: datetime, kind: str, status: str | None, *told: str) -> dict[str, Any]:
-    metrics, metadata = map(from_json, told)
-    return {
-        "sequence": seq,
-        "at": at,
-        "entity_type": "subjob" if sub else "job",
-        "subjob_id": sub or None,
-        "kind": kind,
-        "status": status,
-        "metrics": metrics,
-        "metadata": metadata,
-    }
-
-
-def _cell(row: Sequence[Any]) -> dict[str, Any]:
-    start, site, app_id, app_name, succeeded, failed, canceled = row[:7]
-    mean, p50, p95, longest, cpu, memory, memory_max = (
-        None if value is None else round(float(value), 6) for value in row[7:]
-    )
-    count = int(succeeded + failed + canceled)
-    return {
-        "start": start,
-        "site_id": site,
-        "app_id": app_id,
-        "app_name": app_name,
-        "count": count,
-        "succeeded": int(succeeded),
-        "failed": int(failed),
-        "canceled": int(canceled),
-        "success_rate": round(int(succeeded) / count, 6),
-        "duration_s": {
-            "mean": mean,
-            # The middle of a bucket may lie beyond the longest there was.
-            "p50": _at_most(p50, longest),
-            "p95": _at_most(p95, longest),
-            "max": longest if mean is not None else None,
-        },
-        "cpu_s": cpu,
-        "mem_mb": {"mean": memory, "max": memory_max if memory is not None else None},
-    }
-
-
-def _at_most(value: float | None, longest: float | None) -> float | None:
-    return value if value is None or longest is None else min(value, longest)

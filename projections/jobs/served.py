@@ -1,0 +1,106 @@
+"""Rows of jobs, subjobs, events and statistics as the JSON the API shows; order as in `read.sql`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic_core import from_json
+
+_STANDARD: Final = ("cpu_user_s", "cpu_system_s", "mem_max_mb")
+
+
+def served_job(row: Sequence[Any]) -> dict[str, Any]:
+    """A row of `columns` that is a job."""
+    site, id_, _, app_id, app_name, app_version, key = row[:7]
+    app = {"app_id": app_id, "app_name": app_name, "app_version": app_version}
+    subjobs = dict(zip(("running", "succeeded", "failed", "canceled"), row[18:], strict=True))
+    return {"job_id": id_, **app, "site_id": site, "job_key": key, **_life(row), "subjobs_by_status": subjobs}
+
+
+def served_subjob(row: Sequence[Any]) -> dict[str, Any]:
+    """A row of `columns` that is a subjob."""
+    site, id_, sub, app_id, app_name, app_version, key = row[:7]
+    app = {"app_id": app_id, "app_name": app_name, "app_version": app_version}
+    return {"subjob_id": sub, "job_id": id_, **app, "site_id": site, "sub_key": key, **_life(row)}
+
+
+def _life(row: Sequence[Any]) -> dict[str, Any]:
+    """What the document says of both, and behind it what we add."""
+    (
+        status,
+        attempts,
+        started_at,
+        ended_at,
+        duration,
+        told,
+        metadata,
+        errors,
+        inserted_at,
+        heard_at,
+        stalled,
+    ) = row[7:18]
+    metrics: Mapping[str, Any] = from_json(told)
+    return {
+        "status": status,
+        "started_at": started_at,
+        "ended_at": ended_at,
+        "duration_s": duration,
+        **{name: metrics.get(name) for name in _STANDARD},
+        "metadata": from_json(metadata),
+        "inserted_at": inserted_at,
+        "metrics": metrics,
+        "attempts": attempts,
+        "errors": errors,
+        "last_event_at": heard_at,
+        "stalled": stalled,
+    }
+
+
+def served_event(
+    seq: int, sub: str, at: datetime, kind: str, status: str | None, *told: str
+) -> dict[str, Any]:
+    """A row of `events`."""
+    metrics, metadata = map(from_json, told)
+    return {
+        "sequence": seq,
+        "at": at,
+        "entity_type": "subjob" if sub else "job",
+        "subjob_id": sub or None,
+        "kind": kind,
+        "status": status,
+        "metrics": metrics,
+        "metadata": metadata,
+    }
+
+
+def served_cell(row: Sequence[Any]) -> dict[str, Any]:
+    """A row of `stats`."""
+    start, site, app_id, app_name, succeeded, failed, canceled = row[:7]
+    mean, p50, p95, longest, cpu, memory, memory_max = (
+        None if value is None else round(float(value), 6) for value in row[7:]
+    )
+    count = int(succeeded + failed + canceled)
+    return {
+        "start": start,
+        "site_id": site,
+        "app_id": app_id,
+        "app_name": app_name,
+        "count": count,
+        "succeeded": int(succeeded),
+        "failed": int(failed),
+        "canceled": int(canceled),
+        "success_rate": round(int(succeeded) / count, 6),
+        "duration_s": {
+            "mean": mean,
+            # The middle of a bucket may lie beyond the longest there was.
+            "p50": _at_most(p50, longest),
+            "p95": _at_most(p95, longest),
+            "max": longest if mean is not None else None,
+        },
+        "cpu_s": cpu,
+        "mem_mb": {"mean": memory, "max": memory_max if memory is not None else None},
+    }
+
+
+def _at_most(value: float | None, longest: float | None) -> float | None:
+    return value if value is None or longest is None else min(value, longest)
