@@ -22,6 +22,7 @@ CLIENTS = 20
 _KEPT = 100  # events the API keeps in memory: who was away for longer reads the line
 
 
+@pytest.mark.timeout(400)  # on a busy machine the spool takes its time
 async def test_the_line_is_away(own_nats: NatsServer, database: str, processes: Processes) -> None:
     """For some seconds that stand for minutes: the line forgets message ids while it is away."""
     await _away(own_nats, database, processes, outage=3, pace=0.15, forget=True)
