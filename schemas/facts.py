@@ -74,10 +74,14 @@ def entity_id(subject: Subject, body: Body) -> str:
     """
     if not isinstance(body, JobFact):
         return subject.id
-    right = body.subject(subject.site)
-    if subject != right._replace(id=slot_of(right.id)):
-        raise _wrong_subject(right)
-    return body.entity.job_id
+    job_id = body.entity.job_id
+    if (
+        subject.id != slot_of(token_of(job_id))
+        or subject.fact != body.event.kind
+        or body.site_id not in (None, subject.site)
+    ):
+        raise _wrong_subject(body.subject(subject.site))
+    return job_id
 
 
 def check_subject(subject: Subject, body: Body) -> None:

@@ -86,8 +86,11 @@ class JobMetrics(BaseModel):
 
     def told(self) -> dict[str, float]:
         """Those that say something."""
-        given = {name: getattr(self, name) for name in type(self).model_fields} | (self.model_extra or {})
-        return {name: value for name, value in given.items() if value is not None}
+        return {
+            name: value
+            for name, value in (vars(self) | (self.model_extra or {})).items()
+            if value is not None
+        }
 
 
 class JobHappening(_Part):
@@ -100,6 +103,10 @@ class JobHappening(_Part):
     ended_at: Timestamp | None = None
     metrics: JobMetrics | None = None
     metadata: dict[str, Any] | None = None
+
+    def told(self) -> dict[str, float]:
+        """The metrics that say something."""
+        return self.metrics.told() if self.metrics is not None else {}
 
     @property
     def outcome(self) -> Status | None:

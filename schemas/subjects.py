@@ -71,6 +71,8 @@ def is_token(text: str) -> bool:
     return TOKEN.fullmatch(text) is not None
 
 
+# A job's events come one after another, and a pattern costs more than looking it up.
+@lru_cache(maxsize=65_536)
 def token_of(entity_id: str) -> str:
     """The token that stands for an id in subjects: itself, or `h_` and half of its SHA-256 if it cannot."""
     if is_token(entity_id):
@@ -83,6 +85,7 @@ def hashed(text: str) -> str:
     return f"h_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
+@lru_cache(maxsize=65_536)
 def slot_of(token: str) -> str:
     """The token that stands for another one in the stored subjects of a slotted entity."""
     return str(partition_of(token, SLOTS))

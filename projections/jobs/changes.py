@@ -20,7 +20,7 @@ class JobChanges:
     tallies: dict[Cell, Tally] = field(default_factory=dict)
     buckets: dict[tuple[Cell, int], int] = field(default_factory=dict)
 
-    def add_event(self, event: Recorded, body: JobFact) -> None:
+    def add_event(self, event: Recorded, body: JobFact, told: dict[str, float]) -> None:
         """One row of the timeline."""
         happened = body.event
         site, job_id = event.key
@@ -34,7 +34,7 @@ class JobChanges:
                 "at": event.at,
                 "kind": happened.kind,
                 "status": happened.status,
-                "metrics": happened.metrics.told() if happened.metrics is not None else {},
+                "metrics": told,
                 "metadata": happened.metadata or {},
             }
         )

@@ -23,16 +23,17 @@ def fold(states: States, event: Recorded, changes: JobChanges) -> None:
     if job is not None and event.sequence <= job.last_seq:
         return  # the job was carried over from an older generation, with this in it
     sub = body.entity.subjob_id
+    told = body.event.told()
     if sub:
         before = states.get((*event.key, sub))
-        after = _folded(before, event, body)
+        after = _folded(before, event, body, told)
         states[*event.key, sub] = after
         states[event.key] = _told(states.get(event.key), before, after, event, body)
     else:
         before = states.get(event.key)
-        states[event.key] = after = _folded(before, event, body)
+        states[event.key] = after = _folded(before, event, body, told)
         changes.count(event.key[0], before, after)
-    changes.add_event(event, body)
+    changes.add_event(event, body, told)
 
 
 def _told(job: Entity | None, before: Entity | None, after: Entity, event: Recorded, body: JobFact) -> Entity:
@@ -54,7 +55,7 @@ def _opened(event: Recorded, body: JobFact) -> Entity:
     return Entity.opened(event.partition, event.sequence, event.stored_at, event.at, body)
 
 
-def _folded(before: Entity | None, event: Recorded, body: JobFact) -> Entity:
+def _folded(before: Entity | None, event: Recorded, body: JobFact, told: dict[str, float]) -> Entity:
     happened = body.event
     entity = _opened(event, body) if before is None else before.copy()
     if happened.kind == "started":
@@ -66,7 +67,7 @@ def _folded(before: Entity | None, event: Recorded, body: JobFact) -> Entity:
     elif happened.started_at is not None:
         _start(entity, happened.started_at)
     entity.errors += happened.kind == "error"
-    _describe(entity, event, body)
+    _describe(entity, event, body, told)
     entity.last_seq = event.sequence
     entity.inserted_at = event.stored_at
     entity.last_event_at = max(entity.last_event_at, event.at)
@@ -103,7 +104,7 @@ def _end_of_an_earlier_attempt(entity: Entity, at: datetime) -> None:
         entity.attempts += 1
 
 
-def _describe(entity: Entity, event: Recorded, body: JobFact) -> None:
+def _describe(entity: Entity, event: Recorded, body: JobFact, told: dict[str, float]) -> None:
     """Names, metrics and metadata: what is newer replaces, what is late fills in."""
     happened, late = body.event, event.at < entity.last_event_at
     if not late:
@@ -111,8 +112,7 @@ def _describe(entity: Entity, event: Recorded, body: JobFact) -> None:
     key = body.entity.sub_key if body.entity.type == "subjob" else body.entity.business_key
     if key is not None and (entity.key is None or not late):
         entity.key = key
-    if happened.metrics is not None and not _is_of_an_earlier_attempt(entity, happened, event.at):
-        told = happened.metrics.told()
+    if told and not _is_of_an_earlier_attempt(entity, happened, event.at):
         entity.metrics = told | entity.metrics if late else entity.metrics | told
     if happened.metadata:
         metadata = happened.metadata

@@ -75,7 +75,7 @@ def _live(event: Recorded) -> LiveEvent:
     happened, entity, (site, job_id) = body.event, body.entity, event.key
     payload: dict[str, Any] = {
         "status": happened.status,
-        "metrics": happened.metrics.told() if happened.metrics is not None else {},
+        "metrics": happened.told(),
         "metadata": happened.metadata or {},
     }
     data = {
