@@ -1,9 +1,11 @@
 """The door for events of jobs: a documented event becomes the fact that is published, byte for byte."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from producers.checked import fact_of
+from runtime.settings import Settings
 from schemas.facts import Fact, parse_fact
 from schemas.job_facts import JobFact
 from schemas.times import format_time
@@ -37,3 +39,31 @@ def job_fact(
             f"after {format_time(now)}",
         )
     return fact_of(model.subject(site), body, model, key=model.key, headers=headers, now=now)
+
+
+def job_fact_by(
+    settings: Settings, body: bytes, *, now: datetime, headers: Mapping[str, str] | None = None
+) -> Fact:
+    """The same as a process's settings want it. Raises InvalidFact."""
+    return job_fact(
+        body,
+        site=settings.site,
+        only_site=settings.own_site_only,
+        now=now,
+        max_skew=timedelta(seconds=settings.job_max_skew),
+        headers=headers,
+        max_bytes=settings.max_body,
+    )
+
+
+def checked_batch(
+    items: Sequence[bytes], check: Callable[[bytes], Fact]
+) -> tuple[list[Fact], list[dict[str, Any]]]:
+    """The facts of a batch in their order, and what is wrong with the others: `{index, error, detail}`."""
+    facts, errors = [], []
+    for index, item in enumerate(items):
+        try:
+            facts.append(check(item))
+        except InvalidFact as exc:
+            errors.append({"index": index, "error": exc.reason, "detail": exc.details})
+    return facts, errors

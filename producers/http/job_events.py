@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from producers.http.surface import Waiter, answered
 from producers.http.wishes import Wishes
-from producers.jobs import job_fact
+from producers.jobs import checked_batch, job_fact_by
 from producers.publisher import Ack, BusUnavailable, Fact, Publisher, PublishError
 from runtime.bodies import read_body
 from runtime.http import HttpProblem, unavailable
@@ -40,16 +40,7 @@ class JobSurface:
 
     def fact(self, body: bytes, wishes: Wishes) -> Fact:
         """One event, checked. Raises InvalidFact."""
-        settings = self.settings
-        return job_fact(
-            body,
-            site=settings.site,
-            only_site=settings.own_site_only,
-            now=self.now(),
-            max_skew=timedelta(seconds=settings.job_max_skew),
-            headers=wishes.headers,
-            max_bytes=settings.max_body,
-        )
+        return job_fact_by(self.settings, body, now=self.now(), headers=wishes.headers)
 
 
 def job_events_router(surface: JobSurface) -> APIRouter:
@@ -79,14 +70,9 @@ def job_events_router(surface: JobSurface) -> APIRouter:
         started = time.perf_counter()
         wishes = Wishes.of(request.headers, surface.settings, default_wait=0.0)
         items = split_batch(await read_body(request, surface.settings.max_batch_body))
-        errors: list[dict[str, Any]] = []
-        facts = []
-        for index, item in enumerate(items):
-            try:
-                facts.append(surface.fact(item, wishes))
-            except InvalidFact as exc:
-                EVENTS_PROCESSED.labels("unknown", exc.reason).inc()
-                errors.append({"index": index, "error": exc.reason, "detail": exc.details})
+        facts, errors = checked_batch(items, lambda item: surface.fact(item, wishes))
+        for error in errors:
+            EVENTS_PROCESSED.labels("unknown", error["error"]).inc()
         acks = await _published(surface.publisher, facts)
         _count(facts, acks)
         told = {

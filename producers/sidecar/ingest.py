@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 
 from producers.http.job_events import split_batch
-from producers.jobs import job_fact
+from producers.jobs import checked_batch, job_fact_by
 from producers.sidecar.carrier import Carried, Carrier
 from producers.sidecar.spool import Spool, SpoolFull
 from runtime import metrics
@@ -26,7 +26,6 @@ from runtime.routes import DirectRoute
 from runtime.settings import Settings
 from schemas.facts import AUTO, Fact, message_id
 from schemas.job_facts import JobFact
-from schemas.validation import InvalidFact
 
 _FULL_RETRY_S: Final = 10
 
@@ -43,14 +42,7 @@ class Sidecar:
 
     def fact(self, body: bytes) -> Fact:
         """One event, checked; one without a key gets one, for it may be sent twice. Raises InvalidFact."""
-        fact = job_fact(
-            body,
-            site=self.settings.site,
-            only_site=self.settings.own_site_only,
-            now=self.now(),
-            max_skew=timedelta(seconds=self.settings.job_max_skew),
-            max_bytes=self.settings.max_body,
-        )
+        fact = job_fact_by(self.settings, body, now=self.now())
         if fact.message_id.startswith(AUTO):
             return fact._replace(message_id=message_id(fact.subject, f"sidecar-{secrets.token_hex(16)}"))
         return fact
@@ -80,12 +72,8 @@ def sidecar_router(sidecar: Sidecar) -> APIRouter:
 
     async def ingest_batch(request: Request) -> Response:
         """Accept events in their order. Those that are wrong are told one by one, the others are kept."""
-        facts, errors = [], []
-        for index, item in enumerate(split_batch(await read_body(request, sidecar.settings.max_batch_body))):
-            try:
-                facts.append(sidecar.fact(item))
-            except InvalidFact as exc:
-                errors.append({"index": index, "error": exc.reason, "detail": exc.details})
+        items = split_batch(await read_body(request, sidecar.settings.max_batch_body))
+        facts, errors = checked_batch(items, sidecar.fact)
         carried = await sidecar.accept(facts)
         ways = {"forwarded": carried.count("forwarded"), "spooled": carried.count("spooled")}
         wrong: dict[str, Any] = {"failed": len(errors), "errors": errors} if errors else {}
