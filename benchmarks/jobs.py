@@ -11,6 +11,7 @@ from benchmarks.live import CONSUMER
 from benchmarks.say import Say
 from benchmarks.servers import servers
 from benchmarks.sizes import Sizes
+from benchmarks.small import small
 from runtime.settings import Settings
 
 _LEAST: Final = 8_000  # events/s
@@ -21,20 +22,24 @@ async def jobs(sizes: Sizes, figures: Figures, say: Say) -> None:
     """Jobs: batches in, lists out"""
     async with servers() as config:
         async with running(config, *CONSUMER):
-            for program, port in (("api", config.jobs_port), ("sidecar", config.sidecar_port)):
-                say(f"batches through the {program}")
-                async with running(config, "-m", "foldline", program):
-                    await answers(f"http://127.0.0.1:{port}/v1/healthz")
-                    found = await in_child(
-                        ingesting.ingested, config, port=port, name=program, count=sizes.ingested
-                    )
-                note = f"accepted at {found['accepted']:,.0f}/s"
-                name = f"batches of jobs, {program}"
-                figures.add(name, found["readable"], "events/s", least=_LEAST, note=note)
+            async with running(config, "-m", "foldline", "api"):
+                say("batches through the api")
+                await _batches(config, "api", config.jobs_port, sizes.ingested, figures)
+            async with running(config, "-m", "foldline", "sidecar") as sidecar:
+                say("batches through the sidecar")
+                await _batches(config, "sidecar", config.sidecar_port, sizes.ingested, figures)
+                await small(config, sidecar.pid, sizes, figures, say)
         if wrk.available():
             await _lists(config, sizes, figures, say)
         else:
             say(wrk.MISSING)
+
+
+async def _batches(config: Settings, program: str, port: int, count: int, figures: Figures) -> None:
+    await answers(f"http://127.0.0.1:{port}/v1/healthz")
+    found = await in_child(ingesting.ingested, config, port=port, name=program, count=count)
+    note = f"accepted at {found['accepted']:,.0f}/s"
+    figures.add(f"batches of jobs, {program}", found["readable"], "events/s", least=_LEAST, note=note)
 
 
 async def _lists(config: Settings, sizes: Sizes, figures: Figures, say: Say) -> None:

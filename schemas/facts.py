@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from schemas.job_facts import KINDS, JobFact
 from schemas.session_facts import SESSION_FACTS, FactBody, SessionState
 from schemas.subjects import Subject, slot_of, token_of
+from schemas.texts import check_texts, is_plain
 from schemas.times import MAX_FUTURE, format_time, parse_time
 from schemas.validation import (
     MAX_FACT_BYTES,
@@ -61,9 +62,12 @@ def parse_fact(entity: str, fact: str, body: bytes, *, max_bytes: int = MAX_FACT
         raise InvalidFact("unknown_fact", _unknown(entity, fact))
     check_body(body, max_bytes=max_bytes)
     try:
-        return parser(body or b"{}")
+        model = parser(body or b"{}")
     except ValidationError as exc:
         raise from_validation_error(exc, body) from None
+    if isinstance(model, BaseModel) and not is_plain(body):
+        check_texts(model)
+    return model
 
 
 def entity_id(subject: Subject, body: Body) -> str:

@@ -8,10 +8,10 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from schemas.session_facts import IndexedText, Name
 from schemas.subjects import TOKEN, Subject, hashed, token_of
+from schemas.texts import EntityId, IndexedText, Name
 from schemas.times import Timestamp
 
 Kind = Literal["started", "progress", "metric", "finished", "error", "canceled"]
@@ -23,14 +23,6 @@ _PLAIN_KEY: Final = re.compile(r"[!-~]{1,256}")
 _MAX_SECONDS: Final = 1e10
 
 
-def _printable(value: str) -> str:
-    if not value.isprintable():
-        raise ValueError("control characters are not allowed")
-    return value
-
-
-EntityId = Annotated[Name, AfterValidator(_printable)]
-"""Any text of up to 512 bytes: ids need not be UUIDs."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Duration = Annotated[float, Field(ge=0, le=_MAX_SECONDS, allow_inf_nan=False)]
 
@@ -56,12 +48,6 @@ class JobEntity(_Part):
     business_key: IndexedText | None = None
     sub_key: IndexedText | None = None
 
-    @model_validator(mode="after")
-    def _subjob_has_a_job(self) -> "JobEntity":
-        if self.type == "subjob" and self.parent_id is None:
-            raise ValueError("parent_id: a subjob needs the id of its job")
-        return self
-
     @property
     def job_id(self) -> str:
         """The job; of a subjob the one it belongs to."""
@@ -86,11 +72,8 @@ class JobMetrics(BaseModel):
 
     def told(self) -> dict[str, float]:
         """Those that say something."""
-        return {
-            name: value
-            for name, value in (vars(self) | (self.model_extra or {})).items()
-            if value is not None
-        }
+        said = {**vars(self), **(self.model_extra or {})}
+        return {name: value for name, value in said.items() if value is not None}
 
 
 class JobHappening(_Part):
@@ -117,12 +100,6 @@ class JobHappening(_Part):
             return self.status or "succeeded"
         return self.status if self.kind != "started" and self.status in TERMINAL else None
 
-    @model_validator(mode="after")
-    def _finished_is_over(self) -> "JobHappening":
-        if self.kind == "finished" and self.status == "running":
-            raise ValueError("status: what finished is succeeded, failed or canceled, not running")
-        return self
-
 
 class JobFact(_Part):
     """One event of a job or subjob."""
@@ -132,6 +109,15 @@ class JobFact(_Part):
     app: JobApp
     entity: JobEntity
     event: JobHappening
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "JobFact":
+        entity, event = self.entity, self.event
+        if entity.type == "subjob" and entity.parent_id is None:
+            raise ValueError("entity.parent_id: a subjob needs the id of its job")
+        if event.kind == "finished" and event.status == "running":
+            raise ValueError("event.status: what finished is succeeded, failed or canceled, not running")
+        return self
 
     @property
     def timestamp(self) -> datetime | None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.texts import IndexedText, Name
 from schemas.times import Timestamp
-from schemas.validation import MAX_INDEXED_BYTES, InvalidFact, parse_json
+from schemas.validation import InvalidFact, parse_json
 
 HUNG: Final = "application_appears_hung"
 RECOVERED: Final = "application_recovered"
@@ -20,17 +21,6 @@ MACHINE_RETURNED: Final = "machine_returned_session_not_resumed"
 
 Level = Literal["debug", "info", "warning", "error", "critical"]
 MetricType = Literal["gauge", "counter", "histogram", "timer"]
-
-
-def _indexable(value: str) -> str:
-    if len(value.encode()) > MAX_INDEXED_BYTES:
-        raise ValueError(f"at most {MAX_INDEXED_BYTES} bytes are allowed")
-    return value
-
-
-IndexedText = Annotated[str, AfterValidator(_indexable)]
-"""Text that queries filter by, so short enough for an index."""
-Name = Annotated[str, Field(min_length=1), AfterValidator(_indexable)]
 
 
 class FactBody(BaseModel):

@@ -1,6 +1,5 @@
 """`foldline sidecar`: the agent of a host, wired here and nowhere else."""
 
-import asyncio
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -12,7 +11,6 @@ from typing import Final
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
-from producers.publisher import Publisher
 from producers.sidecar.carrier import Carrier
 from producers.sidecar.daemon.facts import SessionFacts
 from producers.sidecar.daemon.memory import Memory
@@ -22,8 +20,8 @@ from producers.sidecar.daemon.routes import daemon_router
 from producers.sidecar.daemon.sessions import Sessions
 from producers.sidecar.daemon.watch import Watch
 from producers.sidecar.ingest import Sidecar, sidecar_router
+from producers.sidecar.line import Line
 from producers.sidecar.spool import Spool
-from runtime.bus import close_bus, connect_bus
 from runtime.http import JOBS, SESSIONS, Envelope, install_error_handlers
 from runtime.http_metrics import Measured
 from runtime.logs import set_up_logging
@@ -31,61 +29,10 @@ from runtime.problems import Problem
 from runtime.routes import add_routes
 from runtime.serving import Door, Served, serve
 from runtime.settings import Settings
-from runtime.sinks import BusClient
-from runtime.tasks import end
 
 logger = logging.getLogger("foldline.sidecar")
 
-_AGAIN_S: Final = 1.0
 _NO_TELEMETRY: Final = TelemetryConfig(tracing=False, metrics=False, logs=False)
-
-
-class Line:
-    """The connection to the line, made in the background: a sidecar starts whether or not there is one."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._nc: BusClient | None = None
-        self._publisher: Publisher | None = None
-
-    @property
-    def connected(self) -> bool:
-        return self._nc is not None and self._nc.is_connected
-
-    def publisher(self) -> Publisher | None:
-        """A way to publish now, if there is one."""
-        return self._publisher if self.connected else None
-
-    @asynccontextmanager
-    async def run(self) -> AsyncIterator[None]:
-        """Connect, and stay connected, for the length of the block."""
-        task = asyncio.create_task(self._connect())
-        try:
-            yield
-        finally:
-            await end(task)
-            if self._publisher is not None:
-                await self._publisher.aclose()
-            if self._nc is not None:
-                await close_bus(self._nc)
-
-    async def _connect(self) -> None:
-        settings = self._settings
-        patient = settings.model_copy(update={"connect_timeout": _AGAIN_S})
-        told = False
-        while True:
-            try:
-                self._nc = await connect_bus(patient, name="foldline-sidecar", publisher=True)
-                break
-            except (Problem, OSError) as exc:
-                if not told:
-                    logger.warning("%s: events are spooled meanwhile", exc)
-                told = True
-                await asyncio.sleep(_AGAIN_S)
-        self._publisher = Publisher(
-            self._nc, partitions=settings.partitions, timeout=settings.publish_timeout
-        )
-        logger.info("the line is there")
 
 
 def create_apps(settings: Settings) -> Served:
@@ -111,7 +58,7 @@ def create_apps(settings: Settings) -> Served:
                 carrier=carrier,
                 spool=spool,
                 settings=settings,
-                connected=lambda: line.connected,
+                line=line,
                 now=lambda: datetime.now(UTC),
             )
             add_routes(ingest, sidecar_router(sidecar))
@@ -121,7 +68,7 @@ def create_apps(settings: Settings) -> Served:
                 await stack.enter_async_context(sessions.run())
             pulse = Pulse(line.publisher, spool, facts)
             await stack.enter_async_context(Watch(sessions, pulse, settings).run())
-            add_routes(daemon, daemon_router(Reports(sessions, sidecar.connected), settings.max_body))
+            add_routes(daemon, daemon_router(Reports(sessions, lambda: line.connected), settings.max_body))
             yield
 
     return Served([ingest, daemon], life())

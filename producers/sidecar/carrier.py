@@ -23,6 +23,7 @@ _Call = tuple[Sequence[Fact], asyncio.Future[list[Carried]]]
 _SEND_S: Final = 2.0  # a line that takes longer counts as away
 _DRAIN_S: Final = 10.0
 _AT_ONCE: Final = 1_000
+_AT_ONCE_BYTES: Final = 4 << 20  # in memory they take several times as much
 _FIRST_PAUSE: Final = 0.2
 _SLOWEST_PAUSE: Final = 10.0
 
@@ -105,7 +106,7 @@ class Carrier:
                 await self._spooled.wait()
                 drained = False
             try:
-                if drained and self._spool.depth.facts <= _AT_ONCE:
+                if drained and self._are_last():
                     # What is accepted meanwhile would wait behind them: under load without end.
                     async with self._turn:
                         drained = await self._drain_some(_SEND_S)
@@ -120,12 +121,17 @@ class Carrier:
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter
             pause = min(pause * 2, _SLOWEST_PAUSE)
 
+    def _are_last(self) -> bool:
+        """Whether those that wait go to the line in one turn."""
+        depth = self._spool.depth
+        return depth.facts <= _AT_ONCE and depth.bytes <= _AT_ONCE_BYTES
+
     async def _drain_some(self, timeout: float) -> bool:
         """Whether those that have waited longest are gone."""
         line = self._line()
         if line is None:
             return False
-        waiting = await self._spool.first(_AT_ONCE)
+        waiting = await self._spool.first(_AT_ONCE, _AT_ONCE_BYTES)
         outcomes = await _published(line, [one.fact for one in waiting], timeout)
         gone, refused = [], []
         for one, outcome in zip(waiting, outcomes, strict=True):

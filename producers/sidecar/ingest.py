@@ -17,6 +17,7 @@ from pydantic_core import to_json
 from producers.http.job_events import split_batch
 from producers.jobs import checked_batch, job_fact_by
 from producers.sidecar.carrier import Carried, Carrier
+from producers.sidecar.line import Line
 from producers.sidecar.spool import Spool, SpoolFull
 from runtime import metrics
 from runtime.bodies import read_body
@@ -32,12 +33,12 @@ _FULL_RETRY_S: Final = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sidecar:
-    """The dependencies of the routes. `connected` tells whether the line answers."""
+    """The dependencies of the routes."""
 
     carrier: Carrier
     spool: Spool
     settings: Settings
-    connected: Callable[[], bool]
+    line: Line
     now: Callable[[], datetime]
 
     def fact(self, body: bytes) -> Fact:
@@ -82,7 +83,7 @@ def sidecar_router(sidecar: Sidecar) -> APIRouter:
     async def healthz(request: Request) -> Response:
         """Whether the line answers, and what waits for it; accepting goes on either way."""
         depth = sidecar.spool.depth
-        connected = sidecar.connected()
+        connected = sidecar.line.connected
         return _json(
             {
                 "status": "ok" if connected else "degraded",
@@ -94,6 +95,7 @@ def sidecar_router(sidecar: Sidecar) -> APIRouter:
                 "spool_oldest_s": _age(depth.oldest),
                 "poison_count": depth.poison,
                 "line": "connected" if connected else "away",
+                "line_problem": sidecar.line.problem,
             }
         )
 

@@ -101,9 +101,9 @@ class Spool:
             self.depth.bytes -= size
             raise
 
-    async def first(self, most: int) -> list[Spooled]:
-        """Those that have waited longest, in their order."""
-        return await self._do(lambda: self._first(most))
+    async def first(self, most: int, most_bytes: int) -> list[Spooled]:
+        """Those that have waited longest, in their order: at least one, if any waits."""
+        return await self._do(lambda: self._first(most, most_bytes))
 
     async def done(self, gone: Sequence[Spooled], refused: Sequence[tuple[Spooled, str]] = ()) -> None:
         """They are on the line, or are set aside with a reason: nobody will ever take them."""
@@ -147,14 +147,18 @@ class Spool:
                 "insert into waiting (subject, message_id, headers, body, at) values (?, ?, ?, ?, ?)", rows
             )
 
-    def _first(self, most: int) -> list[Spooled]:
+    def _first(self, most: int, most_bytes: int) -> list[Spooled]:
         rows = self._db.execute(
             "select id, subject, message_id, headers, body from waiting order by id limit ?", (most,)
         )
-        return [
-            Spooled(id_, Fact(Subject.parse(subject), body, message_id, json.loads(headers)))
-            for id_, subject, message_id, headers, body in rows
-        ]
+        found = []
+        for id_, subject, message_id, headers, body in rows:
+            found.append(Spooled(id_, Fact(Subject.parse(subject), body, message_id, json.loads(headers))))
+            most_bytes -= len(body)
+            if most_bytes <= 0:
+                break
+        rows.close()
+        return found
 
     def _done(self, gone: Sequence[Spooled], refused: Sequence[tuple[Spooled, str]]) -> float | None:
         with self._transaction():
@@ -180,7 +184,13 @@ class _Transaction:
         self._db.execute("begin immediate")
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self._db.execute("commit" if kind is None else "rollback")
+        try:
+            if kind is None:
+                self._db.execute("commit")
+        finally:
+            # Of some failures SQLite has rolled back itself; after all others no transaction could ever begin.
+            if self._db.in_transaction:
+                self._db.execute("rollback")
 
 
 def _size(fact: Fact) -> int:

@@ -3,10 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic_core import to_json
+
 from projections.jobs.entity import Entity
 from projections.jobs.tally import Cell, Tally, bucket_of, cell_of
 from projections.recorded import Recorded
 from schemas.job_facts import JobFact
+
+
+def json_text(value: dict[str, Any] | None) -> str:
+    """As a column takes it; most are empty."""
+    return to_json(value).decode() if value else "{}"
 
 
 @dataclass(slots=True)
@@ -16,7 +23,7 @@ class JobChanges:
     A cell stays listed when its changes cancel out: which rows there are must not depend on batches.
     """
 
-    events: list[dict[str, Any]] = field(default_factory=list)
+    events: list[tuple[Any, ...]] = field(default_factory=list)
     tallies: dict[Cell, Tally] = field(default_factory=dict)
     buckets: dict[tuple[Cell, int], int] = field(default_factory=dict)
 
@@ -24,20 +31,19 @@ class JobChanges:
         """One row of the timeline."""
         happened = body.event
         site, job_id = event.key
-        self.events.append(
-            {
-                "part": event.partition,
-                "site": site,
-                "id": job_id,
-                "sub": body.entity.subjob_id,
-                "seq": event.sequence,
-                "at": event.at,
-                "kind": happened.kind,
-                "status": happened.status,
-                "metrics": told,
-                "metadata": happened.metadata or {},
-            }
+        row = (
+            event.partition,
+            site,
+            job_id,
+            body.entity.subjob_id,
+            event.sequence,
+            event.at,
+            happened.kind,
+            happened.status,
+            json_text(told),
+            json_text(happened.metadata),
         )
+        self.events.append(row)
 
     def count(self, site: str, before: Entity | None, after: Entity) -> None:
         """A job has changed, and with it what it counts for."""

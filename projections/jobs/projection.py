@@ -8,11 +8,12 @@ from typing import Any, Final, cast
 from pydantic_core import from_json, to_json
 
 from projections.jobs.carry import AT_ONCE, carry, first_by_site, is_aged
-from projections.jobs.changes import JobChanges
+from projections.jobs.changes import JobChanges, json_text
 from projections.jobs.entity import Entity
 from projections.jobs.fold import fold
 from projections.projection import Key, Projection, StateKey
 from projections.recorded import Recorded
+from projections.staged import Staged, copy_rows
 from runtime.pause import Pause
 from runtime.postgres import Connection
 from runtime.sql import in_schema, load_queries, read_sql
@@ -25,6 +26,16 @@ _columns = attrgetter(*_NAMES)
 _METRICS: Final = _NAMES.index("metrics")
 _METADATA: Final = _NAMES.index("metadata")
 _FETCH: Final = 500
+
+# Type names of the COPY columns, see projections.sessions.projection.
+_ENTITY: Final = [
+    *("text", "text", "text", "int2", "int8", "int8", "timestamptz", "timestamptz", "text", "text", "text"),
+    *("text", "text", "int4", "timestamptz", "timestamptz", "timestamptz", "timestamptz", "int8", "text"),
+    *("text", "int8", "int8", "int8", "int8", "float8"),
+]
+_EVENT: Final = [
+    *("int2", "text", "text", "text", "int8", "timestamptz", "text", "text", "text", "text"),
+]
 
 
 class JobsProjection(Projection[Entity, JobChanges]):
@@ -39,9 +50,13 @@ class JobsProjection(Projection[Entity, JobChanges]):
         super().__init__(schema)
         self.streams = streams
         self._queries = load_queries(_PACKAGE, "queries.sql", schema=self.schema)
+        self._staged = Staged(self._queries, _ENTITY)
 
     def schema_sql(self) -> str:
         return in_schema(read_sql(_PACKAGE, "schema.sql"), self.schema)
+
+    async def prepare(self, conn: Connection) -> None:
+        await self._staged.prepare(conn)
 
     def needs(self, event: Recorded) -> tuple[StateKey, ...]:
         sub = cast(JobFact, event.body).entity.subjob_id
@@ -79,8 +94,9 @@ class JobsProjection(Projection[Entity, JobChanges]):
             await pause()
             if state is not None:
                 rows.append(_row(key, state))
-        await self._write(conn, "write-entities", rows)
-        await self._write(conn, "write-events", changes.events)
+        await self._staged.write(conn, rows)
+        if changes.events:
+            await copy_rows(conn, self._queries["copy-events"], _EVENT, changes.events)
         await self._count(conn, changes)
 
     async def carry(self, conn: Connection, source: str, firsts: Mapping[str, int]) -> int:
@@ -116,7 +132,9 @@ class JobsProjection(Projection[Entity, JobChanges]):
             await conn.execute(self._queries[query], {"rows": to_json(rows).decode()}, prepare=True)
 
 
-def _row(key: StateKey, entity: Entity) -> dict[str, Any]:
+def _row(key: StateKey, entity: Entity) -> tuple[Any, ...]:
     site, id_, *sub = key
-    place = {"site": site, "id": id_, "sub": sub[0] if sub else "", "duration_s": entity.duration_s}
-    return dict(zip(_NAMES, _columns(entity), strict=True)) | place
+    columns = list(_columns(entity))
+    columns[_METRICS] = json_text(entity.metrics)
+    columns[_METADATA] = json_text(entity.metadata)
+    return site, id_, sub[0] if sub else "", *columns, entity.duration_s

@@ -7,16 +7,28 @@ select
 from {schema}.entity
 where (site, id, sub) in (select * from json_to_recordset(%(asked)s::json) as asked (site text, id text, sub text))
 
--- name: write-entities
--- Every job and subjob a batch changed, each row once; and the names of applications they have.
+-- name: make-batch
+-- Where a connection puts the rows of a batch on their way into the table; kept empty by `write-batch`.
+create temporary table if not exists job_batch (
+    part smallint, site text, id text, sub text, first_seq bigint, last_seq bigint, inserted_at timestamptz,
+    last_event_at timestamptz, app_id text, app_name text, app_version text, key text, status text,
+    attempts integer, started_at timestamptz, ended_at timestamptz, last_started_at timestamptz,
+    previous_ended_at timestamptz, errors bigint, metrics text, metadata text, running bigint,
+    succeeded bigint, failed bigint, canceled bigint, duration_s double precision
+)
+
+-- name: copy-batch
+-- Every job and subjob a batch changed, each row once, in binary.
+copy pg_temp.job_batch (
+    site, id, sub, part, first_seq, last_seq, inserted_at, last_event_at, app_id, app_name, app_version, key, status,
+    attempts, started_at, ended_at, last_started_at, previous_ended_at, errors, metrics, metadata, running, succeeded,
+    failed, canceled, duration_s
+) from stdin (format binary)
+
+-- name: write-batch
+-- The rows of the batch into the table, and the names of applications they have.
 with batch as (
-    select * from json_to_recordset(%(rows)s::json) as r (
-        part smallint, site text, id text, sub text, first_seq bigint, last_seq bigint, inserted_at timestamptz,
-        last_event_at timestamptz, app_id text, app_name text, app_version text, key text, status text,
-        attempts integer, started_at timestamptz, ended_at timestamptz, last_started_at timestamptz,
-        previous_ended_at timestamptz, errors bigint, metrics jsonb, metadata jsonb, running bigint,
-        succeeded bigint, failed bigint, canceled bigint, duration_s double precision
-    )
+    delete from pg_temp.job_batch returning *
 ), named as (
     insert into {schema}.app (part, site, app_id, name)
     select distinct part, site, app_id, app_name from batch
@@ -29,7 +41,7 @@ insert into {schema}.entity (
 )
 select
     part, site, id, sub, first_seq, last_seq, inserted_at, last_event_at, app_id, app_name, app_version, key, status,
-    attempts, started_at, ended_at, last_started_at, previous_ended_at, errors, metrics, metadata, running,
+    attempts, started_at, ended_at, last_started_at, previous_ended_at, errors, metrics::jsonb, metadata::jsonb, running,
     succeeded, failed, canceled, duration_s
 from batch
 on conflict (site, id, sub) do update set
@@ -55,13 +67,13 @@ on conflict (site, id, sub) do update set
     canceled = excluded.canceled,
     duration_s = excluded.duration_s
 
--- name: write-events
--- Rows of the timeline.
-insert into {schema}.event (part, site, id, sub, seq, at, kind, status, metrics, metadata)
-select * from json_to_recordset(%(rows)s::json) as r (
-    part smallint, site text, id text, sub text, seq bigint, at timestamptz, kind text, status text, metrics json,
-    metadata json
-)
+-- name: clear-batch
+-- Now and then: what was deleted takes room until then.
+truncate pg_temp.job_batch
+
+-- name: copy-events
+-- Rows of the timeline, in binary.
+copy {schema}.event (part, site, id, sub, seq, at, kind, status, metrics, metadata) from stdin (format binary)
 
 -- name: write-tallies
 -- What changed in the statistics is added to them; maxima only grow.

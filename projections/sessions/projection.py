@@ -14,6 +14,7 @@ from projections.recorded import Recorded
 from projections.sessions.fold import fold
 from projections.sessions.rows import Row, SessionChanges
 from projections.sessions.state import Session
+from projections.staged import Staged, copy_rows
 from runtime.pause import Pause
 from runtime.postgres import Connection
 from runtime.sql import in_schema, load_queries, read_sql
@@ -34,7 +35,6 @@ _SESSION: Final = [
 _EVENT: Final = [*_PLACE, "text", "text"]
 _METRIC: Final = [*_PLACE, "text", "float8", "text"]
 _PATCH: Final = [*_PLACE, "bool", "text"]
-_PASSED: Final = 20_000
 
 
 class SessionsProjection(Projection[Session, SessionChanges]):
@@ -50,14 +50,13 @@ class SessionsProjection(Projection[Session, SessionChanges]):
     def __init__(self, schema: str | None = None) -> None:
         super().__init__(schema)
         self._queries = load_queries(_PACKAGE, "queries.sql", schema=self.schema)
-        self._passed = 0  # rows that went through the table of the batch since it was last cleared
+        self._staged = Staged(self._queries, _SESSION)
 
     def schema_sql(self) -> str:
         return in_schema(read_sql(_PACKAGE, "schema.sql"), self.schema)
 
     async def prepare(self, conn: Connection) -> None:
-        await conn.execute(self._queries["make-session-batch"])
-        await self._clear(conn)
+        await self._staged.prepare(conn)
 
     def needs(self, event: Recorded) -> tuple[StateKey, ...]:
         return () if event.subject.fact in ("heartbeat", "expired") else (event.key,)
@@ -95,12 +94,7 @@ class SessionsProjection(Projection[Session, SessionChanges]):
             await pause()
             if state is not None:
                 rows.append(_session_row(key, state))
-        if rows:
-            await self._copy(conn, "copy-sessions", _SESSION, rows)
-            await conn.execute(self._queries["write-sessions"], prepare=True)
-            self._passed += len(rows)
-            if self._passed > _PASSED:
-                await self._clear(conn)
+        await self._staged.write(conn, rows)
         if changes.heartbeats:
             await conn.execute(self._queries["write-heartbeats"], _columns(list(changes.heartbeats.values())))
         timelines = (
@@ -110,17 +104,7 @@ class SessionsProjection(Projection[Session, SessionChanges]):
         )
         for query, types, by_session in timelines:
             if by_session:
-                await self._copy(conn, query, types, chain.from_iterable(by_session.values()))
-
-    async def _copy(self, conn: Connection, query: str, types: list[str], rows: Iterable[Row]) -> None:
-        async with conn.cursor() as cursor, cursor.copy(self._queries[query]) as copy:
-            copy.set_types(types)
-            for row in rows:
-                await copy.write_row(row)
-
-    async def _clear(self, conn: Connection) -> None:
-        await conn.execute(self._queries["clear-session-batch"])
-        self._passed = 0
+                await copy_rows(conn, self._queries[query], types, chain.from_iterable(by_session.values()))
 
     async def _erase(self, conn: Connection, expired: Mapping[Key, Recorded]) -> None:
         await conn.execute(

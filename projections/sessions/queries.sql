@@ -4,8 +4,8 @@ select site, id, part, first_seq, last_seq, created_seq, created_at, touched_at,
 from {schema}.session
 where (site, id) in (select * from json_to_recordset(%(asked)s::json) as asked (site text, id text))
 
--- name: make-session-batch
--- Where a connection puts the rows of a batch on their way into the table. Kept empty by `write-sessions` and
+-- name: make-batch
+-- Where a connection puts the rows of a batch on their way into the table. Kept empty by `write-batch` and
 -- not `on commit`, which truncates the file: a commit took 2 ms instead of 0.2.
 create temporary table if not exists session_batch (
     part smallint, site text, id text, first_seq int8, last_seq int8, created_seq int8, created_at timestamptz,
@@ -13,12 +13,12 @@ create temporary table if not exists session_batch (
     ever_hung bool, ever_recovered bool, machine_id text, hostname text, events int8, metrics int8, state text
 )
 
--- name: copy-sessions
+-- name: copy-batch
 -- Every session a batch changed, each row once, in binary: as arrays they would take the client longer than
 -- everything else it does with a row.
 copy pg_temp.session_batch from stdin (format binary)
 
--- name: write-sessions
+-- name: write-batch
 -- The rows of the batch into the table. An update and not a new row: most change no indexed column.
 with batch as (
     delete from pg_temp.session_batch returning *
@@ -48,7 +48,7 @@ on conflict (site, id) do update set
     metrics = excluded.metrics,
     state = excluded.state
 
--- name: clear-session-batch
+-- name: clear-batch
 -- Now and then: what was deleted takes room until then.
 truncate pg_temp.session_batch
 

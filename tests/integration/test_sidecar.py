@@ -85,6 +85,27 @@ def keys(events: list[dict[str, Any]], job: str) -> list[str]:
     return [event["idempotency_key"] for event in events if event["entity"]["id"] == job]
 
 
+async def test_nothing_is_sent_to_a_server_that_does_not_sync(host: Host) -> None:
+    host.nats.stop()
+    host.nats.sync_always = False
+    host.nats.start()
+    await host.start()
+
+    async def refused() -> bool:
+        return "acknowledges before it syncs" in str((await host.health() or {}).get("line_problem"))
+
+    await wait_until(refused)
+    assert await host.send(job_event("J1", key="a")) == {"ok": True, "forwarded": 0, "spooled": 1}
+    assert await host.stored() == []
+    host.nats.stop()
+    host.nats.sync_always = True
+    host.nats.start()
+    await host.connected()
+    await host.drained()
+    assert keys(await host.stored(), "J1") == ["a"]
+    assert (await host.health() or {})["line_problem"] is None
+
+
 async def test_forwards_what_it_takes(host: Host) -> None:
     await host.start()
     await host.connected()

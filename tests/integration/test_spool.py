@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.jobs import job_fact
-from producers.sidecar.spool import Spool, SpoolFull
+from producers.sidecar.spool import Spool, Spooled, SpoolFull
 from schemas.facts import Fact
 from tests.jobs import job_event
 from tests.processes import ROOT
@@ -49,6 +50,10 @@ def spool_at(folder: Path, **bounds: int) -> Spool:
     return Spool(folder, **{"max_facts": 1000, "max_bytes": 1 << 20, **bounds})
 
 
+async def everything(spool: Spool) -> list[Spooled]:
+    return await spool.first(10**6, 1 << 30)
+
+
 async def test_what_waits_is_there_after_a_restart(tmp_path: Path) -> None:
     spool = spool_at(tmp_path)
     await spool.open()
@@ -58,11 +63,11 @@ async def test_what_waits_is_there_after_a_restart(tmp_path: Path) -> None:
     again = spool_at(tmp_path)
     await again.open()
     assert (again.depth.facts, again.depth.oldest) == (5, pytest.approx(depth.oldest))
-    found = await again.first(10)
+    found = await everything(again)
     assert [one.fact for one in found] == [fact(number) for number in range(5)]
     await again.done(found[:2], [(found[2], "refused")])
     assert (again.depth.facts, again.depth.poison) == (2, 1)
-    assert [one.id for one in await again.first(10)] == [one.id for one in found[3:]]
+    assert [one.id for one in await everything(again)] == [one.id for one in found[3:]]
     await again.close()
 
 
@@ -73,7 +78,37 @@ async def test_what_does_not_fit_is_refused_whole(tmp_path: Path) -> None:
     with pytest.raises(SpoolFull, match="2 facts"):
         await spool.put([fact(2), fact(3)])
     await spool.put([fact(2)])
-    assert len(await spool.first(10)) == spool.depth.facts == 3
+    assert len(await everything(spool)) == spool.depth.facts == 3
+    await spool.close()
+
+
+async def test_what_is_taken_at_once_is_bounded_in_bytes(tmp_path: Path) -> None:
+    spool = spool_at(tmp_path)
+    await spool.open()
+    await spool.put([fact(number) for number in range(5)])
+    size = len(fact(0).body)
+    assert len(await spool.first(10, 1)) == 1
+    assert len(await spool.first(10, 2 * size)) == 2
+    assert len(await spool.first(10, 2 * size + 1)) == 3
+    assert len(await spool.first(4, 1 << 20)) == 4
+    await spool.close()
+
+
+async def test_a_full_disk_refuses_and_ends_nothing(tmp_path: Path) -> None:
+    spool = spool_at(tmp_path)
+    await spool.open()
+    await spool.put([fact(0)])
+    bounds = resource.getrlimit(resource.RLIMIT_FSIZE)
+    written = spool.on_disk()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (written, bounds[1]))  # of each file
+    try:
+        with pytest.raises(sqlite3.OperationalError):
+            await spool.put([fact(number) for number in range(1, 900)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, bounds)
+    assert spool.depth.facts == 1
+    await spool.put([fact(200)])
+    assert [one.fact for one in await everything(spool)] == [fact(0), fact(200)]
     await spool.close()
 
 
@@ -96,7 +131,7 @@ def test_first_in_first_out(tmp_path_factory: pytest.TempPathFactory, steps: lis
                 spool = spool_at(folder)
                 await spool.open()
             elif step == "take":
-                some = await spool.first(3)
+                some = await spool.first(3, 1 << 20)
                 assert [one.fact.message_id for one in some] == [
                     fact(number).message_id for number in range(taken, min(taken + 3, put))
                 ]
@@ -136,7 +171,7 @@ def test_nothing_accepted_is_lost_by_a_kill(tmp_path: Path) -> None:
 async def _found(folder: Path) -> list[str]:
     spool = spool_at(folder, max_facts=10**6, max_bytes=1 << 30)
     await spool.open()
-    found = await spool.first(10**6)
+    found = await everything(spool)
     await spool.close()
     return [one.fact.message_id for one in found]
 

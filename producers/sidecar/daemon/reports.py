@@ -15,6 +15,7 @@ from producers.sidecar.daemon.parents import birth_of
 from producers.sidecar.daemon.session import Record, Session
 from producers.sidecar.daemon.sessions import Sessions
 from schemas.session_facts import SessionCreated, WrappedState
+from schemas.texts import check_texts
 from schemas.times import format_time
 from schemas.validation import InvalidFact, from_validation_error
 
@@ -129,6 +130,8 @@ def _without(body: Body, *names: str) -> Body:
 
 def _valid(model: type[Model], body: Body) -> Model:
     try:
-        return model.model_validate(body)
+        valid = model.model_validate(body)
     except ValidationError as exc:
         raise from_validation_error(exc, dumped(body)) from None
+    check_texts(valid)
+    return valid

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from producers.sidecar.daemon.sent import canonical
-from schemas.session_facts import FactBody, IndexedText, Name
+from schemas.session_facts import FactBody
+from schemas.texts import IndexedText, Name
 from schemas.validation import InvalidFact
 
 _MOST_BYTES: Final = 16 << 10

@@ -1,0 +1,76 @@
+"""The sidecar's connection to the line, made in the background: it starts whether or not there is one."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from producers.publisher import Publisher
+from runtime.bus import close_bus, connect_bus
+from runtime.line import check_server
+from runtime.problems import Problem
+from runtime.settings import Settings
+from runtime.sinks import BusClient
+from runtime.sync import check_sync
+from runtime.tasks import end
+
+logger = logging.getLogger("foldline.sidecar")
+
+_AGAIN_S: Final = 1.0
+
+
+class Line:
+    """Publishes once there is a server that keeps what it acknowledges; until then everything is spooled."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.problem: str | None = None  # why nothing goes there yet
+        self._settings = settings
+        self._nc: BusClient | None = None
+        self._publisher: Publisher | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether events go to the line now."""
+        return self.publisher() is not None
+
+    def publisher(self) -> Publisher | None:
+        """A way to publish now, if there is one."""
+        return self._publisher if self._nc is not None and self._nc.is_connected else None
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Connect, and stay connected, for the length of the block."""
+        task = asyncio.create_task(self._open())
+        try:
+            yield
+        finally:
+            await end(task)
+            if self._publisher is not None:
+                await self._publisher.aclose()
+            if self._nc is not None:
+                await close_bus(self._nc)
+
+    async def _open(self) -> None:
+        while True:
+            try:
+                nc = await self._connect()
+                break
+            except (Problem, OSError) as exc:
+                if str(exc) != self.problem:
+                    logger.warning("%s: events are spooled meanwhile", exc)
+                self.problem = str(exc)
+                await asyncio.sleep(_AGAIN_S)
+        settings = self._settings
+        self._publisher = Publisher(nc, partitions=settings.partitions, timeout=settings.publish_timeout)
+        self.problem = None
+        logger.info("the line is there")
+
+    async def _connect(self) -> BusClient:
+        if self._nc is None:
+            patient = self._settings.model_copy(update={"connect_timeout": _AGAIN_S})
+            self._nc = await connect_bus(patient, name="foldline-sidecar", publisher=True)
+        check_server(self._nc)
+        await check_sync(self._settings, deadline=time.monotonic())
+        return self._nc
