@@ -49,6 +49,10 @@ e.id = %(job_id)s
 -- Fragment: these keys of the metadata have these values, in one of the ways that they may be meant.
 e.metadata <> '{}' and e.metadata @> any (%(metadata)s::jsonb[])
 
+-- name: by-description
+-- Fragment: the same, not by the index.
+({by-metadata}) is true
+
 -- name: by-more-metadata
 -- Fragment: the same of further keys, each by itself, as text or as the JSON it is.
 not exists (
@@ -64,20 +68,19 @@ not exists (
 -- Fragment: behind the page before.
 (e.inserted_at, e.site, e.id, e.sub) < (%(after_at)s::timestamptz, %(after_site)s, %(after_id)s, %(after_sub)s)
 
--- name: median
--- Fragment: the median duration of each application's ended jobs, by the histogram of all hours.
-median as materialized (
-    select distinct on (site, app_id) site, app_id, power(2::float8, (bucket + 0.5) / 8) as seconds
-    from (
-        select site, app_id, bucket,
-            sum(sum(number)) over (partition by site, app_id order by bucket) as below,
-            sum(sum(number)) over (partition by site, app_id) as total
-        from {schema}.app_bucket
-        group by site, app_id, bucket
-    ) ranked
-    where below * 2 >= total and total > 0
-    order by site, app_id, bucket
-)
+-- name: medians
+-- The median duration of each application's ended jobs, by the histogram of all hours. As floats, which are exact
+-- for such numbers: sums of sums would be numeric, and slow.
+select distinct on (site, app_id) site, app_id, power(2::float8, (bucket + 0.5) / 8) as seconds
+from (
+    select site, app_id, bucket,
+        sum(sum(number)::float8) over (partition by site, app_id order by bucket) as below,
+        sum(sum(number)::float8) over (partition by site, app_id) as total
+    from {schema}.app_bucket
+    group by site, app_id, bucket
+) ranked
+where below * 2 >= total and total > 0
+order by site, app_id, bucket
 
 -- name: of-all
 -- Fragment: where to look if nothing else is said.
@@ -117,16 +120,40 @@ application as materialized (
 -- name: of-outliers
 -- Fragment: jobs that took more than three times what their application's take at the median. They are few: read
 -- by application and duration (`offset 0` keeps it so), not by time until there are enough.
-median m cross join lateral (
+unnest(%(median_sites)s::text[], %(median_apps)s::text[], %(medians)s::float8[]) m (site, app_id, seconds)
+cross join lateral (
     select e.* from {schema}.entity e
     where e.app_id = m.app_id and e.duration_s > 3 * m.seconds and e.sub = '' and e.site = m.site
     offset 0
 ) e
 where {where}
 
+-- name: described
+-- Fragment: those whose metadata are asked for, by their index; all of them if they are few.
+described as materialized (
+    select e.* from {schema}.entity e where {by-metadata} limit 2001
+)
+
+-- name: of-described
+-- Fragment: of few all are read and sorted, of more those of all in the order of the list until there are enough.
+-- The planner does not choose here: from its sample it takes a rare value for one that the list is full of.
+(
+    (select e.* from described e where (select count(*) <= 2000 from described) and {where})
+    union all
+    (
+        select newest.*
+        from (
+            select e.* from {others}
+            order by e.inserted_at desc, e.site desc, e.id desc, e.sub desc
+            limit %(limit)s + 1
+        ) newest
+        where (select count(*) > 2000 from described)
+    )
+) e
+
 -- name: page
 -- Jobs or subjobs, newest first, one row each; without any, one row with the position alone.
-with {live}, {application}, {median}, page as materialized (
+with {live}, {application}, {described}, page as materialized (
     select {columns}
     from {source}
     order by e.inserted_at desc, e.site desc, e.id desc, e.sub desc

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from pydantic_core import from_json, to_json
 
+from projections.jobs.medians import Medians
 from projections.jobs.served import served_cell, served_event, served_job, served_subjob
 from projections.statements import Statements, only_row
 from runtime.postgres import Connection
@@ -78,11 +79,12 @@ class JobViews:
         statements = Statements("projections.jobs", schema)
 
         @cache
-        def page(source: str, conditions: tuple[str, ...]) -> bytes:
+        def page(source: str, others: str, conditions: tuple[str, ...]) -> bytes:
             where = "\n      and ".join(f"{{{condition}}}" for condition in conditions)
-            return statements.compose("page", source=f"{{{source}}}", where=where)
+            return statements.compose("page", source=f"{{{source}}}", others=f"{{{others}}}", where=where)
 
         self._page = page
+        self._medians = Medians(statements)
         self._sites = statements.compose("sites")
         self._family = statements.compose("family")
         self._events = statements.compose("events")
@@ -95,7 +97,9 @@ class JobViews:
     ) -> JobPage:
         """One page of jobs or subjobs that match."""
         values = self._values() | _values(filters, after) | {"limit": limit}
-        statement = self._page(_source(filters), (f"of-{kind}s", *_conditions(filters, after)))
+        if filters.outliers:
+            values |= await self._medians.values(conn)
+        statement = self._page(*_sources(filters), (f"of-{kind}s", *_conditions(filters, after)))
         cursor = await conn.execute(statement, values)
         rows = await cursor.fetchall()
         position = rows[0][0] if rows else None
@@ -149,21 +153,23 @@ class JobViews:
         return {"projection": PROJECTION, "parts": None, "stall": self._stall}
 
 
-def _source(filters: JobFilters) -> str:
+def _sources(filters: JobFilters) -> tuple[str, str]:
+    """Where to look, and where if there are too many of those."""
+    usual = "of-applications" if filters.app_name else "of-all"
     if filters.outliers:
-        return "of-outliers"
-    return "of-applications" if filters.app_name else "of-all"
+        return "of-outliers", usual
+    return ("of-described" if filters.metadata else usual), usual
 
 
 def _conditions(filters: JobFilters, after: Place | None) -> list[str]:
     named = ["since", "until", "status", "site", "app_id", "key", "job_id"]
     conditions = [f"by-{name.replace('_', '-')}" for name in named if getattr(filters, name)]
-    if filters.app_name and filters.outliers:
+    if filters.app_name and (filters.outliers or filters.metadata):
         conditions.append("by-app-name")
     if filters.stalled is not None:
         conditions.append("by-stalled")
     if filters.metadata:
-        conditions.append("by-metadata")
+        conditions.append("by-description")
     if filters.metadata[_INDEXED:]:
         conditions.append("by-more-metadata")
     return [*conditions, "by-after"] if after is not None else conditions

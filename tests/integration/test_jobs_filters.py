@@ -5,6 +5,7 @@ from typing import Any
 from tests.integration.jobs_fixtures import JobsApi
 from tests.integration.jobs_fixtures import jobs as jobs_fixture
 from tests.jobs import job_event
+from tests.waiting import wait_until
 
 jobs = jobs_fixture
 
@@ -14,11 +15,11 @@ def _app(number: int, name: str = "loader") -> dict[str, Any]:
 
 
 async def _pages(jobs: JobsApi, **query: Any) -> list[str]:
-    """Ids of a whole list, read in pages of four."""
+    """Ids of a whole list, read in pages of four or of `limit`."""
     found: list[str] = []
     cursor: dict[str, str] = {}
     while True:
-        answer = (await jobs.http.get("/v1/jobs", params=query | {"limit": 4} | cursor)).json()
+        answer = (await jobs.http.get("/v1/jobs", params={"limit": 4} | query | cursor)).json()
         found += [job["job_id"] for job in answer["items"]]
         if answer["next_cursor"] is None:
             return found
@@ -52,6 +53,43 @@ async def test_several_keys_of_the_metadata(jobs: JobsApi) -> None:
     assert await _pages(jobs, **asked | {"metadata.e": "6"}) == []
     assert set(await _pages(jobs, **{"metadata.a": "1", "metadata.c": "true"})) == {"J1", "J2"}
     assert await _pages(jobs, **{"metadata.a": "1", "metadata.f": "7"}) == ["J2"]
+
+
+async def test_metadata_that_few_or_many_jobs_have(jobs: JobsApi) -> None:
+    many = 2_100  # more than are read and sorted
+    await jobs.send(
+        *(
+            job_event(f"J{number}", app=_app(number % 30), metadata={"host": "all", "rack": number % 300})
+            for number in range(many)
+        ),
+        job_event("other"),
+    )
+    everything = await _pages(jobs, limit=500)
+    assert len(everything) == many + 1
+    described = [one for one in everything if one != "other"]
+    assert await _pages(jobs, limit=500, **{"metadata.host": "all"}) == described
+    named = await _pages(jobs, limit=500, app_name="loader 2", **{"metadata.host": "all"})
+    assert named == [one for one in described if int(one[1:]) % 30 in (2, *range(20, 30))]
+    few = await _pages(jobs, **{"metadata.rack": "32"})
+    assert few == [one for one in described if int(one[1:]) % 300 == 32]
+    assert await _pages(jobs, app_name="loader 2", **{"metadata.rack": "32"}) == few
+    assert await _pages(jobs, app_name="loader 3", **{"metadata.rack": "32"}) == []
+
+
+async def test_medians_are_found_anew(jobs: JobsApi) -> None:
+    assert await jobs.jobs(outliers="true") == []
+    durations = [10.0] * 8 + [90.0]
+    await jobs.send(
+        *(
+            job_event(f"J{place}", "finished", metrics={"duration_s": seconds})
+            for place, seconds in enumerate(durations)
+        )
+    )
+
+    async def known() -> bool:
+        return [job["job_id"] for job in await jobs.jobs(outliers="true")] == ["J8"]
+
+    await wait_until(known)
 
 
 async def test_outliers_among_other_filters(jobs: JobsApi) -> None:
