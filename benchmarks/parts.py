@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from benchmarks import http, live, publishing, raw, rebuilding, seeing, steady, wrk
+from benchmarks.beside import Beside
 from benchmarks.children import in_child, running
 from benchmarks.figures import Figures
 from benchmarks.jobs import jobs
@@ -47,33 +48,49 @@ async def limits(sizes: Sizes, figures: Figures, say: Say) -> None:
     await _read(sizes, figures, say, READ)
 
 
-async def _read(sizes: Sizes, figures: Figures, say: Say, name: str) -> str:
-    """The raw limit of reading, under a name of its own: a shared machine is not always equally fast."""
+async def _read(sizes: Sizes, figures: Figures, say: Say, name: str) -> float:
+    """The raw limit of reading, events/s."""
     # Not synced only to have something to read quickly: what is read does not depend on that.
     async with servers(sync_always=False) as config:
         say(name)
         await in_child(raw.stored, config, count=sizes.raw)
-        figures.add(name, (await in_child(raw.read, config, count=sizes.raw))["rate"], "events/s")
-    return name
+        rate = float((await in_child(raw.read, config, count=sizes.raw))["rate"])
+        figures.add(name, rate, "events/s")
+    return rate
+
+
+def _reading(sizes: Sizes, figures: Figures, say: Say, name: str) -> Beside:
+    return Beside(figures, name, lambda name: _read(sizes, figures, say, name))
 
 
 async def publish(sizes: Sizes, figures: Figures, say: Say) -> None:
     """Publishing: bulk calls, single calls"""
     async with servers() as config:
+
+        async def raw_rate(name: str) -> float:
+            say(name)
+            rate = float((await in_child(raw.publish, config, count=sizes.raw))["rate"])
+            figures.add(name, rate, "events/s")
+            return rate
+
         for name, function, count, least in (
             ("publish, bulk", publishing.bulk, sizes.published, 0.7),
             ("publish, bulk, validated meanwhile", publishing.checked, sizes.published, None),
             ("publish, 64 callers", publishing.one_by_one, sizes.published // 3, 0.25),
         ):
+            limit = Beside(figures, f"{PUBLISH}, beside {name}", raw_rate)
+            await limit.before()
             say(name)
             found = await in_child(function, config, count=count)
-            figures.add(name, found["rate"], "events/s", of=PUBLISH, least=least)
+            await limit.after()
+            figures.add(name, found["rate"], "events/s", of=limit.name, least=least)
 
 
 async def rebuild(sizes: Sizes, figures: Figures, say: Say) -> None:
     """Rebuilding from the line, one and two processes"""
     for count in sizes.rebuilt:
-        limit = await _read(sizes, figures, say, f"{READ}, before {count:,}")
+        limit = _reading(sizes, figures, say, f"{READ}, beside {count:,}")
+        await limit.before()
         sessions = max(50, count // steady.FACTS_EACH)
         one = f"rebuild {count:,}, 1 process"
         async with servers() as config:
@@ -88,7 +105,8 @@ async def rebuild(sizes: Sizes, figures: Figures, say: Say) -> None:
                 note = f"{beside}processors {found['busy']:.0%} busy, a worker {found['rss']:.0f} MB"
                 rate = count / found["seconds"]
                 if workers == 1:
-                    figures.add(name, rate, "events/s", of=limit, least=0.20, note=note)
+                    await limit.after()
+                    figures.add(name, rate, "events/s", of=limit.name, least=0.20, note=note)
                 else:
                     # With both processors taken there is nothing that a second process could add.
                     least = None if found["busy"] > _TAKEN else 1.15
@@ -97,14 +115,15 @@ async def rebuild(sizes: Sizes, figures: Figures, say: Say) -> None:
 
 async def follow(sizes: Sizes, figures: Figures, say: Say) -> None:
     """Live: producers and a consumer together"""
-    limit = await _read(sizes, figures, say, f"{READ}, before live")
+    limit = _reading(sizes, figures, say, f"{READ}, beside live")
+    start = 0.05 * await limit.before()
     async with servers() as config:
-        start = 0.05 * (figures.value(limit) or 40_000)
         found = await live.highest(
             config, say, start=start, step=sizes.step, probe_s=sizes.probe_s, live_s=sizes.live_s
         )
+    await limit.after()
     note = f"lag at most {found.lag:.2f} s for {sizes.live_s:.0f} s"
-    figures.add("live, one consumer", found.rate, "events/s", of=limit, least=0.10, note=note)
+    figures.add("live, one consumer", found.rate, "events/s", of=limit.name, least=0.10, note=note)
 
 
 async def latency(sizes: Sizes, figures: Figures, say: Say) -> None:

@@ -188,7 +188,7 @@ class _Transaction:
             if kind is None:
                 self._db.execute("commit")
         finally:
-            # Of some failures SQLite has rolled back itself; after all others no transaction could ever begin.
+            # After some failures SQLite has rolled back itself; after others no transaction could begin.
             if self._db.in_transaction:
                 self._db.execute("rollback")
 

@@ -1,4 +1,4 @@
-"""Median durations of applications, which are read from every step of every histogram: so not for every question."""
+"""Median durations of applications: read from every step of every histogram, so not for every question."""
 
 import time
 from typing import Any, Final
