@@ -128,32 +128,55 @@ cross join lateral (
 ) e
 where {where}
 
+-- name: newest
+-- Fragment: a page of the newest 5,000, and whether that is all it can hold.
+newest as materialized (
+    select e.*
+    from (
+        select e.* from {schema}.entity e
+        where {begin}
+        order by e.inserted_at desc, e.site desc, e.id desc, e.sub desc
+        limit 5000
+    ) e
+    where {where}
+    order by e.inserted_at desc, e.site desc, e.id desc, e.sub desc
+    limit %(limit)s + 1
+),
+full_page as materialized (select count(*) > %(limit)s as reached from newest)
+
 -- name: described
 -- Fragment: those whose metadata are asked for, by their index; all of them if they are few.
 described as materialized (
     select e.* from {schema}.entity e where {by-metadata} limit 2001
-)
+),
+few as materialized (select count(*) <= 2000 as reached from described)
 
 -- name: of-described
--- Fragment: of few all are read and sorted, of more those of all in the order of the list until there are enough.
--- The planner does not choose here: from its sample it takes a rare value for one that the list is full of.
+-- Fragment: where the newest are not enough, and few are described, all of those are sorted; of more those of all are
+-- read in the order of the list until there are enough. The planner does not choose: from its sample it may take a
+-- rare value for one that the list is full of.
 (
-    (select e.* from described e where (select count(*) <= 2000 from described) and {where})
+    (select e.* from newest e where (select reached from full_page))
     union all
     (
-        select newest.*
+        select e.* from described e
+        where {where} and case when (select reached from full_page) then false else (select reached from few) end
+    )
+    union all
+    (
+        select e.*
         from (
             select e.* from {others}
             order by e.inserted_at desc, e.site desc, e.id desc, e.sub desc
             limit %(limit)s + 1
-        ) newest
-        where (select count(*) > 2000 from described)
+        ) e
+        where case when (select reached from full_page) then false else (select not reached from few) end
     )
 ) e
 
 -- name: page
 -- Jobs or subjobs, newest first, one row each; without any, one row with the position alone.
-with {live}, {application}, {described}, page as materialized (
+with {live}, {application}, {newest}, {described}, page as materialized (
     select {columns}
     from {source}
     order by e.inserted_at desc, e.site desc, e.id desc, e.sub desc

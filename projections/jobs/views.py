@@ -19,6 +19,8 @@ from schemas.job_facts import Status
 PROJECTION: Final = "jobs"
 MOST_EVENTS: Final = 10_000
 """Events and subjobs that a job is shown with."""
+_BEGIN: Final = ("of-jobs", "of-subjobs", "by-after")
+"""Where in the order of the list a page begins."""
 _INDEXED: Final = 4
 """Keys of the metadata that are looked up together: each has two meanings, and all of them are combined."""
 
@@ -80,8 +82,14 @@ class JobViews:
 
         @cache
         def page(source: str, others: str, conditions: tuple[str, ...]) -> bytes:
-            where = "\n      and ".join(f"{{{condition}}}" for condition in conditions)
-            return statements.compose("page", source=f"{{{source}}}", others=f"{{{others}}}", where=where)
+            begin = [condition for condition in conditions if condition in _BEGIN]
+            return statements.compose(
+                "page",
+                source=f"{{{source}}}",
+                others=f"{{{others}}}",
+                begin=_all_of(begin),
+                where=_all_of(conditions),
+            )
 
         self._page = page
         self._medians = Medians(statements)
@@ -151,6 +159,10 @@ class JobViews:
 
     def _values(self) -> dict[str, Any]:
         return {"projection": PROJECTION, "parts": None, "stall": self._stall}
+
+
+def _all_of(conditions: Sequence[str]) -> str:
+    return "\n      and ".join(f"{{{condition}}}" for condition in conditions)
 
 
 def _sources(filters: JobFilters) -> tuple[str, str]:
