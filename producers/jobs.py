@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from producers.checked import fact_of
@@ -41,19 +42,19 @@ def job_fact(
     return fact_of(model.subject(site), body, model, key=model.key, headers=headers, now=now)
 
 
-def job_fact_by(
-    settings: Settings, body: bytes, *, now: datetime, headers: Mapping[str, str] | None = None
-) -> Fact:
-    """The same as a process's settings want it. Raises InvalidFact."""
-    return job_fact(
-        body,
+def job_facts_by(
+    settings: Settings, now: Callable[[], datetime], headers: Mapping[str, str] | None = None
+) -> Callable[[bytes], Fact]:
+    """What makes facts of events as a process's settings want them. It raises InvalidFact."""
+    fact = partial(
+        job_fact,
         site=settings.site,
         only_site=settings.own_site_only,
-        now=now,
         max_skew=timedelta(seconds=settings.job_max_skew),
         headers=headers,
         max_bytes=settings.max_body,
     )
+    return lambda body: fact(body, now=now())
 
 
 def checked_batch(

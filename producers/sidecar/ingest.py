@@ -15,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 
 from producers.http.job_events import split_batch
-from producers.jobs import checked_batch, job_fact_by
+from producers.jobs import checked_batch, job_facts_by
 from producers.sidecar.carrier import Carried, Carrier
 from producers.sidecar.line import Line
 from producers.sidecar.spool import Spool, SpoolFull
@@ -41,11 +41,16 @@ class Sidecar:
     line: Line
     now: Callable[[], datetime]
 
-    def fact(self, body: bytes) -> Fact:
-        """One event, checked; one without a key gets one, for it may be sent twice. Raises InvalidFact."""
-        fact = job_fact_by(self.settings, body, now=self.now())
-        if fact.message_id.startswith(AUTO):
-            return fact._replace(message_id=message_id(fact.subject, f"sidecar-{secrets.token_hex(16)}"))
+    def facts(self) -> Callable[[bytes], Fact]:
+        """What checks events; one without a key gets one, for it may be sent twice. It raises InvalidFact."""
+        made = job_facts_by(self.settings, self.now)
+
+        def fact(body: bytes) -> Fact:
+            fact = made(body)
+            if fact.message_id.startswith(AUTO):
+                return fact._replace(message_id=message_id(fact.subject, f"sidecar-{secrets.token_hex(16)}"))
+            return fact
+
         return fact
 
     async def accept(self, facts: Sequence[Fact]) -> list[Carried]:
@@ -67,14 +72,14 @@ def sidecar_router(sidecar: Sidecar) -> APIRouter:
 
     async def ingest_event(request: Request) -> Response:
         """Accept one event: it is on the line, or synced in the spool, when this answers."""
-        fact = sidecar.fact(await read_body(request, sidecar.settings.max_body))
+        fact = sidecar.facts()(await read_body(request, sidecar.settings.max_body))
         await sidecar.accept([fact])
         return _json({"ok": True})
 
     async def ingest_batch(request: Request) -> Response:
         """Accept events in their order. Those that are wrong are told one by one, the others are kept."""
         items = split_batch(await read_body(request, sidecar.settings.max_batch_body))
-        facts, errors = checked_batch(items, sidecar.fact)
+        facts, errors = checked_batch(items, sidecar.facts())
         carried = await sidecar.accept(facts)
         ways = {"forwarded": carried.count("forwarded"), "spooled": carried.count("spooled")}
         wrong: dict[str, Any] = {"failed": len(errors), "errors": errors} if errors else {}
