@@ -1,13 +1,16 @@
 """The jobs surface of one site: what is sent, and what becomes of it."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from nats.aio.client import Client
 
 from tests.integration.jobs_fixtures import JobsApi
 from tests.integration.jobs_fixtures import jobs as jobs_fixture
 from tests.jobs import APP, job_event
+from tests.line import Line
 
 jobs = jobs_fixture
 
@@ -178,8 +181,9 @@ async def test_what_is_wrong_with_a_batch_is_told_item_by_item(jobs: JobsApi) ->
     [
         ("/v1/ingest/events", b"{", 422, "Failed to parse JSON"),
         ("/v1/ingest/events:batch", b"{}", 422, "a JSON array"),
-        ("/v1/ingest/events:batch", b"[" * 700 + b"]" * 700, 422, "nested deeper"),
-        ("/v1/ingest/events:batch", b'["a\\ud800"]', 422, "not a character"),
+        ("/v1/ingest/events:batch", b"[" * 70_000 + b"]" * 70_000, 422, "nested deeper"),
+        ("/v1/ingest/events:batch", b"[{}", 422, "truncated"),
+        ("/v1/ingest/events:batch", b'["a\\ud800"]', 422, "Failed to parse JSON"),
         ("/v1/ingest/events:batch", b"[NaN]", 422, "Failed to parse JSON"),
         ("/v1/ingest/events", b"x" * ((1 << 20) + 1), 413, "1048576"),
         ("/v1/ingest/nothing", b"{}", 404, "nothing at"),
@@ -189,3 +193,15 @@ async def test_what_is_refused(jobs: JobsApi, path: str, body: bytes, status: in
     answer = await jobs.http.post(path, content=body)
     assert answer.status_code == status
     assert says in answer.json()["detail"]
+
+
+async def test_a_batch_keeps_what_is_good_of_it_byte_for_byte(jobs: JobsApi, nc: Client) -> None:
+    good = b'{ "idempotency_key" : "as it came",' + json.dumps(job_event("J1")).encode()[1:]
+    wrong = [b"[" * 70 + b"]" * 70, b'{"a\xff": 1}', b'{"a": "\\u0000"}', b"7"]
+    answer = await jobs.http.post("/v1/ingest/events:batch", content=b"[%b]" % b",\n".join([good, *wrong]))
+    assert (answer.status_code, answer.json()["success"]) == (200, 1)
+    errors = {error["index"]: (error["error"], error["detail"]) for error in answer.json()["errors"]}
+    assert [errors[place][0] for place in (1, 2, 3)] == ["too_deep", "invalid_json", "invalid_text"]
+    assert "not UTF-8" in errors[2][1]
+    assert 4 in errors
+    assert [fact.body for fact in await Line(nc).stored("JOBS")] == [good]
