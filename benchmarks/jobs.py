@@ -49,6 +49,8 @@ async def _lists(config: Settings, sizes: Sizes, figures: Figures, say: Say) -> 
     async with running(config, "-m", "foldline", "api"):
         await answers(f"{url}/v1/healthz")
         questions = await asyncio.to_thread(lambda: list(job_queries.questions(url, sizes.jobs)))
+        if not sizes.thorough:  # all of them in one short run
+            questions = [("every kind", [path for _, paths in questions for path in paths])]
         for what, paths in questions:
             say(f"lists by {what}")
             script = job_queries.asking(paths)

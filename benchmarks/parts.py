@@ -60,7 +60,8 @@ async def _read(sizes: Sizes, figures: Figures, say: Say, name: str) -> float:
 
 
 def _reading(sizes: Sizes, figures: Figures, say: Say, name: str) -> Beside:
-    return Beside(figures, name, lambda name: _read(sizes, figures, say, name))
+    known = None if sizes.thorough else READ
+    return Beside(figures, name, lambda name: _read(sizes, figures, say, name), known)
 
 
 async def publish(sizes: Sizes, figures: Figures, say: Say) -> None:
@@ -78,7 +79,8 @@ async def publish(sizes: Sizes, figures: Figures, say: Say) -> None:
             ("publish, bulk, validated meanwhile", publishing.checked, sizes.published, None),
             ("publish, 64 callers", publishing.one_by_one, sizes.published // 3, 0.25),
         ):
-            limit = Beside(figures, f"{PUBLISH}, beside {name}", raw_rate)
+            known = None if sizes.thorough else PUBLISH
+            limit = Beside(figures, f"{PUBLISH}, beside {name}", raw_rate, known)
             await limit.before()
             say(name)
             found = await in_child(function, config, count=count)

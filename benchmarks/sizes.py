@@ -8,6 +8,7 @@ class Sizes:
     """Counts of events, and seconds."""
 
     raw: int  # events published and read for the raw limits, rows copied
+    thorough: bool  # raw limits beside each share of them, each kind of list by itself
     published: int  # events through the publisher
     rebuilt: tuple[int, ...]  # stored events of the rebuilds
     grown: tuple[int, ...]  # stored events at which growth is looked at, rising
@@ -26,6 +27,7 @@ class Sizes:
 
 FULL = Sizes(
     raw=200_000,
+    thorough=True,
     published=60_000,
     rebuilt=(200_000, 2_000_000),
     grown=(100_000, 1_000_000, 10_000_000),
@@ -44,6 +46,7 @@ FULL = Sizes(
 
 QUICK = Sizes(
     raw=5_000,
+    thorough=False,
     published=2_000,
     rebuilt=(5_000,),
     grown=(2_500, 5_000),
