@@ -129,7 +129,7 @@ cross join lateral (
 where {where}
 
 -- name: newest
--- Fragment: a page of the newest 5,000, and whether that is all it can hold.
+-- Fragment: a page of the newest 5,000.
 newest as materialized (
     select e.*
     from (
@@ -141,26 +141,27 @@ newest as materialized (
     where {where}
     order by e.inserted_at desc, e.site desc, e.id desc, e.sub desc
     limit %(limit)s + 1
-),
-full_page as materialized (select count(*) > %(limit)s as reached from newest)
+)
 
 -- name: described
 -- Fragment: those whose metadata are asked for, by their index; all of them if they are few.
 described as materialized (
     select e.* from {schema}.entity e where {by-metadata} limit 2001
-),
-few as materialized (select count(*) <= 2000 as reached from described)
+)
 
 -- name: of-described
 -- Fragment: where the newest are not enough, and few are described, all of those are sorted; of more those of all are
 -- read in the order of the list until there are enough. The planner does not choose: from its sample it may take a
 -- rare value for one that the list is full of.
 (
-    (select e.* from newest e where (select reached from full_page))
+    (select e.* from newest e where (select count(*) > %(limit)s from newest))
     union all
     (
         select e.* from described e
-        where {where} and case when (select reached from full_page) then false else (select reached from few) end
+        where {where} and case
+            when (select count(*) > %(limit)s from newest) then false
+            else (select count(*) <= 2000 from described)
+        end
     )
     union all
     (
@@ -170,7 +171,10 @@ few as materialized (select count(*) <= 2000 as reached from described)
             order by e.inserted_at desc, e.site desc, e.id desc, e.sub desc
             limit %(limit)s + 1
         ) e
-        where case when (select reached from full_page) then false else (select not reached from few) end
+        where case
+            when (select count(*) > %(limit)s from newest) then false
+            else (select count(*) > 2000 from described)
+        end
     )
 ) e
 
