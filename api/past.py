@@ -105,7 +105,8 @@ class Past:
             try:
                 async with aclosing(stored_events(self._nc, stream.name, where, part)) as events:
                     async for event in events:
-                        await pause()
+                        if pause.is_due():
+                            await pause()
                         concerned = [one for one, at in zip(ones, moments, strict=True) if at.includes(event)]
                         if not concerned:
                             break

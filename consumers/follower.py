@@ -180,11 +180,14 @@ class Follower:
         while done < self._settings.batch_events and size < _AHEAD_BYTES:
             events = self._buffer.glance(done, done + _SLICE)
             done += len(events)
-            pause = sum(event.size() for event in events) > _SLICE_BYTES
+            weight = sum(event.size() for event in events)
+            size += weight
+            pause = weight > _SLICE_BYTES
             for event in events:
-                size += event.size()
-                with contextlib.suppress(Exception):  # told when it is the event's turn
+                try:
                     self.handler.anticipate(event)
+                except Exception:  # noqa: S110 - told when it is the event's turn
+                    pass
                 if pause:
                     await asyncio.sleep(0)
             await asyncio.sleep(0 if events else _GLANCE_S)

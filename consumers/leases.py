@@ -164,7 +164,10 @@ def reached_by(events: Iterable[RawEvent], epochs: Mapping[int, int]) -> Reached
     sequences: dict[int, dict[str, int]] = {}
     stored_at = datetime.min.replace(tzinfo=UTC)
     for event in events:
-        sequences.setdefault(event.partition, {})[event.stream] = event.sequence
+        reached = sequences.get(event.partition)
+        if reached is None:
+            reached = sequences[event.partition] = {}
+        reached[event.stream] = event.sequence
         stored_at = max(stored_at, event.stored_at)
     return Reached(sequences, {part: epochs[part] for part in sequences}, stored_at)
 

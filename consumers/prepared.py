@@ -1,13 +1,13 @@
 """Events as far as they can be taken without any state: decoded, and their message ids hashed."""
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from projections.once import Slot, slot_of
 from projections.recorded import RawEvent, Recorded, Rejection, decode, reject
 from schemas.validation import InvalidFact
 
 
-class Prepared(NamedTuple):
+class Prepared(Struct, frozen=True, gc=False):
     """An event, what it says or why it is rejected, and the id under which it counts once, if it has one."""
 
     raw: RawEvent

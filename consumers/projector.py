@@ -1,7 +1,7 @@
 """The projector: folds batches of events into one read model, each batch in one transaction."""
 
 import logging
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic
@@ -12,6 +12,7 @@ from consumers.leases import Fenced, Leases, reached_by
 from consumers.message_ids import MessageIds, forget_old
 from consumers.parking import Failures, Parked, Parking, Stopped
 from consumers.prepared import Prepared, prepare
+from consumers.remembered import Remembered
 from projections.projection import Changes, Key, Projection, State, StateKey
 from projections.recorded import RawEvent, Recorded, Rejection, reject
 from runtime import metrics
@@ -25,8 +26,6 @@ logger = logging.getLogger("foldline.projector")
 
 _LINGER: Final = 0.02  # readers wait for what they wrote
 _AHEAD: Final = 10_000  # decoded events
-_REMEMBERED: Final = 40_000
-_REMEMBERED_WEIGHT: Final = 64 << 20
 _FORGET_EVERY: Final = 1_000
 # What PostgreSQL says when it is the data that cannot be stored, not the moment that is bad.
 _REFUSALS: Final = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded)
@@ -48,23 +47,21 @@ class Projector(Generic[State, Changes]):
         self.linger = _LINGER
         self._queries = load_queries("consumers", "batch.sql", schema=projection.schema)
         self._parking = Parking(projection.name, self._queries)
-        self._states: OrderedDict[StateKey, State | None] = OrderedDict()
-        self._weight = 0
+        self._remembered = Remembered(projection.weight)
         self._batches = 0
-        self._ahead: dict[tuple[str, int], Prepared] = {}
+        self._ahead: dict[int, Prepared] = {}  # by the identity of the event, which lives as long as they do
         self._prepared: Connection | None = None
 
     def forget(self) -> None:
         """Remembered states are void: a lease moved, or a batch failed."""
-        self._states.clear()
-        self._weight = 0
+        self._remembered.clear()
         self._ahead.clear()
         self._prepared = None
         self._parking.forget()
 
     def anticipate(self, event: RawEvent) -> None:
         """Decode it, for the batch that takes it up."""
-        self._ahead[event.stream, event.sequence] = prepare(event)
+        self._ahead[id(event)] = prepare(event)
 
     async def apply(self, writer: Connection, events: Sequence[RawEvent], leases: Leases) -> None:
         """Fold `events` and commit. If PostgreSQL refuses them for their data, bisect to the one at fault.
@@ -75,9 +72,10 @@ class Projector(Generic[State, Changes]):
         items = []
         pause = Pause()
         for event in events:
-            item = self._ahead.pop((event.stream, event.sequence), None)
-            if item is None or item.raw is not event:
-                await pause()
+            item = self._ahead.pop(id(event), None)
+            if item is None:
+                if pause.is_due():
+                    await pause()
                 item = prepare(event)
             items.append(item)
         if len(self._ahead) > _AHEAD:  # of events that never had their turn
@@ -149,7 +147,7 @@ class Projector(Generic[State, Changes]):
             await leases.fence(writer, reached)
         leases.advance(reached)
         self._batches += 1
-        self._remember(attempt.states)
+        self._remembered.keep(attempt.states)
         self._parking.committed(attempt.result.parked)
         attempt.result.count(self.name)
 
@@ -178,8 +176,9 @@ class Projector(Generic[State, Changes]):
         attempt = _Attempt(ids, states, self.projection.changes(), _Result(parked=self._parking.begin()))
         pause = Pause()
         for item in batch.items:
-            await pause()
-            raw, event, slot = item
+            if pause.is_due():
+                await pause()
+            raw, event, slot = item.raw, item.event, item.slot
             if slot is not None and ids.is_duplicate(raw, slot):
                 attempt.result.duplicates += 1
             elif isinstance(event, Rejection):
@@ -243,22 +242,10 @@ class Projector(Generic[State, Changes]):
         keys = {
             key for event in decoded if isinstance(event, Recorded) for key in self.projection.needs(event)
         }
-        states = {key: self._states[key] for key in keys if key in self._states}
+        states = self._remembered.among(keys)
         if missing := keys - states.keys():
             states |= await self.projection.load(writer, missing)
         return states
-
-    def _remember(self, states: dict[StateKey, State | None]) -> None:
-        for key, state in states.items():
-            self._drop(key)
-            self._states[key] = state
-            self._weight += self.projection.weight(state) if state is not None else 0
-        while len(self._states) > _REMEMBERED or self._weight > _REMEMBERED_WEIGHT:
-            self._drop(next(iter(self._states)))
-
-    def _drop(self, key: StateKey) -> None:
-        if (state := self._states.pop(key, None)) is not None:
-            self._weight -= self.projection.weight(state)
 
     async def _forget_expired(self, writer: Connection, expired: Iterable[Recorded]) -> None:
         if rows := [(*event.key, event.stream, event.sequence) for event in expired]:

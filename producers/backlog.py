@@ -58,7 +58,7 @@ class Waiting:
         self.headers = headers  # the fact's, as lines of a header block
         self.size = size  # body and headers, bytes
         self.expected_last = expected_last
-        self.entity: Entity = fact.subject[:3]
+        self.entity: Entity = fact.subject.address
         self.outcome: Ack | Exception | None = None
         self.alone = False  # would get a whole batch refused
         self.submitted = False  # takes room

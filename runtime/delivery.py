@@ -3,13 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
+from msgspec import Struct
 from nats.aio.msg import Msg
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _V1_TOKENS: Final = 9
 
 
-class Delivery(NamedTuple):
+class Delivery(Struct, frozen=True, gc=False):
     """Where a delivered message stands on its stream and in its consumer."""
 
     sequence: int
@@ -22,11 +23,11 @@ def parse_delivery(reply: str) -> Delivery:
     """Read `$JS.ACK.…`, of which there is a short and a long form (with domain and account)."""
     tokens = reply.split(".")
     first = 5 if len(tokens) == _V1_TOKENS else 7
-    nanoseconds = int(tokens[first + 2])
+    seconds, nanoseconds = divmod(int(tokens[first + 2]), 1_000_000_000)
     return Delivery(
         int(tokens[first]),
         int(tokens[first + 1]),
-        _EPOCH + timedelta(microseconds=nanoseconds // 1000),
+        _EPOCH + timedelta(0, seconds, nanoseconds // 1000),
         int(tokens[first + 3]),
     )
 

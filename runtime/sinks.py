@@ -40,41 +40,49 @@ class _DeliveryParser(Parser):
 
     def reset(self) -> None:
         super().reset()
-        self._arrived = bytearray()
+        self._rest = bytearray()  # of a piece that has not arrived whole
+        self._whole = 0  # as many bytes as it has, if its first line tells
 
     async def parse(self, data: bytes = b"") -> None:
-        self._arrived.extend(data)
-        while (other := self._deliver()) is not None:
-            await super().parse(other)
+        if self._rest:
+            self._rest += data
+            if len(self._rest) < self._whole:
+                return
+            data = bytes(self._rest)
+            self._rest.clear()
+        start = 0
+        while (other := self._deliver(data, start)) is not None:
+            start = other.stop
+            await super().parse(data[other.start : other.stop])
 
-    def _deliver(self) -> bytes | None:
+    def _deliver(self, data: bytes, start: int) -> slice | None:
         """Hand deliveries over, up to the first whole piece of another kind: that is answered."""
-        arrived, sinks, answers, stats = self._arrived, self.nc.sinks, self.nc.answers, self.nc.stats
-        start, other = 0, None
-        while (line_end := arrived.find(_LINE, start)) >= 0:
+        sinks, answers, stats = self.nc.sinks, self.nc.answers, self.nc.stats
+        whole = 0
+        # For every message that is read: slices of bytes, each taken once, cost less than anything else.
+        while (line_end := data.find(_LINE, start)) >= 0:
             body = after = line_end + 2
-            words = bytes(arrived[start:line_end]).split(b" ")
+            words = data[start:line_end].split(b" ")
             if words[0] == b"HMSG":
                 body, after = body + int(words[-2]), body + int(words[-1]) + 2
             elif words[0] == b"MSG":
                 after += int(words[-1]) + 2
-            if len(arrived) < after:
+            if len(data) < after:
+                whole = after - start
                 break
             sid = int(words[2]) if after > body else 0
             if sid in sinks and words[3].startswith(_DELIVERY):
-                headers = bytes(arrived[line_end + 2 : body])
-                sinks[sid](words[1], words[3], bytes(arrived[body : after - 2]), headers)
+                sinks[sid](words[1], words[3], data[body : after - 2], data[line_end + 2 : body])
             elif sid in answers and len(words) == _PLAIN:
-                answers[sid](words[1], bytes(arrived[body : after - 2]))
+                answers[sid](words[1], data[body : after - 2])
             else:
-                other = bytes(arrived[start:after])
-                start = after
-                break
+                return slice(start, after)
             stats["in_msgs"] += 1
             stats["in_bytes"] += after - 2 - body
             start = after
-        del arrived[:start]
-        return other
+        self._rest += data[start:]
+        self._whole = whole
+        return None
 
 
 def readable(subject: bytes) -> str:

@@ -24,6 +24,13 @@ def header(block: bytes, name: str) -> str | None:
     return block[start : end if end >= 0 else None].strip().decode("utf-8", "replace")
 
 
+def header_begins(block: bytes, name: str, start: bytes) -> bool:
+    """Whether a header is written `Name: start…`, for a quick decision before it is read."""
+    mark = _mark(name)
+    found = block.find(mark)
+    return found >= 0 and block.startswith(start, found + len(mark) + 1)
+
+
 def header_block(headers: Mapping[str, str]) -> bytes:
     """The block a publisher with these headers sends."""
     if not headers:

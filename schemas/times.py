@@ -55,3 +55,8 @@ def format_time(value: datetime) -> str:
     """UTC, six digits, `Z`: the same text everywhere, so answers compare equal as strings."""
     utc = value if value.tzinfo is UTC else value.astimezone(UTC)
     return utc.isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def json_time(value: datetime) -> datetime | str:
+    """The same in JSON: msgspec writes a time itself, in a tenth of the time, but leaves zeros out."""
+    return value if value.microsecond and value.tzinfo is UTC else format_time(value)

@@ -164,7 +164,7 @@ def _unbroken(facts: Sequence[Fact], sent: list[bool]) -> list[bool]:
     """What was sent behind a fact of its entity that was not is sent once more, in its order."""
     behind = set()
     for place, fact in enumerate(facts):
-        entity = fact.subject[:3]
+        entity = fact.subject.address
         if not sent[place]:
             behind.add(entity)
         elif entity in behind:

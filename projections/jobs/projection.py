@@ -70,7 +70,8 @@ class JobsProjection(Projection[Entity, JobChanges]):
         pause = Pause()
         while rows := await cursor.fetchmany(_FETCH):
             for site, id_, sub, *columns in rows:
-                await pause()  # metadata may be large
+                if pause.is_due():
+                    await pause()  # metadata may be large
                 columns[_METRICS] = from_json(columns[_METRICS])
                 columns[_METADATA] = from_json(columns[_METADATA])
                 loaded[(site, id_, sub) if sub else (site, id_)] = Entity(*columns)
@@ -91,7 +92,8 @@ class JobsProjection(Projection[Entity, JobChanges]):
         rows = []
         pause = Pause()
         for key, state in states.items():
-            await pause()
+            if pause.is_due():
+                await pause()
             if state is not None:
                 rows.append(_row(key, state))
         await self._staged.write(conn, rows)

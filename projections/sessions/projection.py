@@ -1,18 +1,17 @@
 """The sessions projection: its streams, and how states and rows meet PostgreSQL."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from itertools import chain
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from projections.projection import Key, Projection, StateKey
 from projections.recorded import Recorded
 from projections.sessions.fold import fold
-from projections.sessions.rows import Row, SessionChanges
+from projections.sessions.rows import Row, SessionChanges, to_json
 from projections.sessions.state import Session
 from projections.staged import Staged, copy_rows
 from runtime.pause import Pause
@@ -21,8 +20,7 @@ from runtime.sql import in_schema, load_queries, read_sql
 from schemas.streams import HEARTBEATS, SESSIONS
 
 _PACKAGE: Final = "projections.sessions"
-_NAMES: Final = [field.name for field in fields(Session) if field.compare]
-_plain = attrgetter(*_NAMES[1:-1])  # what lies between the partition and the state
+_plain = attrgetter(*Session.__struct_fields__[1:-2])  # what lies between the partition and the state
 _FETCH: Final = 500
 
 # Type names of the COPY columns: binary COPY needs exact types. JSON travels as its text: as type json
@@ -68,7 +66,8 @@ class SessionsProjection(Projection[Session, SessionChanges]):
         pause = Pause()
         while rows := await cursor.fetchmany(_FETCH):
             for site, id_, *columns, state in rows:
-                await pause()  # a state may be large
+                if pause.is_due():
+                    await pause()  # a state may be large
                 columns.append(from_json(state))
                 loaded[site, id_] = session = Session(*columns)
                 session.weight = len(state)
@@ -91,7 +90,8 @@ class SessionsProjection(Projection[Session, SessionChanges]):
         rows = []
         pause = Pause()
         for key, state in states.items():
-            await pause()
+            if pause.is_due():
+                await pause()
             if state is not None:
                 rows.append(_session_row(key, state))
         await self._staged.write(conn, rows)

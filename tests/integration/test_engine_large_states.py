@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-import consumers.projector
+import consumers.remembered
 import projections.sessions.projection
 import runtime.pause
 from projections.projection import Key
@@ -113,7 +113,7 @@ class Counting(SessionsProjection):
 async def test_remembered_states_are_bounded_by_their_weight(
     db: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers.projector, "_REMEMBERED_WEIGHT", 1 << 20)
+    monkeypatch.setattr(consumers.remembered, "_WEIGHT", 1 << 20)
     projection = Counting()
     folding = Folding(db, projection)
     await folding.start_over()

@@ -72,7 +72,7 @@ async def test_every_piece_goes_its_way_in_order(pieces: list[tuple[Any, ...]], 
     for start in range(0, len(wire), size):
         await client._ps.parse(wire[start : start + size])
     assert client.seen == expected
-    assert not client._ps._arrived
+    assert not client._ps._rest
 
 
 async def test_nothing_is_left_of_a_connection_that_was_lost() -> None:
