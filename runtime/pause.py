@@ -8,7 +8,7 @@ _EVERY: Final = 0.05
 
 
 class Pause:
-    """`if pause.is_due(): await pause()` in every turn of a loop yields every 50 ms: leases are renewed meanwhile.
+    """`if pause.is_due(): await pause()` in a loop yields every 50 ms: leases are renewed meanwhile.
 
     Awaiting it in every turn would do the same, at twice the cost.
     """

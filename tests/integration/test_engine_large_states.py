@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+import consumers.projector
 import consumers.remembered
 import projections.sessions.projection
 import runtime.pause
