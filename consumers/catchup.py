@@ -1,4 +1,4 @@
-"""Catch-up subscription: one partition of one stream, from a checkpoint to the head and on from there.
+"""Catch-up subscription: partitions of one stream, from their checkpoints to the head and on from there.
 
 A pull consumer without acks that lives in the server's memory: the checkpoint in PostgreSQL is the only
 truth about progress. Back-pressure is by credit: the server sends what was asked for and no more. The
@@ -8,6 +8,7 @@ client's own ordered consumer is not used: it can replay from the start or lose 
 import asyncio
 import json
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from nats.aio.msg import Msg
@@ -32,21 +33,24 @@ _MAX_ASK: Final = 2_000
 
 
 class CatchUp:
-    """Fills `buffer` with the events of one partition after `checkpoint`, in order, without gaps.
+    """Fills `buffer` with the events after `checkpoints` (by partition), in order, without gaps.
 
-    Whenever anything looks wrong (`broken` says what) it has to be closed and opened anew at the checkpoint.
+    Of one partition, or of all there are: several of them no consumer of the server selects quickly. Whenever
+    anything looks wrong (`broken` says what) it has to be closed and opened anew at the checkpoints.
+    `sharing`: how many partitions, each stream's counted, share the buffer.
     """
 
     def __init__(
-        self, nc: BusClient, buffer: Buffer, *, stream: str, partition: int, checkpoint: int, sharing: int
+        self, nc: BusClient, buffer: Buffer, *, stream: str, checkpoints: Mapping[int, int], sharing: int
     ) -> None:
         self.stream = stream
-        self.partition = partition
+        self.partitions = checkpoints.keys()
         self.broken: str | None = None
         self._nc = nc
-        self._last = checkpoint
+        self._last = {str(part).encode(): [part, after] for part, after in checkpoints.items()}
+        self._after = min(checkpoints.values())
         self._buffer = buffer
-        self._sharing = max(1, sharing)
+        self._sharing = max(1, sharing / len(checkpoints))
         self._consumer = ""
         self._consumer_sequence = 0
         self._credit = 0
@@ -70,22 +74,19 @@ class CatchUp:
             self.broken = f"cannot subscribe: {exc}"
             return
         self._nc.sinks[self._inbox._id] = self._on_delivery
+        config = {
+            "ack_policy": "none",
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": self._after + 1,
+            "mem_storage": True,
+            "num_replicas": 1,
+            "inactive_threshold": 60 * _SECOND,
+            "max_deliver": 1,
+        }
+        if len(self.partitions) == 1:
+            config["filter_subject"] = f"{PREFIX}.{min(self.partitions)}.>"
         answer = await api(
-            self._nc,
-            f"CONSUMER.CREATE.{self.stream}",
-            {
-                "stream_name": self.stream,
-                "config": {
-                    "ack_policy": "none",
-                    "deliver_policy": "by_start_sequence",
-                    "opt_start_seq": self._last + 1,
-                    "filter_subject": f"{PREFIX}.{self.partition}.>",
-                    "mem_storage": True,
-                    "num_replicas": 1,
-                    "inactive_threshold": 60 * _SECOND,
-                    "max_deliver": 1,
-                },
-            },
+            self._nc, f"CONSUMER.CREATE.{self.stream}", {"stream_name": self.stream, "config": config}
         )
         if "error" in answer:
             self.broken = str(answer["error"].get("description", answer["error"]))
@@ -104,7 +105,7 @@ class CatchUp:
             if self._consumer:
                 await self._nc.publish(f"$JS.API.CONSUMER.DELETE.{self.stream}.{self._consumer}", b"")
         except Error as exc:
-            logger.debug("%s/%d: closing: %s", self.stream, self.partition, exc)
+            logger.debug("%s: closing: %s", self.stream, exc)
 
     def check(self) -> None:
         """Notice a server that has gone silent: no event and no heartbeat, though something is asked for."""
@@ -115,13 +116,14 @@ class CatchUp:
         """Ask for more when less than half of the last request is outstanding and the buffer has room."""
         room = self._buffer.room()
         # At least one while there is room: a buffer smaller than the number of readers is slow, not stuck.
-        share = min(_MAX_ASK, max(1, room // self._sharing)) if room else 0
+        most = _MAX_ASK * len(self.partitions)
+        share = min(most, max(1, int(room / self._sharing))) if room else 0
         if self.broken or not self._consumer or self._credit > share // 2 or share == 0:
             return
         request = {
             "batch": share - self._credit,
             # A message larger than this could never be delivered, so the largest possible one must fit.
-            "max_bytes": max(MAX_PAYLOAD + (64 << 10), self._buffer.max_bytes // self._sharing),
+            "max_bytes": max(MAX_PAYLOAD + (64 << 10), int(self._buffer.max_bytes / self._sharing)),
             "expires": int(_EXPIRES * _SECOND),
             "idle_heartbeat": int(_HEARTBEAT * _SECOND),
         }
@@ -159,12 +161,13 @@ class CatchUp:
             return
         self._credit -= 1
         self._pending = delivery.pending
-        if delivery.sequence > self._last:
-            self._last = delivery.sequence
+        reached = self._last.get(subject.split(b".", 2)[1])
+        if reached is not None and delivery.sequence > reached[1]:
+            reached[1] = delivery.sequence
             self._buffer.put(
                 RawEvent(
                     self.stream,
-                    self.partition,
+                    reached[0],
                     delivery.sequence,
                     delivery.stored_at,
                     readable(subject),

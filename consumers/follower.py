@@ -98,7 +98,7 @@ class Follower:
         self._settings = settings
         self._buffer = Buffer(settings.buffer_events, settings.buffer_bytes)
         self._pace = Pace(handler.linger)
-        self._readers = Readers(handler.name, nc, self._buffer, handler.streams)
+        self._readers = Readers(handler.name, nc, self._buffer, handler.streams, settings.partitions)
         self._connections = Connections(settings, handler.name)
         self._turn = asyncio.Lock()  # a batch is applied, leases are given up, or readers start
         self._leasing = asyncio.Lock()  # `held` is replaced

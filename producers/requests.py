@@ -107,12 +107,8 @@ class Requests:
     async def _write(self, lines: bytes) -> None:
         if not self.nc.is_connected:
             raise InDoubt("not connected")
-        self.nc.stats["out_bytes"] += len(lines)
         try:
-            await self.nc._send_command(lines)
-            # As the client's own publish: with a flush under way another one would wait in its bounded queue.
-            if self.nc._flush_queue is not None and self.nc._flush_queue.empty():
-                await self.nc._flush_pending()
+            await self.nc.send(lines)
         except (Error, OSError) as exc:
             raise InDoubt(f"not connected ({type(exc).__name__})") from exc
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from nats.aio.client import Client
+from nats.aio.transport import TcpTransport
 from nats.protocol.parser import Parser
 
 Sink = Callable[[bytes, bytes, bytes, bytes], None]
@@ -31,6 +32,18 @@ class BusClient(Client):
         self.sinks: dict[int, Sink] = {}
         self.answers: dict[int, Answer] = {}
         self._ps = _DeliveryParser(self)
+
+    async def send(self, lines: bytes) -> None:
+        """Send lines of the protocol, behind whatever was sent before. Raises nats' Error, OSError."""
+        self.stats["out_bytes"] += len(lines)
+        if not self._pending and isinstance(self._transport, TcpTransport):
+            # At once: the client's own way, through a queue and a task, takes two more turns of the loop.
+            self._transport.write(lines)  # type: ignore[no-untyped-call]
+            return
+        await self._send_command(lines)
+        # As the client's own publish: with a flush under way another one would wait in its bounded queue.
+        if self._flush_queue is not None and self._flush_queue.empty():
+            await self._flush_pending()
 
 
 class _DeliveryParser(Parser):

@@ -51,7 +51,8 @@ class Carrier:
         finally:
             while self._waiting:
                 await asyncio.wait([future for _, future in self._waiting])
-            await end(*tasks)
+            async with self._turn:  # the group under way
+                await end(*tasks)
 
     async def accept(self, facts: Sequence[Fact]) -> list[Carried]:
         """Safe when this returns: on the line, or in the spool. Raises SpoolFull, sqlite3.Error.
@@ -59,9 +60,13 @@ class Carrier:
         Facts that the line refuses for good are in the spool as well: they are set aside when it is drained.
         """
         future: asyncio.Future[list[Carried]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((facts, future))
-        self._more.set()
-        return await asyncio.shield(future)
+        if self._waiting or self._turn.locked():
+            self._waiting.append((facts, future))
+            self._more.set()
+        else:  # nobody to share a group with, and no other task to wake
+            async with self._turn:
+                await self._carry_group([(facts, future)])
+        return await future
 
     async def _carry(self) -> None:
         while True:
@@ -162,6 +167,8 @@ async def _published(line: Publisher, facts: Sequence[Fact], timeout: float) -> 
 
 def _unbroken(facts: Sequence[Fact], sent: list[bool]) -> list[bool]:
     """What was sent behind a fact of its entity that was not is sent once more, in its order."""
+    if all(sent):
+        return sent
     behind = set()
     for place, fact in enumerate(facts):
         entity = fact.subject.address

@@ -3,17 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic_core import to_json
-
 from projections.jobs.entity import Entity
 from projections.jobs.tally import Cell, Tally, bucket_of, cell_of
 from projections.recorded import Recorded
+from projections.staged import json_text
 from schemas.job_facts import JobFact
-
-
-def json_text(value: dict[str, Any] | None) -> str:
-    """As a column takes it; most are empty."""
-    return to_json(value).decode() if value else "{}"
 
 
 @dataclass(slots=True)
@@ -41,7 +35,7 @@ class JobChanges:
             happened.kind,
             happened.status,
             json_text(told),
-            json_text(happened.metadata),
+            json_text(happened.metadata or {}),
         )
         self.events.append(row)
 

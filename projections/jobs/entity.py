@@ -1,17 +1,18 @@
 """A job or a subjob as the fold sees it: the columns of its row."""
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from schemas.job_facts import JobFact, Status
 
 
-@dataclass
-class Entity:
+class Entity(Struct):
     """Mirror of the table `entity` behind its key; field order is the order of `load-entities`.
 
-    `started_at` and `ended_at` are of the newest attempt. Without slots: copying `vars` is the fastest copy.
+    `started_at` and `ended_at` are of the newest attempt.
     """
 
     part: int
@@ -61,9 +62,7 @@ class Entity:
 
     def copy(self) -> "Entity":
         """What is folded into a copy leaves the original as it was."""
-        copied = object.__new__(Entity)
-        copied.__dict__.update(self.__dict__)
-        return copied
+        return replace(self)
 
     @property
     def duration_s(self) -> float | None:

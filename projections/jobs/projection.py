@@ -1,19 +1,19 @@
 """The jobs projection: its stream, and how rollups and rows meet PostgreSQL."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from operator import attrgetter
 from typing import Any, Final, cast
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from projections.jobs.carry import AT_ONCE, carry, first_by_site, is_aged
-from projections.jobs.changes import JobChanges, json_text
+from projections.jobs.changes import JobChanges
 from projections.jobs.entity import Entity
 from projections.jobs.fold import fold
 from projections.projection import Key, Projection, StateKey
 from projections.recorded import Recorded
-from projections.staged import Staged, copy_rows
+from projections.staged import Staged, copy_rows, json_text
 from runtime.pause import Pause
 from runtime.postgres import Connection
 from runtime.sql import in_schema, load_queries, read_sql
@@ -21,7 +21,7 @@ from schemas.job_facts import JobFact
 from schemas.streams import JOBS, Stream
 
 _PACKAGE: Final = "projections.jobs"
-_NAMES: Final = [field.name for field in fields(Entity)]
+_NAMES: Final = Entity.__struct_fields__
 _columns = attrgetter(*_NAMES)
 _METRICS: Final = _NAMES.index("metrics")
 _METADATA: Final = _NAMES.index("metadata")
@@ -64,7 +64,7 @@ class JobsProjection(Projection[Entity, JobChanges]):
 
     async def load(self, conn: Connection, keys: Iterable[StateKey]) -> dict[StateKey, Entity]:
         asked = [{"site": site, "id": id_, "sub": sub[0] if sub else ""} for site, id_, *sub in keys]
-        values = {"asked": to_json(asked).decode()}
+        values = {"asked": json_text(asked)}
         cursor = await conn.execute(self._queries["load-entities"], values, prepare=True)
         loaded: dict[StateKey, Entity] = {}
         pause = Pause()
@@ -131,7 +131,7 @@ class JobsProjection(Projection[Entity, JobChanges]):
 
     async def _write(self, conn: Connection, query: str, rows: list[dict[str, Any]]) -> None:
         if rows:
-            await conn.execute(self._queries[query], {"rows": to_json(rows).decode()}, prepare=True)
+            await conn.execute(self._queries[query], {"rows": json_text(rows)}, prepare=True)
 
 
 def _row(key: StateKey, entity: Entity) -> tuple[Any, ...]:

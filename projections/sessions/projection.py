@@ -11,9 +11,9 @@ from pydantic_core import from_json
 from projections.projection import Key, Projection, StateKey
 from projections.recorded import Recorded
 from projections.sessions.fold import fold
-from projections.sessions.rows import Row, SessionChanges, to_json
+from projections.sessions.rows import Row, SessionChanges
 from projections.sessions.state import Session
-from projections.staged import Staged, copy_rows
+from projections.staged import Staged, copy_rows, json_text
 from runtime.pause import Pause
 from runtime.postgres import Connection
 from runtime.sql import in_schema, load_queries, read_sql
@@ -60,7 +60,7 @@ class SessionsProjection(Projection[Session, SessionChanges]):
         return () if event.subject.fact in ("heartbeat", "expired") else (event.key,)
 
     async def load(self, conn: Connection, keys: Iterable[StateKey]) -> dict[StateKey, Session]:
-        asked = to_json([{"site": site, "id": id_} for site, id_ in keys]).decode()
+        asked = json_text([{"site": site, "id": id_} for site, id_ in keys])
         cursor = await conn.execute(self._queries["load-sessions"], {"asked": asked}, prepare=True)
         loaded: dict[StateKey, Session] = {}
         pause = Pause()
@@ -119,7 +119,7 @@ class SessionsProjection(Projection[Session, SessionChanges]):
 
 
 def _session_row(key: StateKey, session: Session) -> Row:
-    state = to_json(session.state).decode()
+    state = json_text(session.state)
     session.weight = len(state)
     return (session.part, *key, *_plain(session), state)
 

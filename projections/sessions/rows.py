@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from msgspec.json import Encoder
-
 from projections.projection import Key
 from projections.recorded import Recorded
+from projections.staged import json_text
 from schemas.session_facts import FactBody, SessionEvent, SessionMetric
 from schemas.times import json_time
 
@@ -15,9 +14,6 @@ Row = tuple[Any, ...]
 
 _TIME: Final = frozenset({"timestamp"})
 _DERIVED: Final = frozenset({"timestamp", "level", "category"})
-
-to_json: Final = Encoder().encode
-"""JSON of anything a body may hold, in half the time that pydantic takes."""
 
 
 @dataclass(slots=True)
@@ -49,7 +45,7 @@ class SessionChanges:
 
     def add_patch(self, source: Recorded, patch: dict[str, Any], *, under: bool = False) -> None:
         """One step of the state history."""
-        self.patches.setdefault(source.key, []).append((*_place(source), under, to_json(patch).decode()))
+        self.patches.setdefault(source.key, []).append((*_place(source), under, json_text(patch)))
 
 
 def served_event(event: SessionEvent) -> dict[str, Any]:
@@ -71,4 +67,4 @@ def _place(source: Recorded) -> Row:
 
 
 def _served(at: datetime, served: dict[str, Any]) -> str:
-    return to_json({"timestamp": json_time(at), **served}).decode()
+    return json_text({"timestamp": json_time(at), **served})
