@@ -1,6 +1,7 @@
 """JetStream's delivery metadata: positions in reply subjects, words in status messages."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from msgspec import Struct
@@ -27,9 +28,15 @@ def parse_delivery(reply: str) -> Delivery:
     return Delivery(
         int(tokens[first]),
         int(tokens[first + 1]),
-        _EPOCH + timedelta(0, seconds, nanoseconds // 1000),
+        _second(seconds).replace(microsecond=nanoseconds // 1000),
         int(tokens[first + 3]),
     )
+
+
+# Events come in the order of time, and adding to a time takes longer than all else that is read here.
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> datetime:
+    return _EPOCH + timedelta(0, seconds)
 
 
 class Status(NamedTuple):
