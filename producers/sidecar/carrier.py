@@ -49,10 +49,10 @@ class Carrier:
         try:
             yield
         finally:
-            while self._waiting:
-                await asyncio.wait([future for _, future in self._waiting])
-            async with self._turn:  # the group under way
-                await end(*tasks)
+            while self._waiting or self._turn.locked():
+                async with self._turn:  # those under way; what waits is the next group
+                    await asyncio.sleep(0)
+            await end(*tasks)
 
     async def accept(self, facts: Sequence[Fact]) -> list[Carried]:
         """Safe when this returns: on the line, or in the spool. Raises SpoolFull, sqlite3.Error.
@@ -60,13 +60,9 @@ class Carrier:
         Facts that the line refuses for good are in the spool as well: they are set aside when it is drained.
         """
         future: asyncio.Future[list[Carried]] = asyncio.get_running_loop().create_future()
-        if self._waiting or self._turn.locked():
-            self._waiting.append((facts, future))
-            self._more.set()
-        else:  # nobody to share a group with, and no other task to wake
-            async with self._turn:
-                await self._carry_group([(facts, future)])
-        return await future
+        self._waiting.append((facts, future))
+        self._more.set()
+        return await future  # a caller that leaves ends it, and nothing else
 
     async def _carry(self) -> None:
         while True:

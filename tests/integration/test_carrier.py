@@ -101,3 +101,24 @@ async def test_the_spool_gets_empty_while_clients_never_rest(settings: Settings,
         assert [body for session, body in stored if session == f"S{client}"] == bodies
     await publisher.aclose()
     await close_bus(nc)
+
+
+async def test_a_caller_that_leaves_changes_nothing(tmp_path: Path) -> None:
+    """However far its facts had come: they are kept, and what the spool says of itself stays true."""
+    spool = Spool(tmp_path, max_facts=100, max_bytes=1 << 20)
+    await spool.open()
+    carrier = Carrier(spool, lambda: None)
+    async with carrier.run():
+        for turns in range(8):
+            leaving = asyncio.create_task(carrier.accept([fact(2 * turns)]))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            leaving.cancel()
+            assert await carrier.accept([fact(2 * turns + 1)]) == ["spooled"]
+            await asyncio.wait([leaving])
+    kept = [one.fact.message_id for one in await spool.first(100, 1 << 20)]
+    assert len(kept) == spool.depth.facts
+    # One that left before it was heard of is not there; those that are, are in their order.
+    expected = [fact(number).message_id for number in range(16)]
+    assert kept in (expected, expected[1:])
+    await spool.close()
