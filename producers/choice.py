@@ -13,7 +13,7 @@ FEW: Final = 8
 MANY: Final = 128
 """More go as one batch anywhere, and no more single requests are made side by side."""
 
-_BATCH_S: Final = 8e-3
+_BATCH_S: Final = 4e-3
 _SINGLE_S: Final = 125e-6
 _NEWEST: Final = 0.1  # what the last measurement counts
 _TRY: Final = 6  # groups that go the other way to learn what it takes
@@ -63,7 +63,7 @@ class Choice:
         # The dearer the other way, the more rarely: what it costs stays the same small part of everything.
         if self._asked > self._patience * max(ratio, 1 / ratio):
             self._asked = 0
-            self._patience = min(2 * self._patience, _LOOK_AGAIN)
+            self._patience = min(4 * self._patience, _LOOK_AGAIN)
             self._trying = _TRY
         return ratio > 1
 
