@@ -13,7 +13,7 @@ from schemas.validation import InvalidFact
 
 MESSAGE_ID_WINDOW: Final = timedelta(days=7)
 """An entity counts the same message id once within this span of store time."""
-_AUTO: Final = AUTO.encode()
+_AUTO: Final = f" {AUTO}".encode()
 
 
 # One of each is made for every message: a named tuple takes five times as long, a frozen dataclass ten times.

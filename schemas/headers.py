@@ -25,10 +25,10 @@ def header(block: bytes, name: str) -> str | None:
 
 
 def header_begins(block: bytes, name: str, start: bytes) -> bool:
-    """Whether a header is written `Name: start…`, for a quick decision before it is read."""
+    """Whether what follows `Name:` begins with `start`, blanks and all: a quick look before it is read."""
     mark = _mark(name)
     found = block.find(mark)
-    return found >= 0 and block.startswith(start, found + len(mark) + 1)
+    return found >= 0 and block.startswith(start, found + len(mark))
 
 
 def header_block(headers: Mapping[str, str]) -> bytes:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.headers import NO_HEADERS, header, header_block
+from schemas.headers import NO_HEADERS, header, header_begins, header_block
 
 BLOCK = b"NATS/1.0\r\nNats-Msg-Id: one\r\nOther:  x:y \r\nNats-Msg-Id: two\r\nEmpty:\r\n\r\n"
 
@@ -30,3 +30,10 @@ def test_what_is_written_is_read() -> None:
     assert header(block, "Nats-Msg-Id") == "é"
     assert header(block, "Foldline-Time") == "2026-01-31T12:00:00Z"
     assert header_block({}) == NO_HEADERS
+
+
+def test_what_a_header_begins_with() -> None:
+    assert header_begins(b"NATS/1.0\r\nA: b\r\nId: auto:1\r\n\r\n", "Id", b" auto:")
+    assert not header_begins(b"NATS/1.0\r\nId:xauto:1\r\n\r\n", "Id", b" auto:")
+    assert not header_begins(b"NATS/1.0\r\nId: mine\r\nId: auto:1\r\n\r\n", "Id", b" auto:")
+    assert not header_begins(b"", "Id", b" auto:")
