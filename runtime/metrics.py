@@ -4,17 +4,19 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from runtime.tallies import Durations, Tally
+
 _BATCH: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 _LATENCY: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
-PUBLISHED: Final = Counter("foldline_published_total", "Facts by what became of them.", ["stream", "outcome"])
+PUBLISHED: Final = Tally("foldline_published", "Facts by what became of them.", ["stream", "outcome"])
 PUBLISH_BATCH: Final = Histogram(
     "foldline_publish_batch_events", "Facts committed in one atomic batch.", ["stream"], buckets=_BATCH
 )
-PUBLISH_SECONDS: Final = Histogram(
+PUBLISH_SECONDS: Final = Durations(
     "foldline_publish_seconds",
     "From handing over a fact to its acknowledgement.",
-    ["stream"],
+    "stream",
     buckets=_LATENCY,
 )
 

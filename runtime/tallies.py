@@ -1,0 +1,83 @@
+"""Metrics of what happens tens of thousands of times a second.
+
+prometheus_client's own take a lock for each value and look at every bucket: of 33 µs that publishing a fact
+costs, a counter and a histogram of its took 9. These take one. One thread may change them, any may read.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+
+class Tally(Collector):
+    """A counter with labels."""
+
+    def __init__(
+        self, name: str, text: str, labels: Sequence[str], *, registry: CollectorRegistry = REGISTRY
+    ) -> None:
+        self._name, self._text, self._labels = name, text, labels
+        self._counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
+        registry.register(self)
+
+    def add(self, *labels: str) -> None:
+        """One more, of what the values of the labels say."""
+        self._counts[labels] += 1
+
+    def collect(self) -> Iterable[Metric]:
+        """As prometheus_client asks for it."""
+        family = CounterMetricFamily(self._name, self._text, labels=self._labels)
+        for labels, count in list(self._counts.items()):
+            family.add_metric(labels, count)
+        return [family]
+
+
+class Durations(Collector):
+    """A histogram with one label, of seconds."""
+
+    def __init__(
+        self,
+        name: str,
+        text: str,
+        label: str,
+        *,
+        buckets: Sequence[float],
+        registry: CollectorRegistry = REGISTRY,
+    ) -> None:
+        self._name, self._text, self._label = name, text, label
+        self._bounds = (*buckets, float("inf"))
+        self._series: dict[str, _Series] = {}
+        registry.register(self)
+
+    def observe(self, label: str, seconds: float) -> None:
+        """It took so long, of what the value of the label says."""
+        series = self._series.get(label)
+        if series is None:
+            series = self._series[label] = _Series(len(self._bounds))
+        series.counts[bisect_left(self._bounds, seconds)] += 1
+        series.seconds += seconds
+
+    def collect(self) -> Iterable[Metric]:
+        """As prometheus_client asks for it."""
+        family = HistogramMetricFamily(self._name, self._text, labels=[self._label])
+        bounds = [floatToGoString(bound) for bound in self._bounds]  # type: ignore[no-untyped-call]
+        for label, series in list(self._series.items()):
+            family.add_metric(
+                [label], list(zip(bounds, accumulate(series.counts), strict=True)), series.seconds
+            )
+        return [family]
+
+
+class _Series:
+    """Of one value of the label."""
+
+    __slots__ = ("counts", "seconds")
+
+    def __init__(self, buckets: int) -> None:
+        self.counts = [0] * buckets
+        self.seconds = 0.0
