@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from itertools import islice
 from typing import Final
 
 from projections.recorded import RawEvent
@@ -16,7 +15,8 @@ _LOOKS: Final = 8  # in the time that may be lingered: one that finds nothing ne
 class Buffer:
     """Events in order of arrival, hence in order within each partition.
 
-    It never refuses: the bound is kept by asking the line for more only while there is room.
+    It never refuses: the bound is kept by asking the line for more only while there is room. `glanced`: how
+    many of its first events somebody has seen already.
     """
 
     def __init__(self, max_events: int, max_bytes: int) -> None:
@@ -24,6 +24,8 @@ class Buffer:
         self.max_bytes = max_bytes
         self._events: deque[RawEvent] = deque()
         self._bytes = 0
+        self.glanced = 0
+        self.glanced_bytes = 0
         self._arrived = asyncio.Event()
 
     def __len__(self) -> int:
@@ -66,14 +68,21 @@ class Buffer:
             else:
                 return
 
-    def glance(self, start: int, stop: int) -> list[RawEvent]:
-        """What would be taken next, as it is now, from one place to another."""
-        return list(islice(self._events, start, stop))
+    def glance(self, most: int) -> list[RawEvent]:
+        """The next events nobody has glanced at, in the order they will be taken."""
+        stop = min(self.glanced + most, len(self._events))
+        events = [self._events[place] for place in range(self.glanced, stop)]
+        self.glanced = stop
+        self.glanced_bytes += sum([event.size() for event in events])
+        return events
 
     def take(self, most: int) -> list[RawEvent]:
         """Whatever has arrived, at most `most` events; may be empty."""
         batch = [self._events.popleft() for _ in range(min(most, len(self._events)))]
-        self._bytes -= sum(event.size() for event in batch)
+        size = sum([event.size() for event in batch])
+        self._bytes -= size
+        self.glanced = max(0, self.glanced - len(batch))
+        self.glanced_bytes = max(0, self.glanced_bytes - size) if self.glanced else 0
         if not self._events:
             self._arrived.clear()
         return batch
@@ -83,5 +92,6 @@ class Buffer:
         kept = [event for event in self._events if not which(event)]
         self._events = deque(kept)
         self._bytes = sum(event.size() for event in kept)
+        self.glanced = self.glanced_bytes = 0  # some once more
         if not kept:
             self._arrived.clear()

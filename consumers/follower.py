@@ -41,6 +41,15 @@ _GLANCE_S: Final = 0.002
 _PATIENCE: Final = 5.0  # what stopping waits for a batch, and for the leases to be given up
 
 
+More = Callable[[], Sequence[RawEvent]]
+"""Another batch for the transaction under way, of partitions held now; empty: this was the last one."""
+
+
+def no_more() -> Sequence[RawEvent]:
+    """Each batch has a transaction of its own."""
+    return ()
+
+
 class NotYet(RuntimeError):
     """A handler cannot act now: the batch is tried again after a pause."""
 
@@ -71,10 +80,13 @@ class Handler(Protocol):
     def anticipate(self, event: RawEvent) -> None:
         """Do what can be done before the event's turn, which may come late, or never."""
 
-    async def apply(self, writer: Connection, events: Sequence[RawEvent], leases: Leases) -> None:
+    async def apply(
+        self, writer: Connection, events: Sequence[RawEvent], leases: Leases, more: More = no_more
+    ) -> None:
         """Take effect once. Events come in the order of their partition; the last statement fences.
 
-        The epochs must be noted before the first await: later ones may belong to other leases.
+        The epochs must be noted before the first await: later ones may belong to other leases. A handler may
+        ask for `more` as often as it likes; whatever it was given becomes effective together.
         """
 
     def forget(self) -> None:
@@ -147,42 +159,56 @@ class Follower:
     async def _apply_one(self) -> None:
         writer = await self._connections.writer()
         await self._buffer.fill(self._settings.batch_events, self._readers.expecting, self._pace.linger)
-        held = self.leases.held
-        events = [
-            event for event in self._buffer.take(self._settings.batch_events) if event.partition in held
-        ]
+        # No await from here to `_apply`: the handler first notes the epochs it folds under.
+        events = self._take()
         self._pace.took(len(events), time.monotonic())
         asking = asyncio.create_task(self._readers.ask())
         if events:
-            # No await since `held` was looked at: the handler first notes the epochs it folds under.
-            await self._apply(writer, events)
+            await self._apply(writer, _Taken(events))
         await asking
 
-    async def _apply(self, writer: Connection, events: Sequence[RawEvent]) -> None:
+    def _take(self) -> Sequence[RawEvent]:
+        held = self.leases.held
+        return [event for event in self._buffer.take(self._settings.batch_events) if event.partition in held]
+
+    async def _apply(self, writer: Connection, taken: "_Taken") -> None:
         name = self.handler.name
         started = time.perf_counter()
-        ahead = asyncio.create_task(self._anticipate()) if len(events) >= _LARGE else None
+        asking: list[asyncio.Task[None]] = []
+
+        def more() -> Sequence[RawEvent]:
+            # As long as that many wait, and nobody waits for the end of this.
+            if self._stopping.is_set() or self._surplus or len(self._buffer) < self._settings.batch_events:
+                return ()
+            events = self._take()
+            asking[:] = [
+                *(task for task in asking if not task.done()),
+                asyncio.create_task(self._readers.ask()),
+            ]
+            taken.add(events)
+            return events
+
+        ahead = asyncio.create_task(self._anticipate()) if taken.number >= _LARGE else None
         try:
-            await self.handler.apply(writer, events, self.leases)
+            await self.handler.apply(writer, taken.first, self.leases, more)
         finally:
             if ahead is not None:
                 await end(ahead)
+            await asyncio.gather(*asking)
         metrics.BATCH_SECONDS.labels(name).observe(time.perf_counter() - started)
-        metrics.BATCH_EVENTS.labels(name).observe(len(events))
+        metrics.BATCH_EVENTS.labels(name).observe(taken.number)
         metrics.BUFFERED.labels(name).set(len(self._buffer))
-        metrics.LAG_SECONDS.labels(name).set(max(0.0, time.time() - events[-1].stored_at.timestamp()))
-        touched = {event.partition for event in events} & self.leases.held.keys()
+        metrics.LAG_SECONDS.labels(name).set(max(0.0, time.time() - taken.stored_at.timestamp()))
+        touched = taken.partitions & self.leases.held.keys()
         await announce(self._nc, name, {part: self.leases.held[part].sequences for part in touched})
 
     async def _anticipate(self) -> None:
         """While PostgreSQL works on one batch, the processor is free for the next."""
-        done = size = 0
-        while done < self._settings.batch_events and size < _AHEAD_BYTES:
-            events = self._buffer.glance(done, done + _SLICE)
-            done += len(events)
-            weight = sum(event.size() for event in events)
-            size += weight
-            pause = weight > _SLICE_BYTES
+        buffer = self._buffer
+        while True:
+            full = buffer.glanced >= self._settings.batch_events or buffer.glanced_bytes >= _AHEAD_BYTES
+            events = () if full else buffer.glance(_SLICE)
+            pause = sum(event.size() for event in events) > _SLICE_BYTES
             for event in events:
                 try:
                     self.handler.anticipate(event)
@@ -317,6 +343,22 @@ class Follower:
             async with asyncio.timeout(_PATIENCE):
                 await self.leases.leave(await self._connections.control())
         await self._connections.close()
+
+
+class _Taken:
+    """What one transaction has taken of the buffer, without the events themselves."""
+
+    def __init__(self, first: Sequence[RawEvent]) -> None:
+        self.first = first
+        self.number = 0
+        self.partitions: set[int] = set()
+        self.add(first)
+
+    def add(self, events: Sequence[RawEvent]) -> None:
+        if events:
+            self.number += len(events)
+            self.partitions.update([event.partition for event in events])
+            self.stored_at = events[-1].stored_at
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -158,6 +158,13 @@ class Reached:
     epochs: dict[int, int]
     stored_at: datetime
 
+    def then(self, further: "Reached") -> "Reached":
+        """With the batch behind it, in the same transaction and under the same epochs."""
+        sequences = self.sequences | {
+            part: self.sequences.get(part, {}) | reached for part, reached in further.sequences.items()
+        }
+        return Reached(sequences, self.epochs | further.epochs, max(self.stored_at, further.stored_at))
+
 
 def reached_by(events: Iterable[RawEvent], epochs: Mapping[int, int]) -> Reached:
     """Where a batch of events leads."""

@@ -4,9 +4,10 @@ An exception in a fold is our bug. Nothing is lost by it and nothing is skipped:
 a retry folds what waits, in order; or an operator decides that one event is passed over.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from projections.projection import Key
 from projections.recorded import RawEvent
@@ -51,14 +52,40 @@ class Failures:
         return self.errors.get((event.stream, event.sequence)) if self.errors else None
 
 
+class Known(NamedTuple):
+    """What is parked and what is skipped, as a transaction finds it: whoever changes either fences it."""
+
+    keys: frozenset[Key] = frozenset()
+    skips: Mapping[Place, str] = MappingProxyType({})
+
+
+_NOTHING: Final = Known()
+
+
 @dataclass(slots=True)
 class Parked:
     """What a batch parks: entities anew, with the event at fault, and events that wait."""
 
+    known: Known = _NOTHING
     entities: dict[Key, tuple[RawEvent, str]] = field(default_factory=dict)
     waiting: list[tuple[Key, RawEvent]] = field(default_factory=list)
     expired: set[Key] = field(default_factory=set)
     in_a_row: dict[int, int] = field(default_factory=dict)  # failures by partition since one was folded
+
+    @property
+    def is_news(self) -> bool:
+        """Whether what was known before no longer says everything."""
+        return bool(self.entities or self.waiting or not self.expired.isdisjoint(self.known.keys))
+
+    def skipped(self, event: RawEvent) -> str | None:
+        """Why an operator had an event passed over."""
+        return self.known.skips.get((event.stream, event.sequence)) if self.known.skips else None
+
+    def holds(self, key: Key, event: RawEvent) -> bool:
+        """Whether an event waits. Levels do not: the newest counts, whenever it comes."""
+        if event.stream in _LEVELS:
+            return False
+        return key in self.entities or (key in self.known.keys and key not in self.expired)
 
     def park(self, key: Key, event: RawEvent, error: str) -> None:
         """From this event on. Raises Stopped when it is one too many in a row."""
@@ -92,36 +119,28 @@ class Parking:
     def __init__(self, projection: str, queries: Queries) -> None:
         self._projection = projection
         self._queries = queries
-        self._keys: set[Key] | None = None
-        self._skips: dict[Place, str] = {}
+        self._known: Known | None = None
         self._in_a_row: dict[int, int] = {}
 
     def forget(self) -> None:
-        """Read again before the next batch."""
-        self._keys = None
+        """Read again for the next transaction."""
+        self._known = None
         self._in_a_row = {}
 
-    async def load(self, conn: Connection) -> None:
-        """Know what is parked and what is skipped. Runs in the batch's transaction."""
-        if self._keys is None:
+    async def load(self, conn: Connection) -> Known:
+        """What is parked and what is skipped. Runs in the transaction that wants to know."""
+        if self._known is None:
             rows = await (await conn.execute(self._queries["parked"])).fetchall()
             skips = await conn.execute(self._queries["skips"], {"projection": self._projection})
-            self._skips = {(stream, seq): reason for stream, seq, reason in await skips.fetchall()}
-            self._keys = {(site, id_) for site, id_, *_ in rows}
+            self._known = Known(
+                frozenset((site, id_) for site, id_, *_ in rows),
+                {(stream, seq): reason for stream, seq, reason in await skips.fetchall()},
+            )
+        return self._known
 
-    def skipped(self, event: RawEvent) -> str | None:
-        """Why an operator had an event passed over."""
-        return self._skips.get((event.stream, event.sequence)) if self._skips else None
-
-    def holds(self, key: Key, event: RawEvent, batch: Parked) -> bool:
-        """Whether an event waits. Levels do not: the newest counts, whenever it comes."""
-        if event.stream in _LEVELS:
-            return False
-        return key in batch.entities or (key in (self._keys or ()) and key not in batch.expired)
-
-    def begin(self) -> Parked:
-        """What a batch begins with."""
-        return Parked(in_a_row=dict(self._in_a_row))
+    def begin(self, known: Known, before: Parked | None) -> Parked:
+        """What a batch begins with; `before`: the one before it in the same transaction."""
+        return Parked(known, in_a_row=dict(self._in_a_row if before is None else before.in_a_row))
 
     async def write(self, conn: Connection, batch: Parked) -> None:
         """Store what a batch parks, inside its transaction."""
@@ -138,9 +157,9 @@ class Parking:
     def committed(self, batch: Parked) -> None:
         """Remember what a batch parked."""
         self._in_a_row = batch.in_a_row
-        if self._keys is not None:
-            self._keys -= batch.expired
-            self._keys |= batch.entities.keys()
+        if self._known is not None and batch.is_news:
+            keys = (self._known.keys - batch.expired) | batch.entities.keys()
+            self._known = self._known._replace(keys=keys)
 
 
 async def waiting(conn: Connection, queries: Queries, key: Key) -> list[RawEvent]:

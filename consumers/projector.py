@@ -1,21 +1,20 @@
 """The projector: folds batches of events into one read model, each batch in one transaction."""
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, Generic
 
 import psycopg
 
-from consumers.leases import Fenced, Leases, reached_by
+from consumers.attempts import Attempt, Batch, Result, Written, newest, place, rejected_row
+from consumers.follower import More, NotYet, no_more
+from consumers.leases import Fenced, Leases
 from consumers.message_ids import MessageIds, forget_old
-from consumers.parking import Failures, Parked, Parking, Stopped
+from consumers.parking import Failures, Parking, Stopped
 from consumers.prepared import Prepared, prepare
 from consumers.remembered import Remembered
-from projections.projection import Changes, Key, Projection, State, StateKey
+from projections.projection import Changes, Projection, State, StateKey
 from projections.recorded import RawEvent, Recorded, Rejection, reject
-from runtime import metrics
 from runtime.pause import Pause
 from runtime.postgres import Connection
 from runtime.sql import load_queries
@@ -36,10 +35,12 @@ _NOT_OURS: Final = (psycopg.Error, OSError, MemoryError, Fenced, Stopped)
 class Projector(Generic[State, Changes]):
     """Applies events to a projection. Remembers entity states as long as every batch commits.
 
-    As a follower it has the name of the schema it folds into.
+    As a follower it has the name of the schema it folds into. `together`: how many events one transaction may
+    take in several batches while more wait. A state's row is then written once for all of them, and nobody
+    sees any of it before: for a generation that is being built.
     """
 
-    def __init__(self, projection: Projection[State, Changes]) -> None:
+    def __init__(self, projection: Projection[State, Changes], *, together: int = 0) -> None:
         self.projection = projection
         self.name = projection.schema
         self.version = projection.version
@@ -48,7 +49,8 @@ class Projector(Generic[State, Changes]):
         self._queries = load_queries("consumers", "batch.sql", schema=projection.schema)
         self._parking = Parking(projection.name, self._queries)
         self._remembered = Remembered(projection.weight)
-        self._batches = 0
+        self._together = together
+        self._commits = 0
         self._ahead: dict[int, Prepared] = {}  # by the identity of the event, which lives as long as they do
         self._prepared: Connection | None = None
 
@@ -63,12 +65,34 @@ class Projector(Generic[State, Changes]):
         """Decode it, for the batch that takes it up."""
         self._ahead[id(event)] = prepare(event)
 
-    async def apply(self, writer: Connection, events: Sequence[RawEvent], leases: Leases) -> None:
+    async def apply(
+        self, writer: Connection, events: Sequence[RawEvent], leases: Leases, more: More = no_more
+    ) -> None:
         """Fold `events` and commit. If PostgreSQL refuses them for their data, bisect to the one at fault.
 
-        Raises Fenced and psycopg.Error; then nothing of the part that failed is committed.
+        Raises Fenced and psycopg.Error; then nothing of the part that failed is committed. What may have
+        failed for one event among batches that were taken together is NotYet: it comes again, alone.
         """
-        epochs = leases.epochs({event.partition for event in events})
+        batch = await self._batch(events, leases)
+        if not self._together:
+            await self._apply(writer, batch, leases)
+            return
+        try:
+            await self._commit(writer, batch, leases, Failures(), more)
+        except _REFUSALS as exc:
+            raise self._one_by_one(exc) from exc
+        except _NOT_OURS:
+            raise
+        except Exception as exc:
+            raise self._one_by_one(exc) from exc
+
+    def _one_by_one(self, why: Exception) -> NotYet:
+        self._together = 0
+        self.forget()
+        return NotYet(f"several batches at once failed, one by one from here: {type(why).__name__}: {why}")
+
+    async def _batch(self, events: Sequence[RawEvent], leases: Leases) -> Batch:
+        epochs = leases.epochs({event.partition for event in events})  # before any await
         items = []
         pause = Pause()
         for event in events:
@@ -80,7 +104,7 @@ class Projector(Generic[State, Changes]):
             items.append(item)
         if len(self._ahead) > _AHEAD:  # of events that never had their turn
             self._ahead.clear()
-        await self._apply(writer, _Batch(items, epochs), leases)
+        return Batch(items, epochs)
 
     async def replay(self, writer: Connection, events: Sequence[RawEvent]) -> int:
         """Fold events of one entity inside the caller's transaction; how many took effect.
@@ -89,14 +113,15 @@ class Projector(Generic[State, Changes]):
         Raises whatever the fold raises: then nothing may be committed.
         """
         await self._prepare(writer)
-        await self._parking.load(writer)
-        batch = _Batch([prepare(event) for event in events], {})
+        written: Written[State] = Written(self.name, await self._parking.load(writer))
+        batch = Batch([prepare(event) for event in events], {})
         ids = await self._claim(writer, batch)
-        attempt = await self._attempt(writer, batch, ids, Failures(), alone=True)
+        attempt = await self._attempt(writer, batch, ids, written, None)
         await self._write(writer, attempt)
+        await self.projection.store(writer, attempt.states)
         return attempt.result.folded
 
-    async def _apply(self, writer: Connection, batch: "_Batch", leases: Leases) -> None:
+    async def _apply(self, writer: Connection, batch: Batch, leases: Leases) -> None:
         try:
             await self._commit(writer, batch, leases, Failures())
         except _REFUSALS as exc:
@@ -106,9 +131,9 @@ class Projector(Generic[State, Changes]):
                 return
             reason = str(exc).splitlines()[0]
             event = batch.items[0].raw
-            logger.warning("%s: PostgreSQL refuses %s: %s", self.name, _place(event), reason)
+            logger.warning("%s: PostgreSQL refuses %s: %s", self.name, place(event), reason)
             refused = Prepared(event, reject(event, InvalidFact("refused_by_database", reason)), None)
-            await self._commit(writer, _Batch([refused], batch.epochs), leases, Failures())
+            await self._commit(writer, Batch([refused], batch.epochs), leases, Failures())
         except psycopg.IntegrityError:
             # The rows are there already: a successor wrote them, or the generation was exchanged under us.
             await leases.check(writer, batch.epochs)
@@ -123,40 +148,55 @@ class Projector(Generic[State, Changes]):
                 return
             failures = Failures()
             failures.note(batch.items[0].raw, exc)
-            logger.exception("%s: cannot write %s", self.name, _place(batch.items[0].raw))
+            logger.exception("%s: cannot write %s", self.name, place(batch.items[0].raw))
             await self._commit(writer, batch, leases, failures)
 
-    async def _halve(self, writer: Connection, batch: "_Batch", leases: Leases) -> None:
+    async def _halve(self, writer: Connection, batch: Batch, leases: Leases) -> None:
         for half in batch.halves():
             await self._apply(writer, half, leases)
 
-    async def _commit(self, writer: Connection, batch: "_Batch", leases: Leases, failures: Failures) -> None:
-        reached = reached_by((item.raw for item in batch.items), batch.epochs)
+    async def _commit(
+        self, writer: Connection, batch: Batch, leases: Leases, failures: Failures, more: More = no_more
+    ) -> None:
         await self._prepare(writer)
         async with writer.transaction():
-            await self._parking.load(writer)
-            ids = await self._claim(writer, batch)
-            attempt = await self._attempt(writer, batch, ids, failures)
-            while failures.found:
-                # A fold that raised may have left half of its work: once more, without it.
-                failures.found = 0
-                attempt = await self._attempt(writer, batch, ids, failures)
-            await self._write(writer, attempt)
-            if self._batches % _FORGET_EVERY == 0:
-                await forget_old(writer, self._queries, _newest(batch.items))
-            await leases.fence(writer, reached)
-        leases.advance(reached)
-        self._batches += 1
-        self._remembered.keep(attempt.states)
-        self._parking.committed(attempt.result.parked)
-        attempt.result.count(self.name)
+            written: Written[State] = Written(self.name, await self._parking.load(writer))
+            while True:
+                await self._fold_into(writer, batch, written, failures)
+                if not written.takes_more(self._together) or not (events := more()):
+                    break
+                batch = await self._batch(events, leases)
+                written.check(batch)
+            await self.projection.store(writer, written.states)
+            if self._commits % _FORGET_EVERY == 0:
+                await forget_old(writer, self._queries, newest(batch.items))
+            await leases.fence(writer, written.reached)
+        leases.advance(written.reached)
+        self._commits += 1
+        self._remembered.keep(written.states)
+        for result in written.results:
+            self._parking.committed(result.parked)
+            result.count(self.name)
+
+    async def _fold_into(
+        self, writer: Connection, batch: Batch, written: Written[State], failures: Failures
+    ) -> None:
+        """Fold a batch, and write all but the rows of states."""
+        ids = await self._claim(writer, batch)
+        attempt = await self._attempt(writer, batch, ids, written, failures)
+        while failures.found:
+            # A fold that raised may have left half of its work: once more, without it.
+            failures.found = 0
+            attempt = await self._attempt(writer, batch, ids, written, failures)
+        await self._write(writer, attempt)
+        written.add(batch, attempt)
 
     async def _prepare(self, writer: Connection) -> None:
         if self._prepared is not writer:
             await self.projection.prepare(writer)
             self._prepared = writer
 
-    async def _claim(self, writer: Connection, batch: "_Batch") -> MessageIds:
+    async def _claim(self, writer: Connection, batch: Batch) -> MessageIds:
         ids = MessageIds(self._queries)
         await ids.claim(writer, ((item.raw, item.slot) for item in batch.items if item.slot is not None))
         return ids
@@ -164,16 +204,16 @@ class Projector(Generic[State, Changes]):
     async def _attempt(
         self,
         writer: Connection,
-        batch: "_Batch",
+        batch: Batch,
         ids: MessageIds,
-        failures: Failures,
-        *,
-        alone: bool = False,
-    ) -> "_Attempt[State, Changes]":
-        """Fold a batch in memory. `alone`: nothing is parked, what raises is raised."""
+        written: Written[State],
+        failures: Failures | None,
+    ) -> Attempt[State, Changes]:
+        """Fold a batch in memory. Without `failures` nothing is parked, and what raises is raised."""
         ids.begin()
-        states = await self._load(writer, (item.event for item in batch.items))
-        attempt = _Attempt(ids, states, self.projection.changes(), _Result(parked=self._parking.begin()))
+        states = await self._load(writer, (item.event for item in batch.items), written.states)
+        parked = self._parking.begin(written.known, written.parked)
+        attempt = Attempt(ids, states, self.projection.changes(), Result(parked=parked))
         pause = Pause()
         for item in batch.items:
             if pause.is_due():
@@ -183,19 +223,19 @@ class Projector(Generic[State, Changes]):
                 attempt.result.duplicates += 1
             elif isinstance(event, Rejection):
                 attempt.result.rejections.append(event)
-            elif (reason := self._parking.skipped(raw)) is not None:
+            elif (reason := parked.skipped(raw)) is not None:
                 attempt.result.rejections.append(reject(raw, InvalidFact("skipped", reason)))
-            elif not alone and event.subject.fact != EXPIRED and self._waits(raw, event, attempt, failures):
-                pass
-            else:
-                self._fold(item, event, attempt, None if alone else failures)
+            elif failures is None or not self._waits(raw, event, attempt, failures):
+                self._fold(item, event, attempt, failures)
         return attempt
 
     def _waits(
-        self, raw: RawEvent, event: Recorded, attempt: "_Attempt[State, Changes]", failures: Failures
+        self, raw: RawEvent, event: Recorded, attempt: Attempt[State, Changes], failures: Failures
     ) -> bool:
+        if event.subject.fact == EXPIRED:
+            return False
         parked = attempt.result.parked
-        if self._parking.holds(event.key, raw, parked):
+        if parked.holds(event.key, raw):
             parked.waiting.append((event.key, raw))
             return True
         if (error := failures.of(raw)) is not None:
@@ -204,7 +244,7 @@ class Projector(Generic[State, Changes]):
         return False
 
     def _fold(
-        self, item: Prepared, event: Recorded, attempt: "_Attempt[State, Changes]", failures: Failures | None
+        self, item: Prepared, event: Recorded, attempt: Attempt[State, Changes], failures: Failures | None
     ) -> None:
         raw, result = item.raw, attempt.result
         try:
@@ -215,7 +255,7 @@ class Projector(Generic[State, Changes]):
         except Exception as exc:
             if failures is None:
                 raise
-            logger.exception("%s: cannot fold %s, its entity is parked", self.name, _place(raw))
+            logger.exception("%s: cannot fold %s, its entity is parked", self.name, place(raw))
             # What follows of it need not be tried.
             result.parked.park(event.key, raw, failures.note(raw, exc))
             return
@@ -227,22 +267,26 @@ class Projector(Generic[State, Changes]):
         elif item.slot is not None:
             attempt.ids.use(raw, item.slot)
 
-    async def _write(self, writer: Connection, attempt: "_Attempt[State, Changes]") -> None:
+    async def _write(self, writer: Connection, attempt: Attempt[State, Changes]) -> None:
         result = attempt.result
-        await self.projection.write(writer, attempt.states, attempt.changes)
+        await self.projection.write(writer, attempt.changes)
         await self._forget_expired(writer, result.expired.values())
         await attempt.ids.write(writer)
         await self._record(writer, result.rejections)
         await self._parking.write(writer, result.parked)
 
     async def _load(
-        self, writer: Connection, decoded: Iterable[Recorded | Rejection]
+        self,
+        writer: Connection,
+        decoded: Iterable[Recorded | Rejection],
+        written: Mapping[StateKey, State | None],
     ) -> dict[StateKey, State | None]:
-        """States of the batch's entities, remembered or from their rows."""
+        """States of the batch's entities: of this transaction, remembered, or from their rows."""
         keys = {
             key for event in decoded if isinstance(event, Recorded) for key in self.projection.needs(event)
         }
-        states = self._remembered.among(keys)
+        states = {key: written[key] for key in keys & written.keys()} if written else {}
+        states |= self._remembered.among(keys - states.keys() if states else keys)
         if missing := keys - states.keys():
             states |= await self.projection.load(writer, missing)
         return states
@@ -255,70 +299,6 @@ class Projector(Generic[State, Changes]):
     async def _record(self, writer: Connection, rejections: Sequence[Rejection]) -> None:
         if not rejections:
             return
-        rows = [_rejected_row(rejection) for rejection in rejections]
+        rows = [rejected_row(rejection) for rejection in rejections]
         columns: list[Any] = [list(column) for column in zip(*rows, strict=True)]
         await writer.execute(self._queries["record-rejected"], columns)
-
-
-@dataclass(slots=True)
-class _Result:
-    """What became of the events of a batch."""
-
-    folded: int = 0
-    duplicates: int = 0
-    rejections: list[Rejection] = field(default_factory=list)
-    expired: dict[Key, Recorded] = field(default_factory=dict)
-    parked: Parked = field(default_factory=Parked)
-
-    def expire(self, event: Recorded) -> None:
-        """The entity's earlier facts are gone, and what was rejected of them."""
-        self.expired[event.key] = event
-        gone = (event.key, event.stream)
-        self.rejections = [one for one in self.rejections if (one.event.key(), one.event.stream) != gone]
-        self.parked.expire(event.key)
-
-    def count(self, follower: str) -> None:
-        """Add to the metrics, after the commit."""
-        metrics.FOLDED.labels(follower).inc(self.folded)
-        metrics.DUPLICATES.labels(follower).inc(self.duplicates)
-        for reason, number in Counter(one.reason for one in self.rejections).items():
-            metrics.REJECTED.labels(follower, reason).inc(number)
-        metrics.PARKED.labels(follower).inc(len(self.parked.entities))
-
-
-@dataclass(slots=True)
-class _Attempt(Generic[State, Changes]):
-    """A batch folded in memory: nothing of it is written yet."""
-
-    ids: MessageIds
-    states: dict[StateKey, State | None]
-    changes: Changes
-    result: _Result
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Events of one transaction, and the epochs they are folded under."""
-
-    items: Sequence[Prepared]
-    epochs: Mapping[int, int]
-
-    def halves(self) -> "tuple[_Batch, _Batch]":
-        """The same events in order, in two batches."""
-        half = len(self.items) // 2
-        return _Batch(self.items[:half], self.epochs), _Batch(self.items[half:], self.epochs)
-
-
-def _newest(items: Sequence[Prepared]) -> list[tuple[int, Any]]:
-    return list({item.raw.partition: item.raw.stored_at for item in items}.items())
-
-
-def _rejected_row(rejection: Rejection) -> tuple[Any, ...]:
-    event = rejection.event
-    site, id_ = event.key() or (None, None)
-    place = (event.partition, event.stream, event.sequence, site, id_, event.subject.replace("\x00", ""))
-    return (*place, rejection.reason, rejection.details, event.stored_at)
-
-
-def _place(event: RawEvent) -> str:
-    return f"{event.stream} {event.sequence} ({event.subject})"

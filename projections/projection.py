@@ -25,9 +25,10 @@ StateKey = tuple[str, ...]
 class Projection(ABC, Generic[State, Changes]):
     """One read model.
 
-    The engine calls, within one transaction a batch and for partitions it holds:
-    `load` for the entities it does not remember, `fold` for each event in the order of the line, `write`
-    once. A state that `fold` was given is never changed in place: it may be remembered if the batch fails.
+    The engine calls, within one transaction and for partitions it holds, for each of its batches: `load` for
+    the entities it does not remember, `fold` for each event in the order of the line, `write`; and before the
+    commit once `store`. A state that `fold` was given is never changed in place: it may be remembered if the
+    batch fails.
     """
 
     name: ClassVar[str]
@@ -84,10 +85,12 @@ class Projection(ABC, Generic[State, Changes]):
         """
 
     @abstractmethod
-    async def write(
-        self, conn: Connection, states: Mapping[StateKey, State | None], changes: Changes
-    ) -> None:
-        """Write each changed row once. Runs inside the batch's transaction."""
+    async def write(self, conn: Connection, changes: Changes) -> None:
+        """Write what a batch changes beside states. Runs inside its transaction."""
+
+    @abstractmethod
+    async def store(self, conn: Connection, states: Mapping[StateKey, State | None]) -> None:
+        """Write the row of each state that there is, at the end of the transaction. None: it has no row."""
 
     async def carry(self, conn: Connection, source: str, firsts: Mapping[str, int]) -> int:
         """Take over what the line no longer holds from the schema `source` into this one, which is empty.

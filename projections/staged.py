@@ -21,8 +21,10 @@ async def copy_rows(conn: Connection, query: bytes, types: Sequence[str], rows: 
     """New rows, straight into a table. `types`: the exact types of the columns, by name."""
     async with conn.cursor() as cursor, cursor.copy(query) as copy:
         copy.set_types(types)
+        add = copy.formatter.write_row
         for row in rows:
-            await copy.write_row(row)
+            if full := add(row):  # now and then; `copy.write_row` is a coroutine for each
+                await copy.write(full)
 
 
 class Staged:

@@ -82,7 +82,7 @@ class Settings(BaseSettings):
         None, description="PostgreSQL URL or DSN; unset: the one of `foldline up` in data_dir.", repr=False
     )
     pool_size: int = Field(8, ge=1, description="PostgreSQL connections of an API process.")
-    batch_events: int = Field(5_000, ge=1, le=50_000, description="Most events folded in one transaction.")
+    batch_events: int = Field(5_000, ge=1, le=50_000, description="Most events of one batch.")
     buffer_events: int = Field(20_000, ge=1, description="Most events a consumer holds in memory.")
     buffer_bytes: int = Field(64 << 20, ge=1 << 20, description="Most bytes a consumer asks the line for.")
     lease_ttl: Seconds = Field(

@@ -1,5 +1,6 @@
 """Folding a list of facts through the real projector into a real PostgreSQL, batch by batch."""
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
@@ -46,6 +47,7 @@ class Folding:
         self.conn = conn
         self.leases = Leases(projection.schema, "folding", PARTITIONS, ttl=3600, version=projection.version)
         self.projector = Projector(projection)
+        self.together = Projector(projection, together=1 << 30)
         self._newest: dict[int, datetime] = {}
         self._batch_queries = load_queries("consumers", "batch.sql", schema=projection.schema)
         self._views = SessionViews(own="local", timeout=timedelta(seconds=60), partitions=PARTITIONS)
@@ -59,6 +61,7 @@ class Folding:
             await self.conn.execute("update foldline.lease set seqs = '{}' where seqs <> '{}'")
         self._newest.clear()
         self.projector.forget()
+        self.together.forget()
         await self.take_leases()
         for held in self.leases.held.values():
             held.sequences.clear()
@@ -68,16 +71,28 @@ class Folding:
         if not self.leases.held:
             await self.leases.refresh(self.conn, await identify(self.conn))
 
-    async def fold(self, batches: Iterable[Sequence[Published]], *, ahead: bool = True) -> None:
-        """One transaction a batch, in the order given. With `ahead`, of some events it hears before."""
+    async def fold(
+        self, batches: Iterable[Sequence[Published]], *, ahead: bool = True, together: bool = False
+    ) -> None:
+        """One transaction a batch, in the order given, or `together`, as few as the projector likes.
+
+        With `ahead`, it hears of some events before.
+        """
+        projector, other = (self.together, self.projector) if together else (self.projector, self.together)
+        other.forget()
         wanted = [batch for batch in batches if batch]
-        made = [[raw_event(one) for one in batch] for batch in wanted]
-        for number, events in enumerate(made):
+        made = deque([raw_event(one) for one in batch] for batch in wanted)
+
+        def following() -> list[RawEvent]:
             if ahead:
-                for event in list(chain.from_iterable(made[number : number + 2]))[::2]:
-                    self.projector.anticipate(event)
-            await self.projector.apply(self.conn, events, self.leases)
-            self.saw(wanted[number])
+                for event in list(chain.from_iterable(list(made)[:2]))[::2]:
+                    projector.anticipate(event)
+            return made.popleft() if made else []
+
+        while made:
+            await projector.apply(self.conn, following(), self.leases, following)
+        for batch in wanted:
+            self.saw(batch)
 
     def saw(self, facts: Iterable[Published]) -> None:
         """Note how far store time is: message ids live by it."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 import uvloop
 from pydantic import BaseModel
 
-from consumers.follower import Follower, Handler
+from consumers.follower import Follower, Handler, More, no_more
 from consumers.leases import Leases
 from consumers.projector import Projector
 from projections.catalogue import projection_named
@@ -26,6 +26,7 @@ from runtime.postgres import Connection
 from runtime.settings import Settings, settings
 
 _NICE: Final = 10  # what is built beside may take longer; what is live may not wait for it
+_TOGETHER: Final = 50_000  # events of one transaction: a few seconds' work
 _INPUT: Final = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - standard input, unbuffered
 
 
@@ -57,11 +58,15 @@ class UpTo:
         if event.sequence <= self._end(event):
             self.projector.anticipate(event)
 
-    async def apply(self, writer: Connection, events: Sequence[RawEvent], leases: Leases) -> None:
+    async def apply(
+        self, writer: Connection, events: Sequence[RawEvent], leases: Leases, more: More = no_more
+    ) -> None:
         """Fold what is not beyond the end."""
-        wanted = [event for event in events if event.sequence <= self._end(event)]
-        if wanted:
-            await self.projector.apply(writer, wanted, leases)
+        if wanted := self._wanted(events):
+            await self.projector.apply(writer, wanted, leases, lambda: self._wanted(more()))
+
+    def _wanted(self, events: Sequence[RawEvent]) -> Sequence[RawEvent]:
+        return [event for event in events if event.sequence <= self._end(event)]
 
     def _end(self, event: RawEvent) -> int:
         return self._until.get(event.partition, {}).get(event.stream, 0)
@@ -70,7 +75,7 @@ class UpTo:
 async def work(order: Order, config: Settings) -> None:
     """Fold until standard input ends."""
     projection = projection_named(order.projection, config.endpoints)
-    projector = Projector(projection.in_schema(name_of(projection.name, order.role)))
+    projector = Projector(projection.in_schema(name_of(projection.name, order.role)), together=_TOGETHER)
     handler: Handler = projector if order.until is None else UpTo(projector, order.until)
     nc = await connect_bus(config, name=f"foldline-{order.role}")
     follower = Follower(handler, nc, config, f"{socket.gethostname()}-{os.getpid()}")

@@ -14,7 +14,7 @@ from typing import Final, cast
 
 from nats.aio.client import Client
 
-from consumers.follower import NotYet
+from consumers.follower import More, NotYet, no_more
 from consumers.leases import Leases, reached_by
 from consumers.reactors.newest import newest_heartbeat, newest_of_partitions
 from producers.publisher import Conflict, Publisher, PublishError
@@ -62,7 +62,9 @@ class Liveness:
     def anticipate(self, event: RawEvent) -> None:
         """There is nothing to do ahead that is worth keeping."""
 
-    async def apply(self, writer: Connection, events: Sequence[RawEvent], leases: Leases) -> None:
+    async def apply(
+        self, writer: Connection, events: Sequence[RawEvent], leases: Leases, more: More = no_more
+    ) -> None:
         """Draw the conclusions of a batch, then commit its checkpoints. Raises NotYet, Fenced."""
         epochs = leases.epochs({event.partition for event in events})
         valid = list(_decoded(events))

@@ -86,9 +86,12 @@ class JobsProjection(Projection[Entity, JobChanges]):
     def fold(self, states: dict[StateKey, Entity | None], event: Recorded, changes: JobChanges) -> None:
         fold(states, event, changes)
 
-    async def write(
-        self, conn: Connection, states: Mapping[StateKey, Entity | None], changes: JobChanges
-    ) -> None:
+    async def write(self, conn: Connection, changes: JobChanges) -> None:
+        if changes.events:
+            await copy_rows(conn, self._queries["copy-events"], _EVENT, changes.events)
+        await self._count(conn, changes)
+
+    async def store(self, conn: Connection, states: Mapping[StateKey, Entity | None]) -> None:
         rows = []
         pause = Pause()
         for key, state in states.items():
@@ -97,9 +100,6 @@ class JobsProjection(Projection[Entity, JobChanges]):
             if state is not None:
                 rows.append(_row(key, state))
         await self._staged.write(conn, rows)
-        if changes.events:
-            await copy_rows(conn, self._queries["copy-events"], _EVENT, changes.events)
-        await self._count(conn, changes)
 
     async def carry(self, conn: Connection, source: str, firsts: Mapping[str, int]) -> int:
         keys = await carry(conn, source, self.schema, first_by_site(self.streams, firsts))

@@ -82,19 +82,9 @@ class SessionsProjection(Projection[Session, SessionChanges]):
     def fold(self, states: dict[StateKey, Session | None], event: Recorded, changes: SessionChanges) -> None:
         fold(states, event, changes)
 
-    async def write(
-        self, conn: Connection, states: Mapping[StateKey, Session | None], changes: SessionChanges
-    ) -> None:
+    async def write(self, conn: Connection, changes: SessionChanges) -> None:
         if changes.expired:
             await self._erase(conn, changes.expired)
-        rows = []
-        pause = Pause()
-        for key, state in states.items():
-            if pause.is_due():
-                await pause()
-            if state is not None:
-                rows.append(_session_row(key, state))
-        await self._staged.write(conn, rows)
         if changes.heartbeats:
             await conn.execute(self._queries["write-heartbeats"], _columns(list(changes.heartbeats.values())))
         timelines = (
@@ -105,6 +95,16 @@ class SessionsProjection(Projection[Session, SessionChanges]):
         for query, types, by_session in timelines:
             if by_session:
                 await copy_rows(conn, self._queries[query], types, chain.from_iterable(by_session.values()))
+
+    async def store(self, conn: Connection, states: Mapping[StateKey, Session | None]) -> None:
+        rows = []
+        pause = Pause()
+        for key, state in states.items():
+            if pause.is_due():
+                await pause()
+            if state is not None:
+                rows.append(_session_row(key, state))
+        await self._staged.write(conn, rows)
 
     async def _erase(self, conn: Connection, expired: Mapping[Key, Recorded]) -> None:
         await conn.execute(

@@ -99,7 +99,8 @@ class FoldedLine:
             changes = self.projection.changes()
             self.projection.fold(states, event, changes)
             await self.projection.prepare(self.conn)
-            await self.projection.write(self.conn, states, changes)
+            await self.projection.write(self.conn, changes)
+            await self.projection.store(self.conn, states)
             await self.conn.execute(
                 "update foldline.lease set seqs = seqs || jsonb_build_object(%s::text, %s::bigint)"
                 " where follower = 'sessions' and part = %s",

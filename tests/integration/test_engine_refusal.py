@@ -44,11 +44,12 @@ class Numbers(Projection[int, list[Any]]):
         assert isinstance(event.body, SessionEvent)
         changes.append((event.sequence, event.partition, event.body.name))
 
-    async def write(
-        self, conn: Connection, states: Mapping[StateKey, int | None], changes: list[Any]
-    ) -> None:
+    async def write(self, conn: Connection, changes: list[Any]) -> None:
         for row in changes:
             await conn.execute(f"insert into {self.schema}.number values (%s, %s, %s::text::int)", row)
+
+    async def store(self, conn: Connection, states: Mapping[StateKey, int | None]) -> None:
+        """There are none."""
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A fold that raises parks its entity: its later events wait in order, the others go on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import pytest
 from nats.aio.client import Client
@@ -41,10 +41,8 @@ class Buggy(SessionsProjection):
         if not self.writing and isinstance(event.body, SessionEvent) and event.body.name == "bug":
             raise ZeroDivisionError("half of the work is done")
 
-    async def write(
-        self, conn: Connection, states: Mapping[Key, Session | None], changes: SessionChanges
-    ) -> None:
-        await super().write(conn, states, changes)
+    async def write(self, conn: Connection, changes: SessionChanges) -> None:
+        await super().write(conn, changes)
         if self.writing and any(row[5] == "bug" for rows in changes.events.values() for row in rows):
             raise KeyError("a row")
 
@@ -61,11 +59,13 @@ async def summary(db: Connection) -> dict[str, tuple[int, int]]:
     return {one.id: (one.sequence, one.waiting) for one in await parked_entities(db, GOOD)}
 
 
+@pytest.mark.parametrize("together", [0, 1_000], ids=["alone", "together"])
 @pytest.mark.parametrize("writing", [False, True], ids=["fold", "write"])
 async def test_others_go_on_and_a_retry_folds_what_waits_in_order(
-    settings: Settings, nc: Client, db: Connection, writing: bool
+    settings: Settings, nc: Client, db: Connection, writing: bool, together: int
 ) -> None:
     line, model = Line(nc), Model(db)
+    settings = settings.model_copy(update={"batch_events": 2 if together else 5_000})
     await put(line, "S1", ["one"])
     stuck = await put(line, "S1", ["bug"])
     await put(line, "S2", ["one", "two"])
@@ -74,7 +74,7 @@ async def test_others_go_on_and_a_retry_folds_what_waits_in_order(
     await line.forget_message_ids()
     await line.put("event", "S1", {"name": "again"}, headers={"Nats-Msg-Id": "twice"})
     last = await put(line, "S1", ["three"])
-    async with following(nc, settings, Projector(Buggy(writing=writing))):
+    async with following(nc, settings, Projector(Buggy(writing=writing), together=together)):
         await model.passed("S1", last)
         later = await put(line, "S1", ["four"])  # in a batch of its own
         await model.passed("S1", later)

@@ -37,7 +37,8 @@ async def write_many(line: FoldedLine, sessions: int) -> None:
             )
         )
         line.projection.fold(states, event, changes)
-    await line.projection.write(line.conn, states, changes)
+    await line.projection.write(line.conn, changes)
+    await line.projection.store(line.conn, states)
 
 
 async def test_it_is_empty_after_a_batch(postgres: PostgresServer) -> None:

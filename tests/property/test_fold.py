@@ -84,13 +84,16 @@ async def test_equals_the_reference_when_postgres_refuses_some(
 
 @settings(max_examples=100)
 @given(data=st.data())
-async def test_any_split_into_batches_gives_the_same_rows(folding: Folding, data: st.DataObject) -> None:
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "together"])
+async def test_any_split_into_batches_gives_the_same_rows(
+    folding: Folding, data: st.DataObject, together: bool
+) -> None:
     facts = data.draw(fact_lists(min_size=8))
     await folding.start_over()
     await folding.fold([facts])
     rows = await folding.rows()
     await folding.start_over()
-    await folding.fold(data.draw(splits(facts)))
+    await folding.fold(data.draw(splits(facts)), together=together)
     assert await folding.rows() == rows
 
 
