@@ -1,7 +1,7 @@
 """Batches on their way into a read model: what they are made of, and what has become of them so far."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic
 
@@ -13,8 +13,8 @@ from projections.projection import Changes, Key, State, StateKey
 from projections.recorded import RawEvent, Recorded, Rejection
 from runtime import metrics
 
-_BYTES: Final = 32 << 20
-"""Of events folded in one transaction, in batches that follow one another: states hold what they said."""
+_BYTES: Final = 32 << 20  # of events in one transaction: states hold what they say
+_WEIGHT: Final = 64 << 20  # of states, as they were loaded or last written
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +72,15 @@ class Written(Generic[State]):
     `states` are the newest of all of them; their rows are written once, at its end.
     """
 
-    def __init__(self, follower: str, known: Known) -> None:
+    def __init__(self, follower: str, known: Known, weigh: Callable[[State], int]) -> None:
         self.known = known
         self.states: dict[StateKey, State | None] = {}
         self.results: list[Result] = []
         self.events = 0
         self._follower = follower
         self._reached: Reached | None = None
-        self._size = 0
+        self._weigh = weigh
+        self._size = self._weight = 0
 
     @property
     def reached(self) -> Reached:
@@ -103,6 +104,10 @@ class Written(Generic[State]):
         """One more batch is written, but for the rows of its states."""
         reached = reached_by((item.raw for item in batch.items), batch.epochs)
         self._reached = reached if self._reached is None else self._reached.then(reached)
+        more = attempt.states.keys() - self.states.keys()
+        self._weight += sum(
+            [self._weigh(state) for key in more if (state := attempt.states[key]) is not None]
+        )
         self.states |= attempt.states
         self.results.append(attempt.result)
         self.events += len(batch.items)
@@ -110,7 +115,8 @@ class Written(Generic[State]):
 
     def takes_more(self, most: int) -> bool:
         """Whether another batch may join. What was parked is known to the next one when it is committed."""
-        return self.events < most and self._size < _BYTES and not self.results[-1].parked.is_news
+        has_room = self._size < _BYTES and self._weight < _WEIGHT
+        return self.events < most and has_room and not self.results[-1].parked.is_news
 
 
 def newest(items: Sequence[Prepared]) -> list[tuple[int, Any]]:

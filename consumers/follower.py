@@ -98,12 +98,20 @@ class Follower:
 
     Three loops: one renews leases and must never wait for a batch; one applies batches; one opens and closes
     readers and gives up partitions, between two batches. Locks are taken in the order `_turn`, `_leasing`.
+    `replicas`: of this follower there are going to be so many.
     """
 
-    def __init__(self, handler: Handler, nc: BusClient, settings: Settings, owner: str) -> None:
+    def __init__(
+        self, handler: Handler, nc: BusClient, settings: Settings, owner: str, *, replicas: int = 1
+    ) -> None:
         self.handler = handler
         self.leases = Leases(
-            handler.name, owner, settings.partitions, settings.lease_ttl, version=handler.version
+            handler.name,
+            owner,
+            settings.partitions,
+            settings.lease_ttl,
+            version=handler.version,
+            replicas=replicas,
         )
         self.failure: str | None = None  # why the last batch or refresh failed; None when all is well
         self._nc = nc

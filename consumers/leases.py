@@ -53,16 +53,28 @@ class Moved(NamedTuple):
 
 
 class Leases:
-    """The leases of one follower in this process. `version`: only those of this version are taken."""
+    """The leases of one follower in this process. `version`: only those of this version are taken.
+
+    `replicas`: how many there are going to be. Until they are all here, each leaves the others their share:
+    what one gives up another has to begin reading anew.
+    """
 
     def __init__(
-        self, follower: str, owner: str, partitions: int, ttl: float, *, version: int | None = None
+        self,
+        follower: str,
+        owner: str,
+        partitions: int,
+        ttl: float,
+        *,
+        version: int | None = None,
+        replicas: int = 1,
     ) -> None:
         self.follower = follower
         self.version = version
         self.owner = owner
         self.partitions = partitions
         self.held: dict[int, Held] = {}
+        self._replicas = replicas
         self._ttl = timedelta(seconds=ttl)
 
     async def refresh(self, control: Connection, backend: Backend) -> Moved:
@@ -138,7 +150,7 @@ class Leases:
 
     def _fair_share(self, live: list[str]) -> int:
         """Partitions divided over the live replicas; the first ones by name take the remainder."""
-        each, left = divmod(self.partitions, len(live))
+        each, left = divmod(self.partitions, max(len(live), self._replicas))
         return each + (live.index(self.owner) < left)
 
     async def _rows(self, conn: Connection, query: str, **values: Any) -> list[TupleRow]:

@@ -113,7 +113,7 @@ class Projector(Generic[State, Changes]):
         Raises whatever the fold raises: then nothing may be committed.
         """
         await self._prepare(writer)
-        written: Written[State] = Written(self.name, await self._parking.load(writer))
+        written = await self._begin(writer)
         batch = Batch([prepare(event) for event in events], {})
         ids = await self._claim(writer, batch)
         attempt = await self._attempt(writer, batch, ids, written, None)
@@ -160,7 +160,7 @@ class Projector(Generic[State, Changes]):
     ) -> None:
         await self._prepare(writer)
         async with writer.transaction():
-            written: Written[State] = Written(self.name, await self._parking.load(writer))
+            written = await self._begin(writer)
             while True:
                 await self._fold_into(writer, batch, written, failures)
                 if not written.takes_more(self._together) or not (events := more()):
@@ -177,6 +177,9 @@ class Projector(Generic[State, Changes]):
         for result in written.results:
             self._parking.committed(result.parked)
             result.count(self.name)
+
+    async def _begin(self, writer: Connection) -> Written[State]:
+        return Written(self.name, await self._parking.load(writer), self.projection.weight)
 
     async def _fold_into(
         self, writer: Connection, batch: Batch, written: Written[State], failures: Failures

@@ -124,7 +124,7 @@ class Publisher:
             for stream, items in by_stream.items():
                 self._lines[stream].abandon(items)
         for stream, items in by_stream.items():
-            PUBLISH_SECONDS.observe(stream, loop.time() - started)
+            PUBLISH_SECONDS.observe(loop.time() - started, stream)
             for item in items:
                 PUBLISHED.add(stream, _word(item.outcome))
 

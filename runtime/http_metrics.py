@@ -25,8 +25,8 @@ class Measured:
         async def answering(message: Message) -> None:
             if message["type"] == "http.response.start":
                 method, endpoint = scope["method"], _endpoint(scope)
-                HTTP_REQUESTS.labels(method, endpoint, message["status"]).inc()
-                HTTP_SECONDS.labels(method, endpoint).observe(time.perf_counter() - started)
+                HTTP_REQUESTS.add(method, endpoint, str(message["status"]))
+                HTTP_SECONDS.observe(time.perf_counter() - started, method, endpoint)
             await send(message)
 
         await self._app(scope, receive, answering)

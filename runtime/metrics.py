@@ -16,7 +16,7 @@ PUBLISH_BATCH: Final = Histogram(
 PUBLISH_SECONDS: Final = Durations(
     "foldline_publish_seconds",
     "From handing over a fact to its acknowledgement.",
-    "stream",
+    ["stream"],
     buckets=_LATENCY,
 )
 
@@ -88,11 +88,12 @@ LAG_SECONDS: Final = Gauge(
 )
 
 # The jobs surfaces: the names of the jobs reference's existing dashboards.
-HTTP_REQUESTS: Final = Counter(
-    "http_requests", "Requests to a jobs surface.", ["method", "endpoint", "status"]
-)
-HTTP_SECONDS: Final = Histogram(
-    "http_request_duration_seconds", "Until the answer began, seconds.", ["method", "endpoint"]
+HTTP_REQUESTS: Final = Tally("http_requests", "Requests to a jobs surface.", ["method", "endpoint", "status"])
+HTTP_SECONDS: Final = Durations(
+    "http_request_duration_seconds",
+    "Until the answer began, seconds.",
+    ["method", "endpoint"],
+    buckets=Histogram.DEFAULT_BUCKETS[:-1],
 )
 DB_OPERATIONS: Final = Counter("db_operations", "Reads of a jobs surface.", ["operation", "table", "status"])
 DB_SECONDS: Final = Histogram("db_operation_duration_seconds", "The same, seconds.", ["operation", "table"])

@@ -38,43 +38,43 @@ class Tally(Collector):
 
 
 class Durations(Collector):
-    """A histogram with one label, of seconds."""
+    """A histogram with labels, of seconds."""
 
     def __init__(
         self,
         name: str,
         text: str,
-        label: str,
+        labels: Sequence[str],
         *,
         buckets: Sequence[float],
         registry: CollectorRegistry = REGISTRY,
     ) -> None:
-        self._name, self._text, self._label = name, text, label
+        self._name, self._text, self._labels = name, text, labels
         self._bounds = (*buckets, float("inf"))
-        self._series: dict[str, _Series] = {}
+        self._series: dict[tuple[str, ...], _Series] = {}
         registry.register(self)
 
-    def observe(self, label: str, seconds: float) -> None:
-        """It took so long, of what the value of the label says."""
-        series = self._series.get(label)
+    def observe(self, seconds: float, *labels: str) -> None:
+        """It took so long, of what the values of the labels say."""
+        series = self._series.get(labels)
         if series is None:
-            series = self._series[label] = _Series(len(self._bounds))
+            series = self._series[labels] = _Series(len(self._bounds))
         series.counts[bisect_left(self._bounds, seconds)] += 1
         series.seconds += seconds
 
     def collect(self) -> Iterable[Metric]:
         """As prometheus_client asks for it."""
-        family = HistogramMetricFamily(self._name, self._text, labels=[self._label])
+        family = HistogramMetricFamily(self._name, self._text, labels=self._labels)
         bounds = [floatToGoString(bound) for bound in self._bounds]  # type: ignore[no-untyped-call]
-        for label, series in list(self._series.items()):
+        for labels, series in list(self._series.items()):
             family.add_metric(
-                [label], list(zip(bounds, accumulate(series.counts), strict=True)), series.seconds
+                labels, list(zip(bounds, accumulate(series.counts), strict=True)), series.seconds
             )
         return [family]
 
 
 class _Series:
-    """Of one value of the label."""
+    """Of one combination of labels."""
 
     __slots__ = ("counts", "seconds")
 

@@ -31,11 +31,15 @@ _INPUT: Final = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - stan
 
 
 class Order(BaseModel):
-    """What to fold: a generation, up to the sequences of `until` (partition → stream → sequence), or on."""
+    """What to fold: a generation, up to the sequences of `until` (partition → stream → sequence), or on.
+
+    `workers`: how many have this order.
+    """
 
     projection: str
     role: Role
     until: dict[int, dict[str, int]] | None = None
+    workers: int = 1
 
 
 class UpTo:
@@ -78,7 +82,8 @@ async def work(order: Order, config: Settings) -> None:
     projector = Projector(projection.in_schema(name_of(projection.name, order.role)), together=_TOGETHER)
     handler: Handler = projector if order.until is None else UpTo(projector, order.until)
     nc = await connect_bus(config, name=f"foldline-{order.role}")
-    follower = Follower(handler, nc, config, f"{socket.gethostname()}-{os.getpid()}")
+    owner = f"{socket.gethostname()}-{os.getpid()}"
+    follower = Follower(handler, nc, config, owner, replicas=order.workers)
     running = asyncio.create_task(follower.run())
     try:
         await _end_of_input()

@@ -22,7 +22,7 @@ class Workers:
     """Keeps `count` of them running; `check` raises Problem when they keep dying."""
 
     def __init__(self, order: Order, config: Settings, count: int) -> None:
-        self._order = order
+        self._order = order.model_copy(update={"workers": count})
         self._config = config
         self._count = count
         self._running: list[asyncio.subprocess.Process] = []

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from consumers import attempts
 from consumers.follower import NotYet
 from consumers.leases import Fenced
 from consumers.projector import Projector
@@ -67,6 +68,17 @@ async def test_it_ends_when_it_has_enough(db: Connection) -> None:
     folding.together = Projector(PROJECTIONS[0], together=2)
     await folding.fold([[event] for event in events(*"abcd")], together=True)
     assert await one(db, "select count(distinct xmin::text) from sessions.event") == 2
+    assert await one(db, "select events from sessions.session") == BATCHES
+
+
+@pytest.mark.parametrize("bound", ["_BYTES", "_WEIGHT"])
+async def test_it_ends_when_memory_would_not_be_bounded(
+    db: Connection, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    folding = await made(db)
+    monkeypatch.setattr(attempts, bound, 10)
+    await folding.fold([[event] for event in events(*"abcd")], together=True)
+    assert await one(db, "select count(distinct xmin::text) from sessions.event") == BATCHES
     assert await one(db, "select events from sessions.session") == BATCHES
 
 

@@ -28,14 +28,14 @@ def test_a_tally_counts_as_a_counter_does(what: list[tuple[str, str]]) -> None:
     assert samples(ours) == samples(theirs)
 
 
-@given(st.lists(st.tuples(NAMES, SECONDS)))
-def test_durations_fall_into_the_buckets_of_a_histogram(what: list[tuple[str, float]]) -> None:
+@given(st.lists(st.tuples(NAMES, NAMES, SECONDS)))
+def test_durations_fall_into_the_buckets_of_a_histogram(what: list[tuple[str, str, float]]) -> None:
     ours, theirs = CollectorRegistry(), CollectorRegistry()
-    durations = Durations("took", "Took.", "stream", buckets=BUCKETS, registry=ours)
-    histogram = Histogram("took", "Took.", ["stream"], buckets=BUCKETS, registry=theirs)
-    for stream, seconds in what:
-        durations.observe(stream, seconds)
-        histogram.labels(stream).observe(seconds)
+    durations = Durations("took", "Took.", ["method", "path"], buckets=BUCKETS, registry=ours)
+    histogram = Histogram("took", "Took.", ["method", "path"], buckets=BUCKETS, registry=theirs)
+    for method, path, seconds in what:
+        durations.observe(seconds, method, path)
+        histogram.labels(method, path).observe(seconds)
     assert samples(ours) == samples(theirs)
 
 
