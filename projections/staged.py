@@ -1,10 +1,12 @@
 """Rows on their way into a table: by binary COPY, which costs either side less than anything else."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.json import Encoder
 
+from projections.projection import State, StateKey
+from runtime.pause import Pause
 from runtime.postgres import Connection
 from runtime.sql import Queries
 
@@ -43,8 +45,20 @@ class Staged:
         await conn.execute(self._queries["make-batch"])
         await self._clear(conn)
 
-    async def write(self, conn: Connection, rows: Sequence[Any]) -> None:
-        """Each row once."""
+    async def write(
+        self,
+        conn: Connection,
+        states: Mapping[StateKey, State | None],
+        row: Callable[[StateKey, State], Sequence[Any]],
+    ) -> None:
+        """The row of each state that there is."""
+        rows = []
+        pause = Pause()
+        for key, state in states.items():
+            if pause.is_due():
+                await pause()
+            if state is not None:
+                rows.append(row(key, state))
         if not rows:
             return
         await copy_rows(conn, self._queries["copy-batch"], self._types, rows)

@@ -92,14 +92,7 @@ class JobsProjection(Projection[Entity, JobChanges]):
         await self._count(conn, changes)
 
     async def store(self, conn: Connection, states: Mapping[StateKey, Entity | None]) -> None:
-        rows = []
-        pause = Pause()
-        for key, state in states.items():
-            if pause.is_due():
-                await pause()
-            if state is not None:
-                rows.append(_row(key, state))
-        await self._staged.write(conn, rows)
+        await self._staged.write(conn, states, _row)
 
     async def carry(self, conn: Connection, source: str, firsts: Mapping[str, int]) -> int:
         keys = await carry(conn, source, self.schema, first_by_site(self.streams, firsts))

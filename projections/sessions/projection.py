@@ -97,14 +97,7 @@ class SessionsProjection(Projection[Session, SessionChanges]):
                 await copy_rows(conn, self._queries[query], types, chain.from_iterable(by_session.values()))
 
     async def store(self, conn: Connection, states: Mapping[StateKey, Session | None]) -> None:
-        rows = []
-        pause = Pause()
-        for key, state in states.items():
-            if pause.is_due():
-                await pause()
-            if state is not None:
-                rows.append(_session_row(key, state))
-        await self._staged.write(conn, rows)
+        await self._staged.write(conn, states, _session_row)
 
     async def _erase(self, conn: Connection, expired: Mapping[Key, Recorded]) -> None:
         await conn.execute(
