@@ -23,7 +23,8 @@ class Connections:
         """The connection of batches. Raises psycopg.OperationalError."""
         async with self._connecting:
             if self._writer is None or self._writer.closed:
-                self._writer = await postgres.connect(self._settings, name=f"foldline {self._follower}")
+                name = f"foldline {self._follower}"
+                self._writer = await postgres.connect(self._settings, name=name, by_key=True)
                 self._writer.prepare_threshold = postgres.ONLY_ON_REQUEST
                 self._backend = await identify(self._writer)
             return self._writer

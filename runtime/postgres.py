@@ -16,7 +16,8 @@ Connection = psycopg.AsyncConnection[TupleRow]
 ONLY_ON_REQUEST: Final = 1 << 30
 """`prepare_threshold` of a connection that prepares what asks for it, and nothing for having run often."""
 
-_OPTIONS = "-c timezone=UTC -c client_min_messages=warning"
+_OPTIONS: Final = "-c timezone=UTC -c client_min_messages=warning"
+_BY_KEY: Final = " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
 
 
 class DatabaseUnreachable(Problem):
@@ -37,13 +38,17 @@ def _arguments(settings: Settings, name: str) -> dict[str, Any]:
     }
 
 
-async def connect(settings: Settings, *, name: str) -> Connection:
-    """One connection of one's own; fails at once when the server is away."""
+async def connect(settings: Settings, *, name: str, by_key: bool = False) -> Connection:
+    """One connection of one's own; fails at once when the server is away.
+
+    `by_key`: its statements look up rows by their keys, and no plan ever reads a whole table. Plans are kept:
+    one that was made while a table was small would go on reading all of it.
+    """
+    arguments = _arguments(settings, name)
+    arguments["options"] += _BY_KEY if by_key else ""
     # prepare_threshold=None: a rebuild may change column types under a prepared statement for ever. Who
     # prepares all the same (ONLY_ON_REQUEST) replaces the connection then.
-    return await psycopg.AsyncConnection.connect(
-        **_arguments(settings, name), autocommit=True, prepare_threshold=None
-    )
+    return await psycopg.AsyncConnection.connect(**arguments, autocommit=True, prepare_threshold=None)
 
 
 async def connect_with_retry(settings: Settings, *, name: str) -> Connection:

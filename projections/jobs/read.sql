@@ -266,9 +266,13 @@ order by cell.start desc, cell.site, cell.app_id
 -- name: known-ids
 -- When the message ids asked for were first used: an event that was stored later and has the same one is a
 -- repetition.
-select m.site, m.id, asked.message, m.stored_at
+select asked.site, asked.id, asked.message, used.stored_at
 from json_to_recordset(%(ids)s::json) as asked (site text, id text, message text)
-join {schema}.message_id m on (m.site, m.id, m.message) = (asked.site, asked.id, asked.message::uuid)
+cross join lateral (
+    select m.stored_at from {schema}.message_id m
+    where (m.site, m.id, m.message) = (asked.site, asked.id, asked.message::uuid)
+    offset 0 -- one after the other by its key, however few there were when it was planned
+) used
 
 -- name: jobs-by-status
 -- How many jobs there are, by application and status; those that ended from the statistics.
