@@ -1,12 +1,13 @@
-"""Raw limits of a machine that is shared with others: measured on both sides of what is a share of them."""
+"""Raw limits of a machine that is shared with others: measured in turns with what is a share of them."""
 
 from collections.abc import Awaitable, Callable
+from statistics import mean
 
 from benchmarks.figures import Figures
 
 
 class Beside:
-    """A raw limit measured before and after what is a share of it: others on the machine slow down both.
+    """A raw limit measured in turns with what is a share of it: others on the machine slow down both.
 
     `known`: a figure that does instead, where time matters more.
     """
@@ -18,18 +19,17 @@ class Beside:
         self._known = known
         self._figures = figures
         self._measure = measure
-        self._before = 0.0
+        self._found: list[float] = []
 
-    async def before(self) -> float:
-        """The first of the two."""
+    async def turn(self) -> float:
+        """Once more; at least before the first and after the last turn of what it is the limit of."""
         if self._known:
             return self._figures.value(self._known) or 0.0
-        self._before = await self._measure(f"{self.name}: before")
-        return self._before
+        self._found.append(await self._measure(self.name))
+        return self._found[-1]
 
-    async def after(self) -> None:
-        """The second; the figure of the bare name is their mean."""
-        if self._known:
-            return
-        after = await self._measure(f"{self.name}: after")
-        self._figures.add(self.name, (self._before + after) / 2, "events/s")
+    def done(self) -> None:
+        """The figure of that name is the mean of all turns."""
+        if self._found:
+            note = "mean of " + ", ".join(f"{rate:,.0f}" for rate in self._found)
+            self._figures.add(self.name, mean(self._found), "events/s", note=note)

@@ -4,7 +4,8 @@ import asyncio
 import json
 import urllib.request
 from contextlib import AsyncExitStack
-from typing import Final
+from statistics import mean
+from typing import Final, NamedTuple
 
 from benchmarks import wrk
 from benchmarks.children import running
@@ -30,7 +31,7 @@ _EVENTS: Final = (
     + """
 wrk.headers["Foldline-Wait"] = "%d"
 local number = 0
-local run = os.time() .. "-%s-"
+local run = os.time() .. "-"
 function request()
     number = number + 1
     wrk.headers["Idempotency-Key"] = run .. number
@@ -47,6 +48,15 @@ end
 """
 
 
+class Asked(NamedTuple):
+    """What the HTTP client asks for. `least`: what share of the limit it is compared with it has to be."""
+
+    name: str
+    url: str
+    script: str = ""
+    least: float | None = None
+
+
 class Runs:
     """Runs of the HTTP client, and the figures they give."""
 
@@ -54,6 +64,7 @@ class Runs:
         self._figures = figures
         self._say = say
         self._seconds = sizes.http_s
+        self._turns = sizes.turns
         self._connections = sizes.connections
 
     async def compare(self, config: Settings) -> None:
@@ -66,14 +77,19 @@ class Runs:
             await answers(f"{bare}/constant")
             await answers(f"{ours}/ready")
             await asyncio.to_thread(_create, ours)
-            # What is compared is measured one after the other: a machine may be slower a minute later.
             for connections in self._connections:
-                await self._rate("bare GET", connections, f"{bare}/constant")
-                await self._rate("GET of a session", connections, ours, _GETS % _SESSIONS, of="bare GET")
-                await self._rate("bare POST", connections, f"{bare}/body", _POST % _BODY)
-                for wait, name in ((0, "durable POST"), (1_000, "durable POST, readable")):
-                    script = _EVENTS % (_BODY, wait, f"{wait}-{connections}", _SESSIONS)
-                    await self._rate(name, connections, ours, script, of="bare POST", floor=not wait)
+                least = _LEAST if connections == max(self._connections) else None
+                await self._share(
+                    connections,
+                    Asked("bare GET", f"{bare}/constant"),
+                    Asked("GET of a session", ours, _GETS % _SESSIONS, least),
+                )
+                await self._share(
+                    connections,
+                    Asked("bare POST", f"{bare}/body", _POST % _BODY),
+                    Asked("durable POST", ours, _EVENTS % (_BODY, 0, _SESSIONS), least),
+                    Asked("durable POST, readable", ours, _EVENTS % (_BODY, 1_000, _SESSIONS)),
+                )
 
     async def grown(self, config: Settings, count: int, name: str, sessions: int) -> None:
         """Latencies of a session and of a page of 50, one connection, while `count` events are stored."""
@@ -87,26 +103,39 @@ class Runs:
                 note = f"p50 {found.p50:.1f} ms"
                 self._figures.add(f"growth {count:,}: {what}, p99", found.p99, "ms", note=note)
 
-    async def _rate(
-        self, name: str, connections: int, url: str, script: str = "", *, of: str = "", floor: bool = True
-    ) -> None:
-        found = await self._load(f"{name}, {connections} connections", connections, url, script)
-        self._figures.add(
-            f"{name}, {connections} conn.",
-            found.rate,
-            "requests/s",
-            of=of and f"{of}, {connections} conn.",
-            least=_LEAST if of and floor and connections == max(self._connections) else None,
-            note=f"p50 {found.p50:.1f} ms, p99 {found.p99:.1f} ms",
-        )
+    async def _share(self, connections: int, limit: Asked, *others: Asked) -> None:
+        """In turns: others may slow down the machine for one of them."""
+        each = (limit, *others)
+        found: dict[str, list[wrk.Load]] = {asked.name: [] for asked in each}
+        for _ in range(self._turns):
+            for asked in each:
+                name = f"{asked.name}, {connections} connections"
+                seconds = self._seconds / self._turns
+                found[asked.name].append(
+                    await self._load(name, connections, asked.url, asked.script, seconds)
+                )
+        for asked in each:
+            loads = found[asked.name]
+            p50, p99 = mean(load.p50 for load in loads), max(load.p99 for load in loads)
+            self._figures.add(
+                f"{asked.name}, {connections} conn.",
+                mean(load.rate for load in loads),
+                "requests/s",
+                of="" if asked is limit else f"{limit.name}, {connections} conn.",
+                least=asked.least,
+                note=f"p50 {p50:.1f} ms, p99 {p99:.1f} ms",
+            )
 
-    async def _load(self, name: str, connections: int, url: str, script: str) -> wrk.Load:
+    async def _load(
+        self, name: str, connections: int, url: str, script: str, seconds: float | None = None
+    ) -> wrk.Load:
         self._say(name)
-        found = await wrk.load(url, connections=connections, seconds=self._seconds, script=script)
+        seconds = seconds or self._seconds
+        found = await wrk.load(url, connections=connections, seconds=seconds, script=script)
         if found.bad:
             raise RuntimeError(f"{name}: {found.bad} requests failed")
         if not found.rate:
-            raise RuntimeError(f"{name}: nothing was answered in {self._seconds:g} s")
+            raise RuntimeError(f"{name}: nothing was answered in {seconds:g} s")
         return found
 
 

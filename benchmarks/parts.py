@@ -2,128 +2,90 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Final
+from statistics import mean
+from typing import Any, Final
 
-from benchmarks import http, live, publishing, raw, rebuilding, seeing, steady, wrk
-from benchmarks.beside import Beside
+from benchmarks import http, live, publishing, rebuilding, seeing, steady, wrk
 from benchmarks.children import in_child, running
 from benchmarks.figures import Figures
 from benchmarks.jobs import jobs
+from benchmarks.limits import READ, limits, reading, writing
 from benchmarks.say import Say
 from benchmarks.servers import servers
 from benchmarks.sizes import Sizes
 
 Part = Callable[[Sizes, Figures, Say], Awaitable[None]]
 
-READ: Final = "raw read by callback"
-PUBLISH: Final = "raw atomic batches"
+_OFTEN: Final = 600_000  # events rebuilt in all turns: few are rebuilt several times, many once
 _TAKEN: Final = 0.9  # of the processors
 _KEPT: Final = 0.8  # of the rate with the fewest events
 _AT_ONCE: Final = 2_000  # sessions, however many are stored
 
 
-async def limits(sizes: Sizes, figures: Figures, say: Say) -> None:
-    """Raw limits of NATS and PostgreSQL"""
-    async with servers() as config:
-        for name, unit, function, count, more in (
-            (PUBLISH, "events/s", raw.publish, sizes.raw, {}),
-            (
-                "raw atomic batches of 64",
-                "events/s",
-                raw.publish,
-                sizes.raw // 5,
-                {"size": publishing.CALLERS},
-            ),
-            (
-                "raw singles, 64 callers",
-                "events/s",
-                raw.single,
-                sizes.raw // 5,
-                {"callers": publishing.CALLERS},
-            ),
-            ("raw COPY", "rows/s", raw.copy, sizes.raw, {}),
-        ):
-            say(name)
-            figures.add(name, (await in_child(function, config, count=count, **more))["rate"], unit)
-    await _read(sizes, figures, say, READ)
-
-
-async def _read(sizes: Sizes, figures: Figures, say: Say, name: str) -> float:
-    """The raw limit of reading, events/s."""
-    # Not synced only to have something to read quickly: what is read does not depend on that.
-    async with servers(sync_always=False) as config:
-        say(name)
-        await in_child(raw.stored, config, count=sizes.raw)
-        rate = float((await in_child(raw.read, config, count=sizes.raw))["rate"])
-        figures.add(name, rate, "events/s")
-    return rate
-
-
-def _reading(sizes: Sizes, figures: Figures, say: Say, name: str) -> Beside:
-    known = None if sizes.thorough else READ
-    return Beside(figures, name, lambda name: _read(sizes, figures, say, name), known)
-
-
 async def publish(sizes: Sizes, figures: Figures, say: Say) -> None:
     """Publishing: bulk calls, single calls"""
     async with servers() as config:
-
-        async def raw_rate(name: str) -> float:
-            say(name)
-            rate = float((await in_child(raw.publish, config, count=sizes.raw))["rate"])
-            figures.add(name, rate, "events/s")
-            return rate
-
         for name, function, count, least in (
             ("publish, bulk", publishing.bulk, sizes.published, 0.7),
             ("publish, bulk, validated meanwhile", publishing.checked, sizes.published, None),
             ("publish, 64 callers", publishing.one_by_one, sizes.published // 3, 0.25),
         ):
-            known = None if sizes.thorough else PUBLISH
-            limit = Beside(figures, f"{PUBLISH}, beside {name}", raw_rate, known)
-            await limit.before()
-            say(name)
-            found = await in_child(function, config, count=count)
-            await limit.after()
-            figures.add(name, found["rate"], "events/s", of=limit.name, least=least)
+            limit = writing(config, sizes, figures, say, name)
+            rates = []
+            await limit.turn()
+            for _ in range(sizes.turns):
+                say(name)
+                rates.append((await in_child(function, config, count=count))["rate"])
+                await limit.turn()
+            limit.done()
+            figures.add(name, mean(rates), "events/s", of=limit.name, least=least)
 
 
 async def rebuild(sizes: Sizes, figures: Figures, say: Say) -> None:
     """Rebuilding from the line, one and two processes"""
     for count in sizes.rebuilt:
-        limit = _reading(sizes, figures, say, f"{READ}, beside {count:,}")
-        await limit.before()
+        limit = reading(sizes, figures, say, f"{count:,}")
+        await limit.turn()
         sessions = max(50, count // steady.FACTS_EACH)
-        one = f"rebuild {count:,}, 1 process"
+        found: dict[int, list[dict[str, Any]]] = {1: [], 2: []}
         async with servers() as config:
             say(f"{count:,} events are stored")
             await in_child(steady.stored, config, name="load", sessions=sessions, count=count)
             await in_child(steady.beating, config, name="load", sessions=sessions)
-            for workers, name in ((1, one), (2, f"rebuild {count:,}, 2 processes")):
-                say(f"{count:,} events, {workers} processes")
-                told = config.model_copy(update={"rebuild_workers": workers})
-                found = await in_child(rebuilding.rebuilt, told)
-                beside = f"{found['events'] - count:,} heartbeats beside them; "
-                note = f"{beside}processors {found['busy']:.0%} busy, a worker {found['rss']:.0f} MB"
-                rate = count / found["seconds"]
-                if workers == 1:
-                    await limit.after()
-                    figures.add(name, rate, "events/s", of=limit.name, least=0.20, note=note)
-                else:
-                    # With both processors taken there is nothing that a second process could add.
-                    least = None if found["busy"] > _TAKEN else 1.15
-                    figures.add(name, rate, "events/s", of=one, least=least, note=note)
+            for _ in range(min(sizes.turns, max(1, _OFTEN // count))):
+                for workers, runs in found.items():
+                    say(f"{count:,} events, {workers} processes")
+                    told = config.model_copy(update={"rebuild_workers": workers})
+                    runs.append(await in_child(rebuilding.rebuilt, told))
+                await limit.turn()
+        limit.done()
+        one = f"rebuild {count:,}, 1 process"
+        _rebuilt(figures, one, count, found[1], of=limit.name, least=0.20)
+        # With both processors taken there is nothing that a second process could add.
+        least = None if mean(run["busy"] for run in found[2]) > _TAKEN else 1.15
+        _rebuilt(figures, f"rebuild {count:,}, 2 processes", count, found[2], of=one, least=least)
+
+
+def _rebuilt(
+    figures: Figures, name: str, count: int, runs: list[dict[str, Any]], *, of: str, least: float | None
+) -> None:
+    busy, rss = mean(run["busy"] for run in runs), max(run["rss"] for run in runs)
+    beside = f"{runs[0]['events'] - count:,} heartbeats beside them"
+    note = f"{beside}; processors {busy:.0%} busy, a worker {rss:.0f} MB"
+    rate = mean(count / run["seconds"] for run in runs)
+    figures.add(name, rate, "events/s", of=of, least=least, note=note)
 
 
 async def follow(sizes: Sizes, figures: Figures, say: Say) -> None:
     """Live: producers and a consumer together"""
-    limit = _reading(sizes, figures, say, f"{READ}, beside live")
-    start = 0.05 * await limit.before()
+    limit = reading(sizes, figures, say, "live")
+    start = 0.05 * await limit.turn()
     async with servers() as config:
         found = await live.highest(
             config, say, start=start, step=sizes.step, probe_s=sizes.probe_s, live_s=sizes.live_s
         )
-    await limit.after()
+    await limit.turn()
+    limit.done()
     note = f"lag at most {found.lag:.2f} s for {sizes.live_s:.0f} s"
     figures.add("live, one consumer", found.rate, "events/s", of=limit.name, least=0.10, note=note)
 

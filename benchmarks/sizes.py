@@ -9,6 +9,7 @@ class Sizes:
 
     raw: int  # events published and read for the raw limits, rows copied
     thorough: bool  # raw limits beside each share of them, each kind of list by itself
+    turns: int  # of a short measurement and its raw limit
     published: int  # events through the publisher
     rebuilt: tuple[int, ...]  # stored events of the rebuilds
     grown: tuple[int, ...]  # stored events at which growth is looked at, rising
@@ -16,7 +17,7 @@ class Sizes:
     step: float  # from one such rate to the next
     live_s: float  # how long the lag has to stay small
     latency_s: float  # at each rate
-    http_s: float  # each run of the HTTP client
+    http_s: float  # each run of the HTTP client, in all its turns
     connections: tuple[int, ...]  # of the HTTP client, rising
     replicas: tuple[int, ...]  # consumers that share a load
     shared_s: float  # how long that lasts
@@ -28,6 +29,7 @@ class Sizes:
 FULL = Sizes(
     raw=200_000,
     thorough=True,
+    turns=3,
     published=60_000,
     rebuilt=(200_000, 2_000_000),
     grown=(100_000, 1_000_000, 10_000_000),
@@ -35,7 +37,7 @@ FULL = Sizes(
     step=1.2,
     live_s=30,
     latency_s=20,
-    http_s=6,
+    http_s=9,
     connections=(1, 16, 64),
     replicas=(1, 2, 4),
     shared_s=20,
@@ -47,6 +49,7 @@ FULL = Sizes(
 QUICK = Sizes(
     raw=5_000,
     thorough=False,
+    turns=1,
     published=2_000,
     rebuilt=(5_000,),
     grown=(2_500, 5_000),

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from pydantic_core import to_json
-
 from projections.once import Slot
 from projections.projection import Key
 from projections.recorded import MESSAGE_ID_WINDOW, RawEvent
+from projections.staged import json_text
 from runtime.postgres import Connection
 from runtime.sql import Queries
 
@@ -79,7 +78,7 @@ class MessageIds:
         unused = [slot for slot in self._claimed if slot not in kept]
         if used or unused:
             names = [{"site": site, "id": id_, "message": message} for site, id_, message in unused]
-            values = {"used": _uses(used), "unused": to_json(names).decode()}
+            values = {"used": _uses(used), "unused": json_text(names)}
             await conn.execute(self._queries["correct-message-ids"], values)
 
 
@@ -96,4 +95,4 @@ def _uses(uses: Iterable[tuple[Slot, _Use]]) -> str:
         {"part": part, "site": site, "id": id_, "message": message, "stored_at": stored_at}
         for (site, id_, message), (part, stored_at) in uses
     ]
-    return to_json(rows).decode()
+    return json_text(rows)

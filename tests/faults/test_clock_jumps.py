@@ -22,6 +22,7 @@ from tests.processes import CONSUMER, ROOT, Processes, ProcessUnderTest
 from tests.waiting import wait_until
 
 _HOUR = 3_600
+_TTL = 3.0  # more than a busy machine may hold up a process: who is late for that loses its leases by right
 _HANGS = 16  # enough for either consumer to hold some of their partitions
 
 
@@ -66,7 +67,7 @@ async def test_wall_clocks_jump_again_and_again(
         own_nats,
         own_postgres,
         processes,
-        jumps=[(-_HOUR,), (_HOUR,), (0, -5 * _HOUR), (400 * days, 0), (-days, days), (1, -1, -3)],
+        jumps=[(-_HOUR,), (_HOUR,), (0, -5 * _HOUR), (400 * days, 0), (-days, days), (2, -4, 6)],
     )
 
 
@@ -74,7 +75,7 @@ async def _jumps(
     nats: NatsServer, postgres: PostgresServer, processes: Processes, *, jumps: list[tuple[int, ...]]
 ) -> None:
     """One of two jumps, both go on as before; then the one that jumped takes everything over, or loses it."""
-    settings = line_settings(nats, postgres.dsn, lease_ttl=1.0)
+    settings = line_settings(nats, postgres.dsn, lease_ttl=_TTL)
     async with under_load(settings, processes, consumers=0) as load:
         steady, _ = start(load, "steady")
         jumping, clock = start(load, "jumping-0")
