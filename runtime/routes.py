@@ -1,29 +1,61 @@
 """Routes that are described like any of FastAPI's, and served without what they do not use.
 
-Of a small request FastAPI's own way takes more of the processor than answering it: it works out what the
-endpoint depends on, opens stacks for that, and looks for the route twice in each included router. Endpoints
-here take the parameters of the path and the request itself, and answer a response.
+Of a small request FastAPI's own way takes more of the processor than answering it: it tries route after
+route, opens stacks for files and dependencies, and wraps every message to see whether an answer began.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import APIRoute
-from starlette.types import Receive, Scope, Send
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class DirectRoute(APIRoute):
-    """A route to `async def endpoint(<path parameters>, request) -> Response`; errors go to the handlers."""
+    """A route to `async def endpoint(<path parameters>, request) -> Response`, for `add_routes`."""
 
-    def __init__(self, path: str, endpoint: Callable[..., Awaitable[Response]], **described: Any) -> None:
-        super().__init__(path, endpoint, **described)
 
-        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-            response = await endpoint(**scope["path_params"], request=Request(scope, receive, send))
-            await response(scope, receive, send)
+class _Direct:
+    """Middleware that answers what is asked of direct routes; everything else is for the application.
 
-        self.app = serve
+    What an endpoint raises goes to the application's `handlers`, as it would otherwise.
+    """
+
+    def __init__(
+        self, app: ASGIApp, routes: Sequence[DirectRoute], handlers: Mapping[Any, Callable[..., Any]]
+    ) -> None:
+        self._app = app
+        self._handlers = handlers
+        self._by_method: dict[str, list[DirectRoute]] = {}
+        for route in routes:
+            for method in route.methods or ():
+                self._by_method.setdefault(method, []).append(route)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        for route in self._by_method.get(scope.get("method", ""), ()):
+            if found := route.path_regex.match(scope["path"]):
+                break
+        else:
+            await self._app(scope, receive, send)
+            return
+        convertors = route.param_convertors
+        parameters = {name: convertors[name].convert(text) for name, text in found.groupdict().items()}
+        scope["route"], scope["path_params"] = route, parameters
+        request = Request(scope, receive, send)
+        try:
+            response = await route.endpoint(**parameters, request=request)
+        except Exception as exc:
+            if (handler := self._handler(exc)) is None:
+                raise
+            response = await handler(request, exc)
+        await response(scope, receive, send)
+
+    def _handler(self, exc: Exception) -> Callable[..., Any] | None:
+        """Not that for any exception: its answer is given by the server, which logs what it was."""
+        kinds = (kind for kind in type(exc).__mro__ if kind is not Exception)
+        return next((self._handlers[kind] for kind in kinds if kind in self._handlers), None)
 
 
 def add_routes(app: FastAPI, *routers: APIRouter) -> None:
@@ -31,4 +63,8 @@ def add_routes(app: FastAPI, *routers: APIRouter) -> None:
 
     They are tried one after the other: before those of the documentation, and what is called most first.
     """
-    app.router.routes[:0] = [route for router in routers for route in router.routes]
+    routes = [route for router in routers for route in router.routes]
+    app.router.routes[:0] = routes
+    direct = [route for route in routes if isinstance(route, DirectRoute)]
+    # Behind all other middleware: what that counts and traces are these as well.
+    app.user_middleware.append(Middleware(_Direct, direct, app.exception_handlers))
