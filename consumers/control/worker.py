@@ -26,7 +26,7 @@ from runtime.postgres import Connection
 from runtime.settings import Settings, settings
 
 _NICE: Final = 10  # what is built beside may take longer; what is live may not wait for it
-_TOGETHER: Final = 50_000  # events of one transaction: a few seconds' work
+_TOGETHER: Final = 100_000  # events of one transaction: a few seconds' work
 _INPUT: Final = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - standard input, unbuffered
 
 
