@@ -1,7 +1,8 @@
 """What was measured, beside the raw limit it is a share of and the floor it has to reach."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from statistics import median
 from typing import Any
 
 from rich.table import Table
@@ -59,6 +60,15 @@ class Figures:
         figure = Figure(name, value, unit, of, share, least, most, note, self._pace())
         self.all.append(figure)
         return figure
+
+    def add_turns(
+        self, name: str, found: Sequence[float], unit: str, *, most: float | None = None, note: str = ""
+    ) -> Figure:
+        """Note the median of several turns: one in which the machine worked for others decides nothing."""
+        turns = f"turns: {', '.join(f'{one:.2f}' for one in found)}" if len(found) > 1 else ""
+        return self.add(
+            name, median(found), unit, most=most, note="; ".join(part for part in (note, turns) if part)
+        )
 
     def value(self, name: str) -> float | None:
         """A value by its name; None when it was not measured."""

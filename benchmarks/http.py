@@ -4,7 +4,7 @@ import asyncio
 import json
 import urllib.request
 from contextlib import AsyncExitStack
-from statistics import mean
+from statistics import mean, median
 from typing import Final, NamedTuple
 
 from benchmarks import wrk
@@ -116,7 +116,7 @@ class Runs:
                 )
         for asked in each:
             loads = found[asked.name]
-            p50, p99 = mean(load.p50 for load in loads), max(load.p99 for load in loads)
+            p50, p99 = median(load.p50 for load in loads), median(load.p99 for load in loads)
             self._figures.add(
                 f"{asked.name}, {connections} conn.",
                 mean(load.rate for load in loads),

@@ -9,21 +9,21 @@ class Sizes:
 
     raw: int  # events published and read for the raw limits, rows copied
     thorough: bool  # raw limits beside each share of them, each kind of list by itself
-    turns: int  # of a short measurement and its raw limit
+    turns: int  # of a short measurement, and of its raw limit beside it
     published: int  # events through the publisher
     rebuilt: tuple[int, ...]  # stored events of the rebuilds
     grown: tuple[int, ...]  # stored events at which growth is looked at, rising
     probe_s: float  # one try of a rate under live load
     step: float  # from one such rate to the next
     live_s: float  # how long the lag has to stay small
-    latency_s: float  # at each rate
-    http_s: float  # each run of the HTTP client, in all its turns
+    latency_s: float  # at each rate, in all turns
+    http_s: float  # each run of the HTTP client, in all turns
     connections: tuple[int, ...]  # of the HTTP client, rising
     replicas: tuple[int, ...]  # consumers that share a load
     shared_s: float  # how long that lasts
-    ingested: int  # events of jobs in batches, each way
+    ingested: int  # events of jobs in batches, each way and turn
     jobs: int  # in the read model when it is asked
-    listed_s: float  # each kind of list
+    listed_s: float  # each kind of list, in all turns
 
 
 FULL = Sizes(
@@ -36,14 +36,14 @@ FULL = Sizes(
     probe_s=6,
     step=1.2,
     live_s=30,
-    latency_s=20,
+    latency_s=30,
     http_s=9,
     connections=(1, 16, 64),
     replicas=(1, 2, 4),
     shared_s=20,
-    ingested=100_000,
+    ingested=60_000,
     jobs=1_000_000,
-    listed_s=6,
+    listed_s=9,
 )
 
 QUICK = Sizes(

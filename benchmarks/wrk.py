@@ -35,6 +35,14 @@ def available() -> bool:
     return shutil.which("wrk") is not None
 
 
+async def turns(url: str, number: int, *, connections: int, seconds: float, script: str = "") -> list[Load]:
+    """`load` so many times, all of them together for so many seconds."""
+    return [
+        await load(url, connections=connections, seconds=seconds / number, script=script)
+        for _ in range(number)
+    ]
+
+
 async def load(url: str, *, connections: int, seconds: float, script: str = "") -> Load:
     """Ask `url` from `connections` connections of one thread. `script`: Lua that makes the requests."""
     with tempfile.TemporaryDirectory() as folder:

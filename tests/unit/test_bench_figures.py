@@ -41,6 +41,13 @@ def test_the_table_says_what_is_below_its_floor(least: float, told: str) -> None
     )
 
 
+def test_of_turns_the_median_is_judged_and_all_are_told() -> None:
+    figure = Figures().add_turns("seen", [3.0, 90.0, 2.0], "ms", most=3, note="p50 1.0 ms")
+    assert (figure.value, figure.good) == (3.0, True)
+    assert figure.note == "p50 1.0 ms; turns: 3.00, 90.00, 2.00"
+    assert Figures().add_turns("once", [3.0], "ms").note == ""
+
+
 def test_machines_get_the_same() -> None:
     figures = Figures()
     figures.add("limit", 1_000, "events/s")
