@@ -1,8 +1,8 @@
 """nats-server with JetStream in one directory."""
 
+import http.client
 import json
 import signal
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,7 +156,7 @@ class NatsServer(Service):
             # leaders of its copies; the client port is open by then.
             with urllib.request.urlopen(f"{self.monitor_url}/healthz", timeout=1) as answer:  # noqa: S310
                 return bool(answer.status == 200)
-        except (OSError, urllib.error.URLError, ValueError):
+        except (OSError, http.client.HTTPException):  # refused, silent, or a stranger that speaks no HTTP
             return False
 
 

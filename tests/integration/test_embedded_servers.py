@@ -1,5 +1,6 @@
 """The two real servers by themselves: killed, found again, kept to their owner."""
 
+import asyncio
 import threading
 from pathlib import Path
 
@@ -30,6 +31,16 @@ async def test_nats_keeps_what_it_acknowledged_over_a_kill(tmp_path: Path) -> No
             server.start()
     finally:
         server.stop()
+
+
+async def test_a_stranger_on_the_monitor_port_is_not_readiness(tmp_path: Path) -> None:
+    stranger = NatsServer(tmp_path / "stranger")
+    await asyncio.to_thread(stranger.start)
+    try:
+        server = NatsServer(tmp_path / "nats", monitor_port=stranger.port)  # which greets in no HTTP
+        assert not await asyncio.to_thread(server.is_ready)
+    finally:
+        stranger.stop()
 
 
 def test_postgres_keeps_what_it_committed_over_a_kill(tmp_path: Path) -> None:

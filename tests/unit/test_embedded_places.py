@@ -25,6 +25,11 @@ def test_ports_are_free_distinct_and_below_those_of_clients() -> None:
     assert all(20_000 <= port < 32_000 for port in ports)
 
 
+def test_a_port_is_not_picked_twice_before_its_server_listens() -> None:
+    ports = [pick_port("127.0.0.1") for _ in range(300)]
+    assert len(set(ports)) == 300
+
+
 def test_a_taken_port_names_its_setting() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
