@@ -57,7 +57,7 @@ async def rebuild(sizes: Sizes, figures: Figures, say: Say) -> None:
                     say(f"{count:,} events, {workers} processes")
                     told = config.model_copy(update={"rebuild_workers": workers})
                     runs.append(await in_child(rebuilding.rebuilt, told))
-                await limit.turn()
+                    await limit.turn()
         limit.done()
         one = f"rebuild {count:,}, 1 process"
         _rebuilt(figures, one, count, found[1], of=limit.name, least=0.20)

@@ -102,16 +102,21 @@ class Written(Generic[State]):
 
     def add(self, batch: Batch, attempt: Attempt[State, Any]) -> None:
         """One more batch is written, but for the rows of its states."""
-        reached = reached_by((item.raw for item in batch.items), batch.epochs)
+        events = [item.raw for item in batch.items]
+        reached = reached_by(events, batch.epochs)
         self._reached = reached if self._reached is None else self._reached.then(reached)
-        more = attempt.states.keys() - self.states.keys()
+        before = self.states
         self._weight += sum(
-            [self._weigh(state) for key in more if (state := attempt.states[key]) is not None]
+            [
+                self._weigh(state)
+                for key, state in attempt.states.items()
+                if state is not None and key not in before
+            ]
         )
         self.states |= attempt.states
         self.results.append(attempt.result)
-        self.events += len(batch.items)
-        self._size += sum(len(item.raw.body) for item in batch.items)
+        self.events += len(events)
+        self._size += sum([len(event.body) for event in events])
 
     def takes_more(self, most: int) -> bool:
         """Whether another batch may join. What was parked is known to the next one when it is committed."""

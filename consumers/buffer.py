@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from projections.recorded import RawEvent
 
+_FRAME: Final = 400  # bytes that an event takes beside its body and headers, roughly
 _LOOK: Final = 0.001  # seconds
 _IDLE: Final = 10  # so often nothing came although something is expected
 _LOOKS: Final = 8  # in the time that may be lingered: one that finds nothing new ends it
@@ -34,7 +35,7 @@ class Buffer:
     def put(self, event: RawEvent) -> None:
         """Add one event; wakes whoever takes."""
         self._events.append(event)
-        self._bytes += event.size()
+        self._bytes += _FRAME + len(event.body) + len(event.headers)
         self._arrived.set()
 
     def room(self) -> int:
@@ -73,13 +74,13 @@ class Buffer:
         stop = min(self.glanced + most, len(self._events))
         events = [self._events[place] for place in range(self.glanced, stop)]
         self.glanced = stop
-        self.glanced_bytes += sum([event.size() for event in events])
+        self.glanced_bytes += _size(events)
         return events
 
     def take(self, most: int) -> list[RawEvent]:
         """Whatever has arrived, at most `most` events; may be empty."""
         batch = [self._events.popleft() for _ in range(min(most, len(self._events)))]
-        size = sum([event.size() for event in batch])
+        size = _size(batch)
         self._bytes -= size
         self.glanced = max(0, self.glanced - len(batch))
         self.glanced_bytes = max(0, self.glanced_bytes - size) if self.glanced else 0
@@ -91,7 +92,11 @@ class Buffer:
         """Forget events, of a partition that moved or before reading again from the checkpoint."""
         kept = [event for event in self._events if not which(event)]
         self._events = deque(kept)
-        self._bytes = sum(event.size() for event in kept)
+        self._bytes = _size(kept)
         self.glanced = self.glanced_bytes = 0  # some once more
         if not kept:
             self._arrived.clear()
+
+
+def _size(events: Sequence[RawEvent]) -> int:
+    return sum([_FRAME + len(event.body) + len(event.headers) for event in events])

@@ -36,6 +36,7 @@ _SLOWEST_RETRY: Final = 5.0
 _LARGE: Final = 1_000  # events of a batch: PostgreSQL takes long enough for them
 _SLICE: Final = 50  # events until others on the loop have their turn
 _SLICE_BYTES: Final = 256 << 10  # more than that: one by one
+_AHEAD: Final = 3  # batches that are decoded before their turn: the rows of a large transaction take long
 _AHEAD_BYTES: Final = 16 << 20  # decoded they take several times as much
 _GLANCE_S: Final = 0.002
 _PATIENCE: Final = 5.0  # what stopping waits for a batch, and for the leases to be given up
@@ -211,12 +212,13 @@ class Follower:
         await announce(self._nc, name, {part: self.leases.held[part].sequences for part in touched})
 
     async def _anticipate(self) -> None:
-        """While PostgreSQL works on one batch, the processor is free for the next."""
-        buffer = self._buffer
+        """While PostgreSQL works on one batch, the processor is free for the next ones."""
+        buffer, most = self._buffer, _AHEAD * self._settings.batch_events
         while True:
-            full = buffer.glanced >= self._settings.batch_events or buffer.glanced_bytes >= _AHEAD_BYTES
+            before = buffer.glanced_bytes
+            full = buffer.glanced >= most or before >= _AHEAD_BYTES
             events = () if full else buffer.glance(_SLICE)
-            pause = sum(event.size() for event in events) > _SLICE_BYTES
+            pause = buffer.glanced_bytes - before > _SLICE_BYTES
             for event in events:
                 try:
                     self.handler.anticipate(event)

@@ -4,7 +4,7 @@ All clocks are PostgreSQL's. A replica that lost a lease without noticing cannot
 with an UPDATE that names the epoch it was folded under.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -178,16 +178,13 @@ class Reached:
         return Reached(sequences, self.epochs | further.epochs, max(self.stored_at, further.stored_at))
 
 
-def reached_by(events: Iterable[RawEvent], epochs: Mapping[int, int]) -> Reached:
-    """Where a batch of events leads."""
+def reached_by(events: Sequence[RawEvent], epochs: Mapping[int, int]) -> Reached:
+    """Where a batch of events leads. There is at least one."""
     sequences: dict[int, dict[str, int]] = {}
-    stored_at = datetime.min.replace(tzinfo=UTC)
-    for event in events:
-        reached = sequences.get(event.partition)
-        if reached is None:
-            reached = sequences[event.partition] = {}
-        reached[event.stream] = event.sequence
-        stored_at = max(stored_at, event.stored_at)
+    last = {(event.partition, event.stream): event.sequence for event in events}
+    for (part, stream), sequence in last.items():
+        sequences.setdefault(part, {})[stream] = sequence
+    stored_at = max([event.stored_at for event in events])
     return Reached(sequences, {part: epochs[part] for part in sequences}, stored_at)
 
 

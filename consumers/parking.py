@@ -49,7 +49,7 @@ class Failures:
 
     def of(self, event: RawEvent) -> str | None:
         """What the fold of an event raised when it was tried."""
-        return self.errors.get((event.stream, event.sequence)) if self.errors else None
+        return self.errors.get((event.stream, event.sequence))
 
 
 class Known(NamedTuple):
@@ -79,7 +79,7 @@ class Parked:
 
     def skipped(self, event: RawEvent) -> str | None:
         """Why an operator had an event passed over."""
-        return self.known.skips.get((event.stream, event.sequence)) if self.known.skips else None
+        return self.known.skips.get((event.stream, event.sequence))
 
     def holds(self, key: Key, event: RawEvent) -> bool:
         """Whether an event waits. Levels do not: the newest counts, whenever it comes."""
@@ -101,7 +101,8 @@ class Parked:
 
     def folded(self, partition: int) -> None:
         """An event took effect: the fold as such works."""
-        self.in_a_row.pop(partition, None)
+        if self.in_a_row:
+            self.in_a_row.pop(partition, None)
 
     def expire(self, key: Key) -> None:
         """The entity is gone, and with it whatever waited."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final, Generic
 
 import psycopg
@@ -24,7 +25,7 @@ from schemas.validation import InvalidFact
 logger = logging.getLogger("foldline.projector")
 
 _LINGER: Final = 0.02  # readers wait for what they wrote
-_AHEAD: Final = 10_000  # decoded events
+_AHEAD: Final = 40_000  # decoded events
 _FORGET_EVERY: Final = 1_000
 # What PostgreSQL says when it is the data that cannot be stored, not the moment that is bad.
 _REFUSALS: Final = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded)
@@ -217,6 +218,7 @@ class Projector(Generic[State, Changes]):
         states = await self._load(writer, (item.event for item in batch.items), written.states)
         parked = self._parking.begin(written.known, written.parked)
         attempt = Attempt(ids, states, self.projection.changes(), Result(parked=parked))
+        skips = parked.known.skips
         pause = Pause()
         for item in batch.items:
             if pause.is_due():
@@ -226,7 +228,7 @@ class Projector(Generic[State, Changes]):
                 attempt.result.duplicates += 1
             elif isinstance(event, Rejection):
                 attempt.result.rejections.append(event)
-            elif (reason := parked.skipped(raw)) is not None:
+            elif skips and (reason := parked.skipped(raw)) is not None:
                 attempt.result.rejections.append(reject(raw, InvalidFact("skipped", reason)))
             elif failures is None or not self._waits(raw, event, attempt, failures):
                 self._fold(item, event, attempt, failures)
@@ -235,9 +237,9 @@ class Projector(Generic[State, Changes]):
     def _waits(
         self, raw: RawEvent, event: Recorded, attempt: Attempt[State, Changes], failures: Failures
     ) -> bool:
-        if event.subject.fact == EXPIRED:
-            return False
         parked = attempt.result.parked
+        if not (failures.errors or parked.entities or parked.known.keys) or event.subject.fact == EXPIRED:
+            return False
         if parked.holds(event.key, raw):
             parked.waiting.append((event.key, raw))
             return True
@@ -285,9 +287,8 @@ class Projector(Generic[State, Changes]):
         written: Mapping[StateKey, State | None],
     ) -> dict[StateKey, State | None]:
         """States of the batch's entities: of this transaction, remembered, or from their rows."""
-        keys = {
-            key for event in decoded if isinstance(event, Recorded) for key in self.projection.needs(event)
-        }
+        recorded = [event for event in decoded if isinstance(event, Recorded)]
+        keys = set(chain.from_iterable(map(self.projection.needs, recorded)))
         states = {key: written[key] for key in keys & written.keys()} if written else {}
         states |= self._remembered.among(keys - states.keys() if states else keys)
         if missing := keys - states.keys():

@@ -28,10 +28,6 @@ class RawEvent(Struct, frozen=True, gc=False):
     headers: bytes  # the block as stored, see schemas.headers; empty without any
     body: bytes
 
-    def size(self) -> int:
-        """Bytes held in memory, roughly."""
-        return len(self.body) + len(self.headers) + 400
-
     def explicit_id(self) -> str | None:
         """The message id its producer chose.
 

@@ -1,14 +1,17 @@
 """JetStream's delivery metadata, in the two forms servers use."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from unittest.mock import Mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from runtime.delivery import Delivery, parse_delivery, parse_status
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STORED = 1_769_860_800_123_456_789
 
 
@@ -26,6 +29,15 @@ def message(headers: dict[str, str] | None, reply: str = "") -> Msg:
 )
 def test_both_forms_are_read(reply: str) -> None:
     assert parse_delivery(reply) == Delivery(12, 7, datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC), 3)
+
+
+@given(
+    st.integers(0, (datetime(2106, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)),
+    st.integers(0, 999),
+)
+def test_store_times_are_cut_off_behind_the_microsecond(microseconds: int, nanoseconds: int) -> None:
+    reply = f"$JS.ACK.S.c.1.1.1.{microseconds * 1000 + nanoseconds}.0"
+    assert parse_delivery(reply).stored_at == EPOCH + timedelta(microseconds=microseconds)
 
 
 def test_a_message_from_the_stream_has_no_status() -> None:
