@@ -13,6 +13,7 @@ from benchmarks.figures import Figures
 from benchmarks.live import CONSUMER
 from benchmarks.say import Say, until
 from benchmarks.sizes import Sizes
+from benchmarks.undisturbed import undisturbed
 from foldline.embedded.ports import pick_port
 from runtime.settings import Settings
 
@@ -130,13 +131,17 @@ class Runs:
         self, name: str, connections: int, url: str, script: str, seconds: float | None = None
     ) -> wrk.Load:
         self._say(name)
-        seconds = seconds or self._seconds
-        found = await wrk.load(url, connections=connections, seconds=seconds, script=script)
-        if found.bad:
-            raise RuntimeError(f"{name}: {found.bad} requests failed")
-        if not found.rate:
-            raise RuntimeError(f"{name}: nothing was answered in {seconds:g} s")
-        return found
+        asked_s = seconds or self._seconds
+
+        async def once() -> wrk.Load:
+            found = await wrk.load(url, connections=connections, seconds=asked_s, script=script)
+            if found.bad:
+                raise RuntimeError(f"{name}: {found.bad} requests failed")
+            if not found.rate:
+                raise RuntimeError(f"{name}: nothing was answered in {asked_s:g} s")
+            return found
+
+        return await undisturbed(once, self._turns, self._say)
 
 
 async def answers(url: str) -> None:

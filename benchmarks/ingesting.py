@@ -14,9 +14,11 @@ from runtime.settings import Settings
 _PATH = "/v1/ingest/events:batch"
 _CONNECTIONS = 4
 _BATCH = 100
+_WAVE = 8  # batches that have all events of the jobs at their end
 _LOOK_S = 0.02
 _PATIENCE = 120.0
 _FOLDED = b"select count(*) from jobs.event"
+_FOLDED_OF = b"select count(*) from jobs.event where site = 'local' and id = any(%s)"
 
 
 async def ingested(config: Settings, *, port: int, name: str, count: int) -> dict[str, Any]:
@@ -31,9 +33,17 @@ async def ingested(config: Settings, *, port: int, name: str, count: int) -> dic
         await asyncio.gather(*(_send(one, some) for one, some in zip(clients, bodies, strict=True)))
         accepted = time.perf_counter() - began
 
+        last = dict(_last_job(some) for some in bodies)
+
+        async def nearly() -> bool:
+            row = await (await db.execute(_FOLDED_OF, [list(last)])).fetchone()
+            return row is not None and row[0] >= sum(last.values())
+
         async def readable() -> bool:
             return await _folded(db) >= there + sent
 
+        # Counting all of them takes a processor: not before they are nearly there.
+        await until(nearly, every=_LOOK_S, most=_PATIENCE)
         await until(readable, every=_LOOK_S, most=_PATIENCE)
         seconds = time.perf_counter() - began
     for one in clients:
@@ -52,3 +62,10 @@ async def _send(client: Http, bodies: list[bytes]) -> None:
         status, told = await client.post(_PATH, body)
         if status != 200 or not json.loads(told)["ok"]:
             raise RuntimeError(f"a batch was not accepted: {status} {told[:500].decode()}")
+
+
+def _last_job(bodies: list[bytes]) -> tuple[str, int]:
+    """The job of the last event, and how many of the last batches' events are of it or its subjobs."""
+    told = [event["entity"] for body in bodies[-_WAVE:] for event in json.loads(body)]
+    jobs = [entity.get("parent_id", entity["id"]) for entity in told]
+    return jobs[-1], jobs.count(jobs[-1])

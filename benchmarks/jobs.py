@@ -1,8 +1,10 @@
 """Jobs: batches through the site's API and a sidecar until they can be read, and lists of very many jobs."""
 
 import asyncio
+from collections.abc import Awaitable
+from itertools import count
 from statistics import mean, median
-from typing import Final
+from typing import Any, Final
 
 from benchmarks import ingesting, job_queries, wrk
 from benchmarks.children import in_child, running
@@ -13,6 +15,7 @@ from benchmarks.say import Say
 from benchmarks.servers import servers
 from benchmarks.sizes import Sizes
 from benchmarks.small import small
+from benchmarks.undisturbed import undisturbed
 from runtime.settings import Settings
 
 _LEAST: Final = 8_000  # events/s
@@ -25,10 +28,10 @@ async def jobs(sizes: Sizes, figures: Figures, say: Say) -> None:
         async with running(config, *CONSUMER):
             async with running(config, "-m", "foldline", "api"):
                 say("batches through the api")
-                await _batches(config, "api", config.jobs_port, sizes, figures)
+                await _batches(config, "api", sizes, figures, say)
             async with running(config, "-m", "foldline", "sidecar") as sidecar:
                 say("batches through the sidecar")
-                await _batches(config, "sidecar", config.sidecar_port, sizes, figures)
+                await _batches(config, "sidecar", sizes, figures, say)
                 await small(config, sidecar.pid, sizes, figures, say)
         if wrk.available():
             await _lists(config, sizes, figures, say)
@@ -36,12 +39,15 @@ async def jobs(sizes: Sizes, figures: Figures, say: Say) -> None:
             say(wrk.MISSING)
 
 
-async def _batches(config: Settings, program: str, port: int, sizes: Sizes, figures: Figures) -> None:
+async def _batches(config: Settings, program: str, sizes: Sizes, figures: Figures, say: Say) -> None:
+    port = config.jobs_port if program == "api" else config.sidecar_port
     await answers(f"http://127.0.0.1:{port}/v1/healthz")
-    found = [
-        await in_child(ingesting.ingested, config, port=port, name=f"{program}{turn}-", count=sizes.ingested)
-        for turn in range(sizes.turns)
-    ]
+    names = (f"{program}{number}-" for number in count())
+
+    def once() -> Awaitable[dict[str, Any]]:
+        return in_child(ingesting.ingested, config, port=port, name=next(names), count=sizes.ingested)
+
+    found = [await undisturbed(once, sizes.turns, say) for _ in range(sizes.turns)]
     note = f"accepted at {mean(run['accepted'] for run in found):,.0f}/s"
     rate = mean(run["readable"] for run in found)
     figures.add(f"batches of jobs, {program}", rate, "events/s", least=_LEAST, note=note)
@@ -59,7 +65,9 @@ async def _lists(config: Settings, sizes: Sizes, figures: Figures, say: Say) -> 
         for what, paths in questions:
             say(f"lists by {what}")
             script = job_queries.asking(paths)
-            found = await wrk.turns(url, sizes.turns, connections=1, seconds=sizes.listed_s, script=script)
+            found = await wrk.turns(
+                url, sizes.turns, say, connections=1, seconds=sizes.listed_s, script=script
+            )
             for run in found:
                 if run.bad or not run.rate:
                     raise RuntimeError(f"lists by {what}: {run.bad} failed, {run.rate:.1f} answered a second")

@@ -1,6 +1,7 @@
 """What others are a share of: the raw limits, in the beginning and beside what is compared with them."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from benchmarks import publishing, raw
@@ -10,6 +11,7 @@ from benchmarks.figures import Figures
 from benchmarks.say import Say
 from benchmarks.servers import servers
 from benchmarks.sizes import Sizes
+from benchmarks.undisturbed import undisturbed
 from runtime.settings import Settings
 
 READ: Final = "raw read by callback"
@@ -41,7 +43,8 @@ def writing(config: Settings, sizes: Sizes, figures: Figures, say: Say, what: st
 
     async def rate(name: str) -> float:
         say(name)
-        return float((await in_child(raw.publish, config, count=sizes.raw))["rate"])
+        once = partial(in_child, raw.publish, config, count=sizes.raw)
+        return float((await undisturbed(once, sizes.turns, say))["rate"])
 
     return _beside(sizes, figures, _PUBLISH, what, rate)
 
@@ -57,4 +60,5 @@ async def _read(sizes: Sizes, say: Say, name: str) -> float:
     async with servers(sync_always=False) as config:
         say(name)
         await in_child(raw.stored, config, count=sizes.raw)
-        return float((await in_child(raw.read, config, count=sizes.raw))["rate"])
+        once = partial(in_child, raw.read, config, count=sizes.raw)
+        return float((await undisturbed(once, sizes.turns, say))["rate"])

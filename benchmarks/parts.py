@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from statistics import mean
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from benchmarks.limits import READ, limits, reading, writing
 from benchmarks.say import Say
 from benchmarks.servers import servers
 from benchmarks.sizes import Sizes
+from benchmarks.undisturbed import undisturbed
 
 Part = Callable[[Sizes, Figures, Say], Awaitable[None]]
 
@@ -35,7 +37,8 @@ async def publish(sizes: Sizes, figures: Figures, say: Say) -> None:
             await limit.turn()
             for _ in range(sizes.turns):
                 say(name)
-                rates.append((await in_child(function, config, count=count))["rate"])
+                once = partial(in_child, function, config, count=count)
+                rates.append((await undisturbed(once, sizes.turns, say))["rate"])
                 await limit.turn()
             limit.done()
             figures.add(name, mean(rates), "events/s", of=limit.name, least=least)
@@ -98,10 +101,8 @@ async def latency(sizes: Sizes, figures: Figures, say: Say) -> None:
         await http.answers(f"http://127.0.0.1:{config.api_port}/ready")
         for rate, p50, p99 in ((200, 10, 50), (2_000, None, 250)):
             say(f"{rate:,} events/s")
-            runs = [
-                await in_child(seeing.seen, config, rate=rate, seconds=sizes.latency_s / sizes.turns)
-                for _ in range(sizes.turns)
-            ]
+            once = partial(in_child, seeing.seen, config, rate=rate, seconds=sizes.latency_s / sizes.turns)
+            runs = [await undisturbed(once, sizes.turns, say) for _ in range(sizes.turns)]
             for name, most in (("p50", p50), ("p99", p99), ("max", None)):
                 figures.add_turns(
                     f"visible at {rate:,}/s, {name}", [run[name] for run in runs], "ms", most=most

@@ -1,6 +1,7 @@
 """A sidecar is small: what it takes for one event, and how much memory it holds."""
 
 import json
+from itertools import count
 from statistics import mean, median
 from typing import Final
 
@@ -10,6 +11,7 @@ from benchmarks import job_events, wrk
 from benchmarks.figures import Figures
 from benchmarks.say import Say
 from benchmarks.sizes import Sizes
+from benchmarks.undisturbed import undisturbed
 from runtime.settings import Settings
 
 _MOST_MS: Final = 1
@@ -30,16 +32,19 @@ async def small(config: Settings, pid: int, sizes: Sizes, figures: Figures, say:
     if wrk.available():
         say("single events through the sidecar")
         url = f"http://127.0.0.1:{config.sidecar_port}/v1/ingest/events"
-        found = []
-        for turn in range(sizes.turns):
-            event = next(job_events.bodies(f"single{turn}", 1)).decode()
-            before, key, behind = event.partition(f"single{turn}-0-0")
+        seconds = sizes.listed_s / sizes.turns
+        turns = count()
+
+        async def once() -> wrk.Load:
+            name = f"single{next(turns)}"
+            before, key, behind = next(job_events.bodies(name, 1)).decode().partition(f"{name}-0-0")
             script = _EVENT % (json.dumps(before + key + "-"), json.dumps(behind))
-            seconds = sizes.listed_s / sizes.turns
             run = await wrk.load(url, connections=1, seconds=seconds, script=script)
             if run.bad or not run.rate:
                 raise RuntimeError(f"single events: {run.bad} failed, {run.rate:.1f} were taken a second")
-            found.append(run)
+            return run
+
+        found = [await undisturbed(once, sizes.turns, say) for _ in range(sizes.turns)]
         note = f"p99 {median(run.p99 for run in found):.2f} ms, {mean(run.rate for run in found):,.0f}/s"
         p50 = [run.p50 for run in found]
         figures.add_turns("sidecar, one event: p50", p50, "ms", most=_MOST_MS, note=note)

@@ -4,9 +4,13 @@ import asyncio
 import json
 import shutil
 import tempfile
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from benchmarks.say import Say
+from benchmarks.undisturbed import undisturbed
 
 MISSING: Final = "needs the program wrk: apt install wrk, brew install wrk"
 _TELL: Final = """
@@ -35,12 +39,15 @@ def available() -> bool:
     return shutil.which("wrk") is not None
 
 
-async def turns(url: str, number: int, *, connections: int, seconds: float, script: str = "") -> list[Load]:
+async def turns(
+    url: str, number: int, say: Say, *, connections: int, seconds: float, script: str = ""
+) -> list[Load]:
     """`load` so many times, all of them together for so many seconds."""
-    return [
-        await load(url, connections=connections, seconds=seconds / number, script=script)
-        for _ in range(number)
-    ]
+
+    def once() -> Awaitable[Load]:
+        return load(url, connections=connections, seconds=seconds / number, script=script)
+
+    return [await undisturbed(once, number, say) for _ in range(number)]
 
 
 async def load(url: str, *, connections: int, seconds: float, script: str = "") -> Load:

@@ -63,11 +63,12 @@ class Wire:
             )
 
         replies = await self._requests.ask_with(len(items), lines, timeout, heard)
-        left = max(0.1, until - asyncio.get_running_loop().time())
-        found = await asyncio.gather(*(self._earlier(*conflict, left) for conflict in conflicts))
-        for (item, _), outcome in zip(conflicts, found, strict=True):
-            if not isinstance(outcome, InDoubt):
-                settle(item, outcome)
+        if conflicts:
+            left = max(0.1, until - asyncio.get_running_loop().time())
+            found = await asyncio.gather(*(self._earlier(*conflict, left) for conflict in conflicts))
+            for (item, _), outcome in zip(conflicts, found, strict=True):
+                if not isinstance(outcome, InDoubt):
+                    settle(item, outcome)
         for item, reply in zip(items, replies, strict=True):
             if isinstance(reply, InDoubt):
                 return reply

@@ -75,7 +75,7 @@ LAG_MEASURED: Final = Gauge(
 )
 PARTITIONS_HELD: Final = Gauge("foldline_partitions_held", "Partitions this process holds.", ["follower"])
 BUFFERED: Final = Gauge("foldline_buffered_events", "Events received and not yet folded.", ["follower"])
-SIDECAR_ACCEPTED: Final = Counter(
+SIDECAR_ACCEPTED: Final = Tally(
     "foldline_sidecar_events", "Events accepted: forwarded to the line or spooled.", ["way"]
 )
 SPOOL_EVENTS: Final = Gauge("events_in_spool", "Events that wait for the line.")

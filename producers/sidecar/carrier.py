@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from producers.publisher import Ack, BusUnavailable, Fact, InvalidFact, Publisher, PublishError, Refused
 from producers.sidecar.spool import Spool
-from runtime.tasks import end
+from runtime.tasks import end, in_any_case
 
 logger = logging.getLogger("foldline.sidecar")
 
@@ -59,6 +59,11 @@ class Carrier:
 
         Facts that the line refuses for good are in the spool as well: they are set aside when it is drained.
         """
+        if not self._waiting and not self._turn.locked():
+            async with (
+                self._turn
+            ):  # nobody is before them: no way through the task, which takes as long again
+                return await self._carry_alone(facts)
         future: asyncio.Future[list[Carried]] = asyncio.get_running_loop().create_future()
         self._waiting.append((facts, future))
         self._more.set()
@@ -72,18 +77,28 @@ class Carrier:
                 group, self._waiting = self._waiting, []
                 await self._carry_group(group)
 
+    async def _carry_alone(self, facts: Sequence[Fact]) -> list[Carried]:
+        sent = await self._send(facts)
+        if not all(sent):
+            # Whoever leaves meanwhile: what the spool says of itself must stay true.
+            await in_any_case(asyncio.ensure_future(self._keep_rest(facts, sent)))
+        return _ways(sent)
+
     async def _carry_group(self, group: Sequence[_Call]) -> None:
         facts = [fact for some, _ in group for fact in some]
         sent = await self._send(facts)
         try:
-            rest = [fact for fact, is_sent in zip(facts, sent, strict=True) if not is_sent]
-            if rest:
-                await self._spool.put(rest)
-                self._spooled.set()
+            await self._keep_rest(facts, sent)
         except Exception as exc:
             _fail(group, sent, exc)
         else:
             _settle(group, sent)
+
+    async def _keep_rest(self, facts: Sequence[Fact], sent: Sequence[bool]) -> None:
+        rest = [fact for fact, is_sent in zip(facts, sent, strict=True) if not is_sent]
+        if rest:
+            await self._spool.put(rest)
+            self._spooled.set()
 
     async def _send(self, facts: Sequence[Fact]) -> list[bool]:
         """Which of them are on the line. None is tried while others wait: they would overtake those."""
@@ -178,12 +193,14 @@ def _unbroken(facts: Sequence[Fact], sent: list[bool]) -> list[bool]:
 def _settle(group: Sequence[_Call], sent: list[bool]) -> None:
     start = 0
     for facts, future in group:
-        ways: list[Carried] = [
-            "forwarded" if is_sent else "spooled" for is_sent in sent[start : start + len(facts)]
-        ]
+        ways = _ways(sent[start : start + len(facts)])
         start += len(facts)
         if not future.done():
             future.set_result(ways)
+
+
+def _ways(sent: Sequence[bool]) -> list[Carried]:
+    return ["forwarded" if is_sent else "spooled" for is_sent in sent]
 
 
 def _fail(group: Sequence[_Call], sent: list[bool], error: Exception) -> None:

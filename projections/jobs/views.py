@@ -181,7 +181,7 @@ def _conditions(filters: JobFilters, after: Place | None) -> list[str]:
     if filters.stalled is not None:
         conditions.append("by-stalled")
     if filters.metadata:
-        conditions.append("by-description")
+        conditions.append("by-text" if _is_plain(filters.metadata) else "by-description")
     if filters.metadata[_INDEXED:]:
         conditions.append("by-more-metadata")
     return [*conditions, "by-after"] if after is not None else conditions
@@ -202,12 +202,19 @@ def _values(filters: JobFilters, after: Place | None) -> dict[str, Any]:
         "job_id": filters.job_id,
         "metadata": [to_json(dict(ChainMap(*way))).decode() for way in ways],
         "more_metadata": to_json(wanted[_INDEXED:]).decode(),
+        "metadata_name": filters.metadata[0][0] if filters.metadata else None,
+        "metadata_text": filters.metadata[0][1] if filters.metadata else None,
         "stalled": filters.stalled,
         "after_at": at,
         "after_site": site,
         "after_id": id_,
         "after_sub": sub,
     }
+
+
+def _is_plain(metadata: Sequence[tuple[str, str]]) -> bool:
+    """Whether one key is asked for, and its text can mean nothing but itself."""
+    return len(metadata) == 1 and _as_json(*metadata[0]) is None
 
 
 def _as_json(name: str, text: str) -> dict[str, Any] | None:
