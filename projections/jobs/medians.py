@@ -1,8 +1,9 @@
 """Median durations of applications: read from every step of every histogram, so not for every question."""
 
 import time
-from typing import Any, Final
+from typing import Final
 
+from projections.staged import json_text
 from projections.statements import Statements
 from runtime.postgres import Connection
 
@@ -18,16 +19,17 @@ class Medians:
 
     def __init__(self, statements: Statements) -> None:
         self._statement = statements.compose("medians")
-        self._found: dict[str, Any] = {}
+        self._found = "[]"
         self._until = 0.0
 
-    async def values(self, conn: Connection) -> dict[str, Any]:
-        """By place: `median_sites`, `median_apps` and `medians` (seconds)."""
+    async def as_json(self, conn: Connection) -> str:
+        """`[{site, app_id, seconds}]`: as arrays they would take the client longer for every question."""
         if time.monotonic() >= self._until:
             began = time.monotonic()
             rows = await (await conn.execute(self._statement)).fetchall()
-            names = ("median_sites", "median_apps", "medians")
-            self._found = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+            self._found = json_text(
+                [dict(zip(("site", "app_id", "seconds"), row, strict=True)) for row in rows]
+            )
             now = time.monotonic()
             self._until = now + _SHARE * (now - began)
         return self._found

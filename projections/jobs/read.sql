@@ -124,7 +124,7 @@ application as materialized (
 -- name: of-outliers
 -- Fragment: jobs that took more than three times what their application's take at the median. They are few: read
 -- by application and duration (`offset 0` keeps it so), not by time until there are enough.
-unnest(%(median_sites)s::text[], %(median_apps)s::text[], %(medians)s::float8[]) m (site, app_id, seconds)
+json_to_recordset(%(medians)s::json) m (site text, app_id text, seconds float8)
 cross join lateral (
     select e.* from {schema}.entity e
     where e.app_id = m.app_id and e.duration_s > 3 * m.seconds and e.sub = '' and e.site = m.site

@@ -106,7 +106,7 @@ class JobViews:
         """One page of jobs or subjobs that match."""
         values = self._values() | _values(filters, after) | {"limit": limit}
         if filters.outliers:
-            values |= await self._medians.values(conn)
+            values["medians"] = await self._medians.as_json(conn)
         statement = self._page(*_sources(filters), (f"of-{kind}s", *_conditions(filters, after)))
         cursor = await conn.execute(statement, values)
         rows = await cursor.fetchall()
