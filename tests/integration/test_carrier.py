@@ -103,6 +103,27 @@ async def test_the_spool_gets_empty_while_clients_never_rest(settings: Settings,
     await close_bus(nc)
 
 
+async def test_alone_and_in_groups_they_keep_their_order(settings: Settings, tmp_path: Path) -> None:
+    """The first finds nothing under way and goes by itself, those that come meanwhile as a group."""
+    nc = await connect_bus(settings, name="test", publisher=True)
+    publisher = Publisher(nc, partitions=settings.partitions)
+    spool = Spool(tmp_path, max_facts=100, max_bytes=1 << 20)
+    await spool.open()
+    carrier = Carrier(spool, lambda: publisher)
+    facts = [fact(3 * number) for number in range(60)]  # all of one session
+    async with carrier.run():
+        accepting: list[asyncio.Task[Sequence[str]]] = []
+        for place, one in enumerate(facts):
+            accepting.append(asyncio.create_task(carrier.accept([one])))
+            if place % 20 == 10:
+                await asyncio.wait(accepting)
+        assert await asyncio.gather(*accepting) == [["forwarded"]] * len(facts)
+    await spool.close()
+    assert [one.body for one in await Line(nc).stored()] == [one.body for one in facts]
+    await publisher.aclose()
+    await close_bus(nc)
+
+
 async def test_a_caller_that_leaves_changes_nothing(tmp_path: Path) -> None:
     """However far its facts had come: they are kept, and what the spool says of itself stays true."""
     spool = Spool(tmp_path, max_facts=100, max_bytes=1 << 20)
