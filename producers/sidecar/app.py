@@ -22,6 +22,7 @@ from producers.sidecar.daemon.watch import Watch
 from producers.sidecar.ingest import Sidecar, sidecar_router
 from producers.sidecar.line import Line
 from producers.sidecar.spool import Spool
+from runtime.garbage import collect_rarely
 from runtime.http import JOBS, SESSIONS, Envelope, install_error_handlers
 from runtime.http_metrics import Measured
 from runtime.logs import set_up_logging
@@ -93,6 +94,7 @@ def _app(title: str, envelope: Envelope) -> FastAPI:
 def run(settings: Settings) -> None:
     """Accept events until SIGTERM or Ctrl-C. Raises Problem."""
     set_up_logging(settings)
+    collect_rarely()
     doors = [
         Door(settings.sidecar_port, "FOLDLINE_SIDECAR_PORT"),
         Door(settings.daemon_port, "FOLDLINE_DAEMON_PORT"),

@@ -29,6 +29,7 @@ from schemas.facts import AUTO, Fact, message_id
 from schemas.job_facts import JobFact
 
 _FULL_RETRY_S: Final = 10
+_VERSION: Final = version("foldline")  # read from files, which takes longer than all else that health says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +95,7 @@ def sidecar_router(sidecar: Sidecar) -> APIRouter:
             {
                 "status": "ok" if connected else "degraded",
                 "service": "sidecar-agent",
-                "version": version("foldline"),
+                "version": _VERSION,
                 "spool_count": depth.facts,
                 "spool_dir": str(sidecar.spool.folder),
                 "spool_bytes": depth.bytes,
