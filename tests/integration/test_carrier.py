@@ -2,9 +2,11 @@
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pytest
 
 from producers.checked import checked_fact
 from producers.publisher import Ack, Publisher, PublishError
@@ -12,10 +14,33 @@ from producers.sidecar.carrier import Carrier
 from producers.sidecar.spool import Spool
 from runtime.bus import close_bus, connect_bus
 from runtime.settings import Settings
+from runtime.sinks import BusClient
 from schemas.facts import Fact
 from schemas.subjects import Subject
 from tests.line import Line
 from tests.waiting import wait_until
+
+
+@pytest.fixture
+async def bus(settings: Settings) -> AsyncIterator[BusClient]:
+    nc = await connect_bus(settings, name="test", publisher=True)
+    yield nc
+    await close_bus(nc)
+
+
+@pytest.fixture
+async def publisher(bus: BusClient, settings: Settings) -> AsyncIterator[Publisher]:
+    publisher = Publisher(bus, partitions=settings.partitions)
+    yield publisher
+    await publisher.aclose()
+
+
+@pytest.fixture
+async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
+    spool = Spool(tmp_path, max_facts=10_000, max_bytes=1 << 24)
+    await spool.open()
+    yield spool
+    await spool.close()
 
 
 def fact(number: int) -> Fact:
@@ -23,11 +48,9 @@ def fact(number: int) -> Fact:
     return checked_fact(subject, b'{"name":"e%d"}' % number, key=f"k{number}", now=datetime.now(UTC))
 
 
-async def test_what_the_bus_cannot_take_is_set_aside(settings: Settings, tmp_path: Path) -> None:
-    nc = await connect_bus(settings, name="test", publisher=True)
-    publisher = Publisher(nc, partitions=settings.partitions)
-    spool = Spool(tmp_path, max_facts=100, max_bytes=1 << 20)
-    await spool.open()
+async def test_what_the_bus_cannot_take_is_set_aside(
+    bus: BusClient, publisher: Publisher, spool: Spool
+) -> None:
     carrier = Carrier(spool, lambda: publisher)
     broken = fact(4)._replace(headers={"Broken": "a\nline"})
     facts = [fact(number) if number != 4 else broken for number in range(9)]
@@ -36,14 +59,13 @@ async def test_what_the_bus_cannot_take_is_set_aside(settings: Settings, tmp_pat
         await wait_until(lambda: not spool.depth.facts)
         assert await carrier.accept([fact(9)]) == ["forwarded"]
     assert spool.depth.poison == 1
-    await spool.close()
-    stored = [one.body for one in await Line(nc).stored()]
+    stored = [one.body for one in await Line(bus).stored()]
     assert sorted(stored) == [fact(number).body for number in range(10) if number != 4]
-    await publisher.aclose()
-    await close_bus(nc)
 
 
-async def test_a_failure_nobody_thought_of_ends_nothing(settings: Settings, tmp_path: Path) -> None:
+async def test_a_failure_nobody_thought_of_ends_nothing(
+    bus: BusClient, settings: Settings, spool: Spool
+) -> None:
     class Failing(Publisher):
         async def publish_many(
             self, facts: Sequence[Fact], *, timeout: float | None = None
@@ -52,27 +74,20 @@ async def test_a_failure_nobody_thought_of_ends_nothing(settings: Settings, tmp_
                 raise RuntimeError(fails.pop())
             return await super().publish_many(facts, timeout=timeout)
 
-    nc = await connect_bus(settings, name="test", publisher=True)
-    publisher = Failing(nc, partitions=settings.partitions)
+    publisher = Failing(bus, partitions=settings.partitions)
     fails = ["when it is drained", "when it is sent"]
-    spool = Spool(tmp_path, max_facts=100, max_bytes=1 << 20)
-    await spool.open()
     carrier = Carrier(spool, lambda: publisher)
     async with carrier.run(), asyncio.timeout(20):
         assert await carrier.accept([fact(0)]) == ["spooled"]
         await wait_until(lambda: not spool.depth.facts)
         assert await carrier.accept([fact(1)]) == ["forwarded"]
-    await spool.close()
-    assert [one.body for one in await Line(nc).stored()] == [fact(0).body, fact(1).body]
+    assert [one.body for one in await Line(bus).stored()] == [fact(0).body, fact(1).body]
     await publisher.aclose()
-    await close_bus(nc)
 
 
-async def test_the_spool_gets_empty_while_clients_never_rest(settings: Settings, tmp_path: Path) -> None:
-    nc = await connect_bus(settings, name="test", publisher=True)
-    publisher = Publisher(nc, partitions=settings.partitions)
-    spool = Spool(tmp_path, max_facts=10_000, max_bytes=1 << 24)
-    await spool.open()
+async def test_the_spool_gets_empty_while_clients_never_rest(
+    bus: BusClient, publisher: Publisher, spool: Spool
+) -> None:
     lines: list[Publisher] = []
     carrier = Carrier(spool, lambda: lines[0] if lines else None)
     sent: list[list[int]] = [[] for _ in range(20)]
@@ -94,21 +109,16 @@ async def test_the_spool_gets_empty_while_clients_never_rest(settings: Settings,
         await wait_until(lambda: spool.depth.facts > 1_500)
         lines.append(publisher)
         await asyncio.wait_for(asyncio.gather(*reporting), 30)
-    await spool.close()
-    stored = [(one.session_id, one.body) for one in await Line(nc).stored()]
+    stored = [(one.session_id, one.body) for one in await Line(bus).stored()]
     for client, numbers in enumerate(sent):
         bodies = [fact(number).body for number in numbers]
         assert [body for session, body in stored if session == f"S{client}"] == bodies
-    await publisher.aclose()
-    await close_bus(nc)
 
 
-async def test_alone_and_in_groups_they_keep_their_order(settings: Settings, tmp_path: Path) -> None:
+async def test_alone_and_in_groups_they_keep_their_order(
+    bus: BusClient, publisher: Publisher, spool: Spool
+) -> None:
     """The first finds nothing under way and goes by itself, those that come meanwhile as a group."""
-    nc = await connect_bus(settings, name="test", publisher=True)
-    publisher = Publisher(nc, partitions=settings.partitions)
-    spool = Spool(tmp_path, max_facts=100, max_bytes=1 << 20)
-    await spool.open()
     carrier = Carrier(spool, lambda: publisher)
     facts = [fact(3 * number) for number in range(60)]  # all of one session
     async with carrier.run():
@@ -118,16 +128,11 @@ async def test_alone_and_in_groups_they_keep_their_order(settings: Settings, tmp
             if place % 20 == 10:
                 await asyncio.wait(accepting)
         assert await asyncio.gather(*accepting) == [["forwarded"]] * len(facts)
-    await spool.close()
-    assert [one.body for one in await Line(nc).stored()] == [one.body for one in facts]
-    await publisher.aclose()
-    await close_bus(nc)
+    assert [one.body for one in await Line(bus).stored()] == [one.body for one in facts]
 
 
-async def test_a_caller_that_leaves_changes_nothing(tmp_path: Path) -> None:
+async def test_a_caller_that_leaves_changes_nothing(spool: Spool) -> None:
     """However far its facts had come: they are kept, and what the spool says of itself stays true."""
-    spool = Spool(tmp_path, max_facts=100, max_bytes=1 << 20)
-    await spool.open()
     carrier = Carrier(spool, lambda: None)
     async with carrier.run():
         for turns in range(8):
@@ -142,4 +147,3 @@ async def test_a_caller_that_leaves_changes_nothing(tmp_path: Path) -> None:
     # One that left before it was heard of is not there; those that are, are in their order.
     expected = [fact(number).message_id for number in range(16)]
     assert kept in (expected, expected[1:])
-    await spool.close()
