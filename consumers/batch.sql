@@ -1,6 +1,6 @@
 -- name: claim-message-ids
 -- Remembers the message ids of a batch, and tells those their entities had seen before, and when. Nearly all are
--- new and take effect: then nothing else has to be said about them.
+-- new and take effect: then nothing else has to be said about them, and when all are, nothing is looked up.
 with asked as materialized (
     select part, site, id, message, message::uuid as hashed, stored_at
     from json_to_recordset(%(ids)s::json)
@@ -9,10 +9,12 @@ with asked as materialized (
     insert into {schema}.message_id (part, site, id, message, stored_at)
     select part, site, id, hashed, stored_at from asked
     on conflict (site, id, message) do nothing
+    returning 1
 )
 select m.site, m.id, asked.message, m.stored_at
 from asked
 join {schema}.message_id m on (m.site, m.id, m.message) = (asked.site, asked.id, asked.hashed)
+where (select count(*) from claimed) < (select count(*) from asked)
 
 -- name: correct-message-ids
 -- What became of claims otherwise: ids used again after the window count from their new use, those of events

@@ -9,7 +9,7 @@ from faststream import FastStream
 from faststream.nats import NatsBroker
 from faststream.specification.asyncapi import AsyncAPI
 
-from schemas.job_facts import KINDS, JobFact
+from schemas.job_facts import KINDS, JobEvent
 from schemas.session_facts import SESSION_FACTS, documented_body
 from schemas.streams import stream_of
 from schemas.subjects import PREFIX, TOKEN
@@ -34,7 +34,7 @@ def _facts() -> Iterator[tuple[str, str, type, Any]]:
     for fact, model in SESSION_FACTS.items():
         yield "session", fact, model, documented_body(fact)
     for kind in KINDS:
-        yield "job", kind, JobFact, JobFact
+        yield "job", kind, JobEvent, JobEvent
 
 
 def line_document(version: str, server: str = "nats://localhost:4222") -> dict[str, Any]:

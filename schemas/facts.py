@@ -54,7 +54,7 @@ def _validator(model: type[Model]) -> Callable[[bytes], Model]:
 _PARSERS: Final[dict[tuple[str, str], Callable[[bytes], Body]]] = {
     ("session", fact): (_validator(model) if issubclass(model, FactBody) else model.parse)
     for fact, model in SESSION_FACTS.items()
-} | {("job", kind): _validator(JobFact) for kind in KINDS}
+} | {("job", kind): JobFact.parse for kind in KINDS}
 
 FACTS: Final[dict[str, frozenset[str]]] = {
     "session": frozenset(SESSION_FACTS),
@@ -73,8 +73,8 @@ def parse_fact(entity: str, fact: str, body: bytes, *, max_bytes: int = MAX_FACT
         model = parser(body or b"{}")
     except ValidationError as exc:
         raise from_validation_error(exc, body) from None
-    if isinstance(model, BaseModel) and not is_plain(body):
-        check_texts(model)
+    if isinstance(model, FactBody) and not is_plain(body):
+        check_texts(type(model), vars(model))
     return model
 
 
@@ -86,10 +86,10 @@ def entity_id(subject: Subject, body: Body) -> str:
     """
     if not isinstance(body, JobFact):
         return subject.id
-    job_id = body.entity.job_id
+    job_id = body.job_id
     if (
         subject.id != slot_of(token_of(job_id))
-        or subject.fact != body.event.kind
+        or subject.fact != body.kind
         or body.site_id not in (None, subject.site)
     ):
         raise _wrong_subject(body.subject(subject.site))

@@ -5,12 +5,13 @@ others than plain ones is looked at once more, by `check_texts`: a callback for 
 long as everything else that validating does.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Final, get_args
 
-from pydantic import BaseModel, Field
-from pydantic.fields import FieldInfo
+from pydantic import Field
+from typing_extensions import get_type_hints, is_typeddict
 
 from schemas.validation import BACKSLASH, MAX_INDEXED_BYTES, InvalidFact
 
@@ -43,22 +44,33 @@ def is_plain(body: bytes) -> bool:
     return body.isascii() and BACKSLASH not in body and _DELETE not in body
 
 
-def check_texts(model: BaseModel, where: str = "") -> None:
-    """Check what pydantic did not, in this model and those in it. Raises InvalidFact."""
-    for name, exactly in _fields(type(model)):
-        value = getattr(model, name)
-        if isinstance(value, BaseModel):
-            check_texts(value, f"{where}{name}.")
-        elif exactly is not None and value is not None and (problem := exactly.problem(value)):
+def check_texts(model: Any, told: Mapping[str, Any], where: str = "") -> None:
+    """Check what pydantic did not in what is told as `model`, and in dictionaries in it. Raises InvalidFact.
+
+    `model`: a typed dictionary, or a model without others in it.
+    """
+    for name, exactly, inner in _fields(model):
+        value = told.get(name)
+        if value is None:
+            continue
+        if inner is not None:
+            check_texts(inner, value, f"{where}{name}.")
+        elif exactly is not None and (problem := exactly.problem(value)):
             raise InvalidFact("invalid_field", f"{where}{name}: {problem}")
 
 
 @cache
-def _fields(model: type[BaseModel]) -> list[tuple[str, Exactly | None]]:
-    return [(name, _marker(field)) for name, field in model.model_fields.items()]
+def _fields(model: Any) -> list[tuple[str, Exactly | None, Any]]:
+    """Name, marker and typed dictionary of each field."""
+    found = []
+    for name, hint in get_type_hints(model, include_extras=True).items():
+        parts = list(_parts(hint))
+        exactly = next((part for part in parts if isinstance(part, Exactly)), None)
+        found.append((name, exactly, next(filter(is_typeddict, parts), None)))
+    return found
 
 
-def _marker(field: FieldInfo) -> Exactly | None:
-    kinds: Final[tuple[Any, ...]] = (*field.metadata, *get_args(field.annotation))
-    inside = (part for kind in kinds for part in (kind, *getattr(kind, "__metadata__", ())))
-    return next((part for part in inside if isinstance(part, Exactly)), None)
+def _parts(hint: Any) -> Iterator[Any]:
+    yield hint
+    for part in get_args(hint):
+        yield from _parts(part)

@@ -22,7 +22,7 @@ from runtime.openapi import request_body
 from runtime.routes import DirectRoute
 from runtime.settings import Settings
 from schemas.errors import JobError
-from schemas.job_facts import JobFact
+from schemas.job_facts import JobEvent
 from schemas.validation import MAX_DEPTH, InvalidFact, invalid_json
 
 PROJECTION: Final = "jobs"
@@ -94,8 +94,8 @@ def job_events_router(surface: JobSurface) -> APIRouter:
         )
 
     for path, endpoint, model in (
-        ("/events", ingest_event, JobFact),
-        ("/events:batch", ingest_batch, list[JobFact]),
+        ("/events", ingest_event, JobEvent),
+        ("/events:batch", ingest_batch, list[JobEvent]),
     ):
         router.add_api_route(
             path, endpoint, methods=["POST"], openapi_extra=request_body(model), responses=_ERRORS

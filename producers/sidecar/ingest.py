@@ -26,7 +26,7 @@ from runtime.openapi import request_body
 from runtime.routes import DirectRoute
 from runtime.settings import Settings
 from schemas.facts import AUTO, Fact, message_id
-from schemas.job_facts import JobFact
+from schemas.job_facts import JobEvent
 
 _FULL_RETRY_S: Final = 10
 _VERSION: Final = version("foldline")  # read from files, which takes longer than all else that health says
@@ -116,8 +116,8 @@ def sidecar_router(sidecar: Sidecar) -> APIRouter:
         return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     for path, endpoint, model in (
-        ("/v1/ingest/events", ingest_event, JobFact),
-        ("/v1/ingest/events:batch", ingest_batch, list[JobFact]),
+        ("/v1/ingest/events", ingest_event, JobEvent),
+        ("/v1/ingest/events:batch", ingest_batch, list[JobEvent]),
     ):
         router.add_api_route(path, endpoint, methods=["POST"], openapi_extra=request_body(model))
     router.add_api_route("/v1/healthz", healthz, methods=["GET", "HEAD"])

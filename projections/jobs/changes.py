@@ -21,21 +21,20 @@ class JobChanges:
     tallies: dict[Cell, Tally] = field(default_factory=dict)
     buckets: dict[tuple[Cell, int], int] = field(default_factory=dict)
 
-    def add_event(self, event: Recorded, body: JobFact, told: dict[str, float]) -> None:
+    def add_event(self, event: Recorded, body: JobFact) -> None:
         """One row of the timeline."""
-        happened = body.event
         site, job_id = event.key
         row = (
             event.partition,
             site,
             job_id,
-            body.entity.subjob_id,
+            body.subjob_id,
             event.sequence,
             event.at,
-            happened.kind,
-            happened.status,
-            json_text(told),
-            json_text(happened.metadata or {}),
+            body.kind,
+            body.status,
+            json_text(body.metrics),
+            json_text(body.metadata),
         )
         self.events.append(row)
 

@@ -11,7 +11,7 @@ from projections.jobs.changes import JobChanges
 from projections.jobs.entity import Entity
 from projections.projection import StateKey
 from projections.recorded import Recorded
-from schemas.job_facts import JobFact, JobHappening, Status
+from schemas.job_facts import JobFact, Status
 
 States = dict[StateKey, Entity | None]
 
@@ -22,18 +22,16 @@ def fold(states: States, event: Recorded, changes: JobChanges) -> None:
     job = states.get(event.key)
     if job is not None and event.sequence <= job.last_seq:
         return  # the job was carried over from an older generation, with this in it
-    sub = body.entity.subjob_id
-    told = body.event.told()
-    if sub:
+    if sub := body.subjob_id:
         before = states.get((*event.key, sub))
-        after = _folded(before, event, body, told)
+        after = _folded(before, event, body)
         states[*event.key, sub] = after
         states[event.key] = _told(states.get(event.key), before, after, event, body)
     else:
         before = states.get(event.key)
-        states[event.key] = after = _folded(before, event, body, told)
+        states[event.key] = after = _folded(before, event, body)
         changes.count(event.key[0], before, after)
-    changes.add_event(event, body, told)
+    changes.add_event(event, body)
 
 
 def _told(job: Entity | None, before: Entity | None, after: Entity, event: Recorded, body: JobFact) -> Entity:
@@ -55,19 +53,17 @@ def _opened(event: Recorded, body: JobFact) -> Entity:
     return Entity.opened(event.partition, event.sequence, event.stored_at, event.at, body)
 
 
-def _folded(before: Entity | None, event: Recorded, body: JobFact, told: dict[str, float]) -> Entity:
-    happened = body.event
+def _folded(before: Entity | None, event: Recorded, body: JobFact) -> Entity:
     entity = _opened(event, body) if before is None else before.copy()
-    if happened.kind == "started":
-        _start(entity, happened.started_at or event.at)
-    elif happened.outcome is not None:
-        if happened.started_at is not None:
-            _start(entity, happened.started_at)
-        _end(entity, happened.outcome, happened.ended_at or event.at)
-    elif happened.started_at is not None:
-        _start(entity, happened.started_at)
-    entity.errors += happened.kind == "error"
-    _describe(entity, event, body, told)
+    if body.kind == "started":
+        _start(entity, body.started_at or event.at)
+    else:
+        if body.started_at is not None:
+            _start(entity, body.started_at)
+        if (outcome := body.outcome) is not None:
+            _end(entity, outcome, body.ended_at or event.at)
+    entity.errors += body.kind == "error"
+    _describe(entity, event, body)
     entity.last_seq = event.sequence
     entity.inserted_at = event.stored_at
     entity.last_event_at = max(entity.last_event_at, event.at)
@@ -104,21 +100,19 @@ def _end_of_an_earlier_attempt(entity: Entity, at: datetime) -> None:
         entity.attempts += 1
 
 
-def _describe(entity: Entity, event: Recorded, body: JobFact, told: dict[str, float]) -> None:
+def _describe(entity: Entity, event: Recorded, body: JobFact) -> None:
     """Names, metrics and metadata: what is newer replaces, what is late fills in."""
-    happened, late = body.event, event.at < entity.last_event_at
+    late = event.at < entity.last_event_at
     if not late:
-        entity.app_id, entity.app_name, entity.app_version = body.app.app_id, body.app.name, body.app.version
-    key = body.entity.sub_key if body.entity.type == "subjob" else body.entity.business_key
-    if key is not None and (entity.key is None or not late):
-        entity.key = key
-    if told and not _is_of_an_earlier_attempt(entity, happened, event.at):
-        entity.metrics = told | entity.metrics if late else entity.metrics | told
-    if happened.metadata:
-        metadata = happened.metadata
-        entity.metadata = metadata | entity.metadata if late else entity.metadata | metadata
+        entity.app_id, entity.app_name, entity.app_version = body.app_id, body.app_name, body.app_version
+    if body.entity_key is not None and (entity.key is None or not late):
+        entity.key = body.entity_key
+    if body.metrics and not _is_of_an_earlier_attempt(entity, body, event.at):
+        entity.metrics = body.metrics | entity.metrics if late else entity.metrics | body.metrics
+    if body.metadata:
+        entity.metadata = body.metadata | entity.metadata if late else entity.metadata | body.metadata
 
 
-def _is_of_an_earlier_attempt(entity: Entity, happened: JobHappening, at: datetime) -> bool:
+def _is_of_an_earlier_attempt(entity: Entity, body: JobFact, at: datetime) -> bool:
     before = entity.previous_ended_at
-    return before is not None and (happened.ended_at or at) <= before
+    return before is not None and (body.ended_at or at) <= before

@@ -72,31 +72,27 @@ def read(events: Sequence[RawEvent]) -> list[tuple[RawEvent, LiveEvent, Slot | N
 
 def _live(event: Recorded) -> LiveEvent:
     body = cast(JobFact, event.body)
-    happened, entity, (site, job_id) = body.event, body.entity, event.key
-    payload: dict[str, Any] = {
-        "status": happened.status,
-        "metrics": happened.told(),
-        "metadata": happened.metadata or {},
-    }
+    site, job_id = event.key
+    payload: dict[str, Any] = {"status": body.status, "metrics": body.metrics, "metadata": body.metadata}
     data = {
         "at": event.at,
-        "entity_type": entity.type,
-        "entity_id": entity.id,
+        "entity_type": body.type,
+        "entity_id": body.id,
         "job_id": job_id,
         "site_id": site,
-        "app_id": body.app.app_id,
-        "app_name": body.app.name,
-        "kind": happened.kind,
-        "status": happened.outcome or happened.status,
+        "app_id": body.app_id,
+        "app_name": body.app_name,
+        "kind": body.kind,
+        "status": body.outcome or body.status,
         "payload": payload,
     }
     return LiveEvent(
         event.sequence,
         site,
-        entity.type,
-        body.app.app_id,
-        body.app.name,
-        happened.kind,
+        body.type,
+        body.app_id,
+        body.app_name,
+        body.kind,
         job_id,
         to_json(data),
     )

@@ -59,7 +59,7 @@ class JobsProjection(Projection[Entity, JobChanges]):
         await self._staged.prepare(conn)
 
     def needs(self, event: Recorded) -> tuple[StateKey, ...]:
-        sub = cast(JobFact, event.body).entity.subjob_id
+        sub = cast(JobFact, event.body).subjob_id
         return (event.key, (*event.key, sub)) if sub else (event.key,)
 
     async def load(self, conn: Connection, keys: Iterable[StateKey]) -> dict[StateKey, Entity]:

@@ -133,5 +133,5 @@ def _valid(model: type[Model], body: Body) -> Model:
         valid = model.model_validate(body)
     except ValidationError as exc:
         raise from_validation_error(exc, dumped(body)) from None
-    check_texts(valid)
+    check_texts(model, vars(valid))
     return valid
