@@ -13,6 +13,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from runtime.answers import WholeAnswers
 from runtime.problems import Problem
 
 logger = logging.getLogger("foldline.http")
@@ -51,7 +52,7 @@ async def _serve(listeners: list[socket.socket], make: Callable[[], Served]) -> 
     server = _Server(
         uvicorn.Config(
             _ByPort(dict(zip(ports, apps, strict=True)), stopping),
-            http="httptools",
+            http=WholeAnswers,
             lifespan="off",  # entered below, so that a Problem stays a Problem
             log_config=None,
             access_log=False,
