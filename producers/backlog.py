@@ -85,6 +85,10 @@ class Backlog:
         self._queues: dict[Entity, dict[Waiting, None]] = {}
         self._busy: set[Entity] = set()
 
+    def __bool__(self) -> bool:
+        """Whether anything waits, if only for its entity."""
+        return bool(self._queues)
+
     def add(self, item: Waiting) -> None:
         queue = self._queues.get(item.entity)
         if queue is None:

@@ -5,7 +5,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
 from typing import Final
 
 from producers.backlog import Backlog, Entity, Waiting
@@ -42,7 +41,7 @@ class GroupCommit:
         self._wire = wire
         self._backlog = Backlog()
         self._room = Room(messages=waiting_messages, size=waiting_bytes)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[bool]] = set()
         self._planned = False
         self._choice = Choice()
         self._answered_at = 0.0  # the group before
@@ -74,32 +73,33 @@ class GroupCommit:
 
     async def drain(self) -> None:
         """Wait until nothing is under way; callers' bounds end that."""
-        while self._tasks or self._planned:
-            if self._tasks:
-                await asyncio.wait(self._tasks)
-            else:
-                await asyncio.sleep(0)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     def _plan(self) -> None:
-        # In the loop's next turn, so that whoever is ready now joins. Lingering longer was measured slower.
-        if not self._planned and len(self._tasks) < DEPTH:
+        # What a group takes is told when it begins, in the loop's next turn, so that whoever is ready now
+        # joins. Lingering longer was measured slower.
+        if self._backlog and not self._planned and len(self._tasks) < DEPTH:
             self._planned = True
-            asyncio.get_running_loop().call_soon(self._dispatch)
-
-    def _dispatch(self) -> None:
-        self._planned = False
-        while len(self._tasks) < DEPTH:
-            batch = self._backlog.take(messages=BATCH_MESSAGES, size=BATCH_BYTES)
-            if not batch:
-                return
-            task = asyncio.create_task(self._carry(batch))
+            task = asyncio.create_task(self._next())
             self._tasks.add(task)
-            task.add_done_callback(partial(self._finished, batch))
+            task.add_done_callback(self._finished)
 
-    def _finished(self, batch: list[Waiting], task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._backlog.release(batch)
+    async def _next(self) -> bool:
+        """Carry the next group; whether there was any: what waits may be of entities that are under way."""
+        self._planned = False
+        batch = self._backlog.take(messages=BATCH_MESSAGES, size=BATCH_BYTES)
+        if not batch:
+            return False
         self._plan()
+        await self._carry(batch)
+        self._backlog.release(batch)
+        return True
+
+    def _finished(self, task: asyncio.Task[bool]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.result():
+            self._plan()
 
     async def _carry(self, batch: list[Waiting]) -> None:
         try:
