@@ -3,7 +3,7 @@
 import zlib
 from typing import Final
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from runtime.http import HttpProblem
 from schemas.validation import InvalidFact
@@ -17,21 +17,27 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
 
     Raises InvalidFact when it is larger, HttpProblem for bad gzip and for encodings we do not read.
     """
-    encoding = request.headers.get("content-encoding", "").strip().lower()
+    headers = dict(
+        request.scope["headers"]
+    )  # one look at all of them: Starlette's own way is one for each name
+    encoding = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip"):
         raise HttpProblem(415, "Unsupported content encoding", f"{encoding[:50]!r} is not gzip")
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > max_bytes:
+    declared = headers.get(b"content-length", b"")
+    if declared.isdigit() and int(declared) > max_bytes:
         raise _too_large(max_bytes)
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > max_bytes:
-                raise _too_large(max_bytes)
-    except ClientDisconnect:
-        raise HttpProblem(400, "Invalid request", "The body ended early") from None
-    return gunzip(bytes(body), max_bytes) if body and encoding in ("gzip", "x-gzip") else bytes(body)
+    parts, size, more = [], 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise HttpProblem(400, "Invalid request", "The body ended early")
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+        more = message.get("more_body", False)
+    body: bytes = b"".join(parts)
+    return gunzip(body, max_bytes) if body and encoding in ("gzip", "x-gzip") else body
 
 
 def gunzip(packed: bytes, max_bytes: int) -> bytes:

@@ -30,6 +30,9 @@ from schemas.job_facts import JobEvent
 
 _FULL_RETRY_S: Final = 10
 _VERSION: Final = version("foldline")  # read from files, which takes longer than all else that health says
+_ACCEPTED: Final = Response(
+    b'{"ok":true}', media_type="application/json"
+)  # nothing in it depends on the event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,7 @@ def sidecar_router(sidecar: Sidecar) -> APIRouter:
         """Accept one event: it is on the line, or synced in the spool, when this answers."""
         fact = checked(await read_body(request, sidecar.settings.max_body))
         await sidecar.accept([fact])
-        return _json({"ok": True})
+        return _ACCEPTED
 
     async def ingest_batch(request: Request) -> Response:
         """Accept events in their order. Those that are wrong are told one by one, the others are kept."""

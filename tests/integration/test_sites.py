@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ from typing import Any
 import pytest
 from nats.aio.msg import Msg
 
+from consumers.control.entity import rebuild_entity
+from consumers.control.rebuild import rebuild
 from consumers.control.verify import verify
 from projections.catalogue import projection_named
 from runtime.bus import close_bus, connect_bus
+from runtime.postgres import connect
 from tests.federation import TwoSites
 from tests.jobs import job_event
 from tests.processes import Processes
@@ -78,6 +82,29 @@ async def test_everything_of_every_site_is_at_the_centre(two: TwoSites) -> None:
     found = await verify(projection_named("jobs", centre.endpoints), centre, nc)
     await close_bus(nc)
     assert (found.differences, found.rows["entity"]) == ([], 24)
+
+
+async def test_the_centre_is_rebuilt_while_sites_report(two: TwoSites) -> None:
+    for site, place in two.sites.items():
+        await place.send(
+            *(job_event(f"J{n}", kind, site=site) for n in range(20) for kind in ("started", "finished"))
+        )
+    await two.converged()
+    centre = two.centre.settings
+    jobs = projection_named("jobs", centre.endpoints)
+    nc = await connect_bus(centre, name="test")
+    async with await connect(centre, name="test") as db:
+        await db.execute("""update jobs.entity set metadata = '{"by": "hand"}' where id <> 'J7'""")
+        assert len((await verify(jobs, centre, nc)).differences) == 38
+        assert await rebuild_entity(db, nc, jobs, ("fab2", "J3"), centre.partitions) == 2
+        assert len((await verify(jobs, centre, nc)).differences) == 37
+        building = asyncio.create_task(rebuild(jobs, centre, nc))
+        while not building.done():
+            await two.sites["fab1"].send(job_event("J0", "progress", key=os.urandom(8).hex(), site="fab1"))
+        assert (await building).phase == "done"
+        await two.converged()
+        assert (await verify(jobs, centre, nc)).differences == []
+    await close_bus(nc)
 
 
 async def test_nothing_crosses_between_sites_but_copies(two: TwoSites) -> None:
