@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from nats.aio.msg import Msg
 from nats.errors import Error
 
+from producers.deadlines import Deadlines
 from runtime.sinks import BusClient
 
 _NO_RESPONDERS: Final = "503"
@@ -30,13 +31,16 @@ Heard = Callable[[int, Reply], None]
 class _Group:
     """Requests that were sent together, and their replies as they come."""
 
-    __slots__ = ("_heard", "_left", "complete", "replies")
+    __slots__ = ("_heard", "_left", "_timeout", "complete", "deadline", "replies")
 
-    def __init__(self, requests: int, heard: Heard | None) -> None:
-        self.complete: asyncio.Future[str] = asyncio.get_running_loop().create_future()  # why no more come
+    def __init__(self, requests: int, heard: Heard | None, timeout: float) -> None:
+        loop = asyncio.get_running_loop()
+        self.deadline = loop.time() + timeout
+        self.complete: asyncio.Future[str] = loop.create_future()  # why no more come
         self.replies: list[Reply | None] = [None] * requests
         self._left = requests
         self._heard = heard
+        self._timeout = timeout
 
     def put(self, place: int, reply: Reply) -> None:
         if self.replies[place] is None:
@@ -47,9 +51,9 @@ class _Group:
             if not self._left:
                 self.end("all are here")
 
-    def end(self, why: str) -> None:
+    def end(self, why: str | None = None) -> None:
         if not self.complete.done():
-            self.complete.set_result(why)
+            self.complete.set_result(why or f"no answer within {self._timeout:.1f} s")
 
 
 class Requests:
@@ -61,6 +65,7 @@ class Requests:
         self._inbox: str | None = None
         self._count = 0
         self._opening = asyncio.Lock()
+        self._deadlines = Deadlines()
 
     async def ask(self, subject: str, body: bytes, timeout: float) -> Reply:
         """Send one request and wait at most `timeout` seconds. Raises InDoubt."""
@@ -89,16 +94,13 @@ class Requests:
             inbox = self._inbox or await self._open()
             self._count += 1
             token = str(self._count)
-            group = self._waiting[token] = _Group(requests, heard)
+            group = self._waiting[token] = _Group(requests, heard, timeout)
+            self._deadlines.watch(group)
             try:
                 await self._write(lines([f"{inbox}.{token}.{place}" for place in range(requests)]))
-                late = f"no answer within {timeout:.1f} s"
-                timer = asyncio.get_running_loop().call_later(timeout, group.end, late)
-                try:
-                    missing = InDoubt(await group.complete)
-                finally:
-                    timer.cancel()
+                missing = InDoubt(await group.complete)
             finally:
+                self._deadlines.leave(group)
                 del self._waiting[token]
         except InDoubt as doubt:
             return [doubt] * requests
