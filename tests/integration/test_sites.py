@@ -170,4 +170,8 @@ async def test_a_site_and_the_centre_are_cut_off(two: TwoSites) -> None:
     await two.centre.ready()
     await report("fab1", "fab2", seconds=5)
     await two.converged()
-    assert (await standing(two, "fab1"))["lag_events"] == 0
+
+    async def told() -> bool:  # sites are asked every two seconds
+        return (await standing(two, "fab1"))["lag_events"] == 0
+
+    await wait_until(told, 20)
