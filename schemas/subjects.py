@@ -24,6 +24,7 @@ SLOTS: Final = 4096
 SLOTTED: Final = frozenset({"job"})
 """Entities whose stored subjects have a slot instead of the id."""
 
+_REMEMBERED: Final = 8_192  # ids each of the caches below keeps: a sidecar has little memory to spare
 _STORED_ENTITY: Final = re.compile(rf"{PREFIX}\.{TOKEN.pattern}" + rf"\.({TOKEN.pattern})" * 3)
 
 
@@ -93,7 +94,7 @@ def is_token(text: str) -> bool:
 
 
 # A job's events come one after another, and a pattern costs more than looking it up.
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=_REMEMBERED)
 def token_of(entity_id: str) -> str:
     """The token that stands for an id in subjects: itself, or `h_` and half of its SHA-256 if it cannot."""
     if is_token(entity_id):
@@ -106,13 +107,13 @@ def hashed(text: str) -> str:
     return f"h_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=_REMEMBERED)
 def slot_of(token: str) -> str:
     """The token that stands for another one in the stored subjects of a slotted entity."""
     return str(partition_of(token, SLOTS))
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=_REMEMBERED)
 def partition_of(entity_id: str, partitions: int) -> int:
     """The partition of an entity: NATS's own `partition(n, <id token>)`, FNV-1a (32 bit) modulo n.
 
