@@ -30,9 +30,8 @@ from schemas.job_facts import JobEvent
 
 _FULL_RETRY_S: Final = 10
 _VERSION: Final = version("foldline")  # read from files, which takes longer than all else that health says
-_ACCEPTED: Final = Response(
-    b'{"ok":true}', media_type="application/json"
-)  # nothing in it depends on the event
+# Nothing in it depends on the event.
+_ACCEPTED: Final = Response(b'{"ok":true}', media_type="application/json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
