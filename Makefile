@@ -35,7 +35,7 @@ format: $(CAN_TEST) ## format the code and mend what ruff can mend
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: $(CAN_TEST) ## what it does as a share of what the machine could; ARGS=--quick for a look
+bench: $(CAN_TEST) ## shares of what the machine could do, and their cost; ARGS="--quick --turns 5" to compare
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
 compose-test: $(CAN_TEST) ## the acceptance tests against containers, three consumers

@@ -4,12 +4,13 @@ import asyncio
 import json
 import signal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from benchmarks import comparison
 from benchmarks.figures import Figures
 from benchmarks.machine import described
 from benchmarks.parts import PARTS
@@ -22,12 +23,29 @@ def measure(
     parts: Annotated[
         list[str] | None, typer.Argument(metavar="[PART]...", help=f"Of: {', '.join(PARTS)}. Default: all.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Little of everything: does it work?")] = False,
+    *,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A little of everything: does it work, and at what cost?")
+    ] = False,
+    turns: Annotated[
+        int | None,
+        typer.Option("--turns", metavar="N", min=1, help="Measure each figure N times and tell the medians."),
+    ] = None,
     file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write figures as JSON.")
     ] = None,
     markdown: Annotated[
         Path | None, typer.Option("--markdown", metavar="FILE", help="Write the table for documents.")
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Compare the costs with those of an earlier run, as --json wrote it.",
+        ),
     ] = None,
 ) -> None:
     """Measure the engine against the raw limits of this machine, on servers started for it.
@@ -37,21 +55,27 @@ def measure(
     unknown = [part for part in parts or () if part not in PARTS]
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(PARTS)}")
+    old = comparison.read_run(against, quick=quick) if against is not None else None
     wanted = [part for part in PARTS if not parts or part in parts or part == _FIRST]
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended in any case
+    sizes = QUICK if quick else FULL
     figures = Figures()
     try:
-        asyncio.run(_measure(wanted, QUICK if quick else FULL, figures))
+        asyncio.run(_measure(wanted, sizes.with_turns(turns) if turns else sizes, figures))
     finally:  # of a run that was stopped or failed: what it had measured
-        _tell(figures, quick, file, markdown)
+        if figures.all:
+            _tell(figures, quick, old, file, markdown)
 
 
-def _tell(figures: Figures, quick: bool, file: Path | None, markdown: Path | None) -> None:
-    if not figures.all:
-        return
-    Console(width=160).print(figures.table())
+def _tell(
+    figures: Figures, quick: bool, old: comparison.Document | None, file: Path | None, markdown: Path | None
+) -> None:
+    console = Console(width=160)
+    console.print(figures.table())
+    document = {"machine": described(), "quick": quick, "figures": figures.document()}
+    if old is not None:
+        console.print(comparison.table(comparison.compared(old, document)))
     if file is not None:
-        document: dict[str, Any] = {"machine": described(), "quick": quick, "figures": figures.document()}
         file.write_text(json.dumps(document, indent=2) + "\n")
     if markdown is not None:
         machine = "".join(f"- {name}: {value}\n" for name, value in described().items())

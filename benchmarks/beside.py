@@ -1,9 +1,9 @@
 """Raw limits of a machine that is shared with others: measured in turns with what is a share of them."""
 
 from collections.abc import Awaitable, Callable
-from statistics import mean
 
 from benchmarks.figures import Figures
+from benchmarks.turn import Turn
 
 
 class Beside:
@@ -13,23 +13,22 @@ class Beside:
     """
 
     def __init__(
-        self, figures: Figures, name: str, measure: Callable[[str], Awaitable[float]], known: str | None
+        self, figures: Figures, name: str, measure: Callable[[str], Awaitable[Turn]], known: str | None
     ) -> None:
         self.name = known or name
         self._known = known
         self._figures = figures
         self._measure = measure
-        self._found: list[float] = []
+        self._found: list[Turn] = []
 
     async def turn(self) -> float:
         """Once more; at least before the first and after the last turn of what it is the limit of."""
         if self._known:
             return self._figures.value(self._known) or 0.0
         self._found.append(await self._measure(self.name))
-        return self._found[-1]
+        return self._found[-1].value
 
     def done(self) -> None:
-        """The figure of that name is the mean of all turns."""
+        """Note the figure of all turns."""
         if self._found:
-            note = "mean of " + ", ".join(f"{rate:,.0f}" for rate in self._found)
-            self._figures.add(self.name, mean(self._found), "events/s", note=note)
+            self._figures.add(self.name, self._found, "events/s")

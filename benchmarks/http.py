@@ -3,50 +3,26 @@
 import asyncio
 import json
 import urllib.request
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from statistics import mean, median
+from functools import partial
+from statistics import median
 from typing import Final, NamedTuple
 
-from benchmarks import wrk
+from benchmarks import live, lua, wrk
 from benchmarks.children import running
 from benchmarks.figures import Figures
-from benchmarks.live import CONSUMER
 from benchmarks.say import Say, until
 from benchmarks.sizes import Sizes
 from benchmarks.undisturbed import undisturbed
 from foldline.embedded.ports import pick_port
+from runtime.postgres import connect
 from runtime.settings import Settings
+
+Settled = Callable[[], Awaitable[None]]
 
 _SESSIONS: Final = 1_000
 _LEAST: Final = 0.40  # of a bare route, with the most connections
-_BODY: Final = (
-    '{"name":"opened","level":"info","data":{"path":"/some/file/name.txt","n":12345},"category":"files"}'
-)
-_POST: Final = """
-wrk.method = "POST"
-wrk.body = '%s'
-wrk.headers["Content-Type"] = "application/json"
-"""
-_EVENTS: Final = (
-    _POST
-    + """
-wrk.headers["Foldline-Wait"] = "%d"
-local number = 0
-local run = os.time() .. "-"
-function request()
-    number = number + 1
-    wrk.headers["Idempotency-Key"] = run .. number
-    return wrk.format(nil, "/api/sessions/bench-" .. (number %% %d) .. "/events")
-end
-"""
-)
-_GETS: Final = """
-local number = 0
-function request()
-    number = number + 1
-    return wrk.format("GET", "/api/sessions/bench-" .. (number %% %d))
-end
-"""
 
 
 class Asked(NamedTuple):
@@ -56,6 +32,7 @@ class Asked(NamedTuple):
     url: str
     script: str = ""
     least: float | None = None
+    settled: Settled | None = None  # waits for the work that is left when all is answered
 
 
 class Runs:
@@ -65,7 +42,9 @@ class Runs:
         self._figures = figures
         self._say = say
         self._seconds = sizes.http_s
+        self._grown_s = sizes.grown_s
         self._turns = sizes.turns
+        self._tries = sizes.tries
         self._connections = sizes.connections
 
     async def compare(self, config: Settings) -> None:
@@ -73,36 +52,39 @@ class Runs:
         port = pick_port("127.0.0.1")
         bare, ours = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{config.api_port}"
         async with AsyncExitStack() as stack:
-            for program in (("-m", "benchmarks.bare", str(port)), ("-m", "foldline", "api"), CONSUMER):
+            for program in (("-m", "benchmarks.bare", str(port)), ("-m", "foldline", "api"), live.CONSUMER):
                 await stack.enter_async_context(running(config, *program))
             await answers(f"{bare}/constant")
             await answers(f"{ours}/ready")
             await asyncio.to_thread(_create, ours)
+            db = await stack.enter_async_context(await connect(config, name="bench-http"))
+            folded = partial(live.settled, db)
             for connections in self._connections:
                 least = _LEAST if connections == max(self._connections) else None
                 await self._share(
                     connections,
                     Asked("bare GET", f"{bare}/constant"),
-                    Asked("GET of a session", ours, _GETS % _SESSIONS, least),
+                    Asked("GET of a session", ours, lua.gets(_SESSIONS), least),
                 )
                 await self._share(
                     connections,
-                    Asked("bare POST", f"{bare}/body", _POST % _BODY),
-                    Asked("durable POST", ours, _EVENTS % (_BODY, 0, _SESSIONS), least),
-                    Asked("durable POST, readable", ours, _EVENTS % (_BODY, 1_000, _SESSIONS)),
+                    Asked("bare POST", f"{bare}/body", lua.post()),
+                    Asked("durable POST", ours, lua.events(_SESSIONS, 0), least, folded),
+                    Asked("durable POST, readable", ours, lua.events(_SESSIONS, 1_000), None, folded),
                 )
 
     async def grown(self, config: Settings, count: int, name: str, sessions: int) -> None:
         """Latencies of a session and of a page of 50, one connection, while `count` events are stored."""
-        script = _GETS.replace("bench-", f"{name}-") % sessions
         url = f"http://127.0.0.1:{config.api_port}"
         async with running(config, "-m", "foldline", "api"):
             await answers(f"{url}/health")
-            page = f"{url}/api/data/sessions?limit=50"
-            for what, asked, lua in (("GET", url, script), ("page", page, "")):
-                found = await self._load(f"{count:,} events: {what}", 1, asked, lua)
-                note = f"p50 {found.p50:.1f} ms"
-                self._figures.add(f"growth {count:,}: {what}, p99", found.p99, "ms", note=note)
+            for asked in (
+                Asked("GET", url, lua.gets(sessions, name)),
+                Asked("page", f"{url}/api/data/sessions?limit=50"),
+            ):
+                load = await self._load(f"{count:,} events", 1, asked, self._grown_s)
+                name, note = f"growth {count:,}: {asked.name}, p99", f"p50 {load.p50:.1f} ms"
+                self._figures.add(name, [load.turn(load.p99)], "ms", work="requests", note=note)
 
     async def _share(self, connections: int, limit: Asked, *others: Asked) -> None:
         """In turns: others may slow down the machine for one of them."""
@@ -110,38 +92,40 @@ class Runs:
         found: dict[str, list[wrk.Load]] = {asked.name: [] for asked in each}
         for _ in range(self._turns):
             for asked in each:
-                name = f"{asked.name}, {connections} connections"
-                seconds = self._seconds / self._turns
-                found[asked.name].append(
-                    await self._load(name, connections, asked.url, asked.script, seconds)
-                )
+                load = await self._load(f"{connections} connections", connections, asked, self._seconds)
+                found[asked.name].append(load)
         for asked in each:
             loads = found[asked.name]
             p50, p99 = median(load.p50 for load in loads), median(load.p99 for load in loads)
             self._figures.add(
                 f"{asked.name}, {connections} conn.",
-                mean(load.rate for load in loads),
+                [load.turn(load.rate) for load in loads],
                 "requests/s",
+                work="requests",
                 of="" if asked is limit else f"{limit.name}, {connections} conn.",
                 least=asked.least,
                 note=f"p50 {p50:.1f} ms, p99 {p99:.1f} ms",
             )
 
-    async def _load(
-        self, name: str, connections: int, url: str, script: str, seconds: float | None = None
-    ) -> wrk.Load:
+    async def _load(self, what: str, connections: int, asked: Asked, seconds: float) -> wrk.Load:
+        name = f"{what}: {asked.name}"
         self._say(name)
-        asked_s = seconds or self._seconds
 
         async def once() -> wrk.Load:
-            found = await wrk.load(url, connections=connections, seconds=asked_s, script=script)
+            found = await wrk.load(
+                asked.url,
+                connections=connections,
+                seconds=seconds,
+                script=asked.script,
+                settled=asked.settled,
+            )
             if found.bad:
                 raise RuntimeError(f"{name}: {found.bad} requests failed")
             if not found.rate:
-                raise RuntimeError(f"{name}: nothing was answered in {asked_s:g} s")
+                raise RuntimeError(f"{name}: nothing was answered in {seconds:g} s")
             return found
 
-        return await undisturbed(once, self._turns, self._say)
+        return await undisturbed(once, self._tries, self._say)
 
 
 async def answers(url: str) -> None:

@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-import time
+import os
 from typing import Any
 
 from benchmarks import job_events
 from benchmarks.client import Http
+from benchmarks.meter import Meter
 from benchmarks.say import until
 from runtime.postgres import Connection, connect
 from runtime.settings import Settings
@@ -22,16 +23,19 @@ _FOLDED_OF = b"select count(*) from jobs.event where site = 'local' and id = any
 
 
 async def ingested(config: Settings, *, port: int, name: str, count: int) -> dict[str, Any]:
-    """Events a second that were accepted, and that could be read; each connection has jobs of its own."""
+    """Events a second that were accepted, and, as `rate`, that could be read.
+
+    Each connection has jobs of its own.
+    """
     share = count // _CONNECTIONS
     bodies = [job_events.requests(f"{name}{number}", share, _BATCH) for number in range(_CONNECTIONS)]
     clients = [await Http.open(port) for _ in range(_CONNECTIONS)]
     async with await connect(config, name="bench-ingest") as db:
         there = await _folded(db)
         sent = share * _CONNECTIONS
-        began = time.perf_counter()
+        meter = Meter(os.getppid())
         await asyncio.gather(*(_send(one, some) for one, some in zip(clients, bodies, strict=True)))
-        accepted = time.perf_counter() - began
+        accepted = meter.read().seconds
 
         last = dict(_last_job(some) for some in bodies)
 
@@ -45,10 +49,10 @@ async def ingested(config: Settings, *, port: int, name: str, count: int) -> dic
         # Counting all of them takes a processor: not before they are nearly there.
         await until(nearly, every=_LOOK_S, most=_PATIENCE)
         await until(readable, every=_LOOK_S, most=_PATIENCE)
-        seconds = time.perf_counter() - began
+        spent = meter.read()
     for one in clients:
         one.close()
-    return {"accepted": sent / accepted, "readable": sent / seconds}
+    return {"accepted": sent / accepted, **spent.over(sent)}
 
 
 async def _folded(db: Connection) -> int:

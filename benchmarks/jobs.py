@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable
+from functools import partial
 from itertools import count
-from statistics import mean, median
+from statistics import median
 from typing import Any, Final
 
 from benchmarks import ingesting, job_queries, wrk
@@ -15,7 +16,8 @@ from benchmarks.say import Say
 from benchmarks.servers import servers
 from benchmarks.sizes import Sizes
 from benchmarks.small import small
-from benchmarks.undisturbed import undisturbed
+from benchmarks.turn import Turn
+from benchmarks.undisturbed import repeated
 from runtime.settings import Settings
 
 _LEAST: Final = 8_000  # events/s
@@ -47,10 +49,10 @@ async def _batches(config: Settings, program: str, sizes: Sizes, figures: Figure
     def once() -> Awaitable[dict[str, Any]]:
         return in_child(ingesting.ingested, config, port=port, name=next(names), count=sizes.ingested)
 
-    found = [await undisturbed(once, sizes.turns, say) for _ in range(sizes.turns)]
-    note = f"accepted at {mean(run['accepted'] for run in found):,.0f}/s"
-    rate = mean(run["readable"] for run in found)
-    figures.add(f"batches of jobs, {program}", rate, "events/s", least=_LEAST, note=note)
+    found = await repeated(once, sizes.turns, sizes.tries, say)
+    note = f"accepted at {median(run['accepted'] for run in found):,.0f}/s"
+    turns = [Turn.of(run) for run in found]
+    figures.add(f"batches of jobs, {program}", turns, "events/s", least=_LEAST, note=note)
 
 
 async def _lists(config: Settings, sizes: Sizes, figures: Figures, say: Say) -> None:
@@ -65,12 +67,12 @@ async def _lists(config: Settings, sizes: Sizes, figures: Figures, say: Say) -> 
         for what, paths in questions:
             say(f"lists by {what}")
             script = job_queries.asking(paths)
-            found = await wrk.turns(
-                url, sizes.turns, say, connections=1, seconds=sizes.listed_s, script=script
-            )
+            once = partial(wrk.load, url, connections=1, seconds=sizes.listed_s, script=script)
+            found = await repeated(once, sizes.turns, sizes.tries, say)
             for run in found:
                 if run.bad or not run.rate:
                     raise RuntimeError(f"lists by {what}: {run.bad} failed, {run.rate:.1f} answered a second")
             name = f"list of {sizes.jobs:,} jobs, {what}: p99"
             note = f"p50 {median(run.p50 for run in found):.1f} ms"
-            figures.add_turns(name, [run.p99 for run in found], "ms", most=_MOST, note=note)
+            turns = [run.turn(run.p99) for run in found]
+            figures.add(name, turns, "ms", work="requests", most=_MOST, note=note)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ from dataclasses import dataclass
 import psutil
 
 from benchmarks.children import running
+from benchmarks.meter import Meter
 from benchmarks.say import Say, until
+from benchmarks.turn import Turn
 from runtime.postgres import Connection, connect
 from runtime.settings import Settings
 
@@ -31,37 +34,49 @@ CONSUMER = ("-m", "foldline", "consumer")
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """One try: the rate that was really published, and the largest lag seen, seconds."""
+    """One try: the rate that was really published, and the largest lag seen, seconds.
+
+    `cpu_seconds` is what all processes took, and `events` how many were folded meanwhile.
+    """
 
     rate: float
     lag: float
+    cpu_seconds: float
+    events: float
 
     @property
     def good(self) -> bool:
         """Whether the engine followed."""
         return self.lag < LAG_S
 
+    def turn(self, value: float) -> Turn:
+        """A value that was found beside this try or in it, with what the try cost."""
+        return Turn(value, self.cpu_seconds, self.events)
+
+
+async def too_high(
+    config: Settings, db: Connection, say: Say, *, start: float, step: float, probe_s: float
+) -> float:
+    """The first rate from `start` on that is not followed for `probe_s`, each `step` times the one before."""
+    rate = start
+    while (found := await follow(config, db, rate, probe_s)).good and found.rate > 0.9 * rate:
+        say(f"{found.rate:,.0f} events/s: lag {found.lag:.2f} s")
+        rate *= step
+    say(f"{found.rate:,.0f} events/s: lag {found.lag:.2f} s, too much")
+    return rate
+
 
 async def highest(
-    config: Settings, say: Say, *, start: float, step: float, probe_s: float, live_s: float
+    config: Settings, db: Connection, say: Say, *, below: float, step: float, live_s: float
 ) -> Followed:
-    """The highest rate that is followed for `live_s` with a lag under a second.
-
-    Rates are tried for `probe_s` from `start` on, each `step` times the one before, until one is too much;
-    then lower ones for the whole time.
-    """
-    async with running(config, *CONSUMER), await connect(config, name="bench-live") as db:
-        rate = start
-        while (found := await follow(config, db, rate, probe_s)).good and found.rate > 0.9 * rate:
-            say(f"{found.rate:,.0f} events/s: lag {found.lag:.2f} s")
-            rate *= step
-        say(f"{found.rate:,.0f} events/s: lag {found.lag:.2f} s, too much")
-        while True:
-            rate /= step**0.5
-            found = await follow(config, db, rate, live_s)
-            say(f"{found.rate:,.0f} events/s for {live_s:.0f} s: lag {found.lag:.2f} s")
-            if found.good or rate < 100:
-                return found
+    """The highest rate `below` one that is followed for `live_s` with a lag under a second."""
+    rate = below
+    while True:
+        rate /= step**0.5
+        found = await follow(config, db, rate, live_s)
+        say(f"{found.rate:,.0f} events/s for {live_s:.0f} s: lag {found.lag:.2f} s")
+        if found.good or rate < 100:
+            return found
 
 
 async def follow(config: Settings, db: Connection, rate: float, seconds: float) -> Followed:
@@ -70,14 +85,16 @@ async def follow(config: Settings, db: Connection, rate: float, seconds: float) 
     loop = asyncio.get_running_loop()
     worst, began = 0.0, loop.time()
     async with running(config, *arguments, "--name", f"live{began:.0f}") as load:
-        while (passed := loop.time() - began) < seconds + _WARM_S:
+        await asyncio.sleep(_WARM_S)
+        meter, first = Meter(os.getpid()), await _number(db, _AT)
+        while loop.time() - began < seconds + _WARM_S:
             await asyncio.sleep(_LOOK_S)
-            if passed > _WARM_S:
-                worst = max(worst, await _number(db, _LAG))
+            worst = max(worst, await _number(db, _LAG))
         output, _ = await load.communicate(b"")  # its input ends
     told = json.loads(output)
     await settled(db)
-    return Followed(told["rate"], worst)
+    spent = meter.read()
+    return Followed(told["rate"], worst, spent.cpu_seconds, await _number(db, _AT) - first)
 
 
 async def settled(db: Connection) -> None:
@@ -90,9 +107,9 @@ async def settled(db: Connection) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What a load was to some consumers: the largest lag; partitions and part of the work of each."""
+    """What a load was to some consumers: how it was followed; partitions and part of the work of each."""
 
-    lag: float
+    followed: Followed
     held: Sequence[int]
     work: Sequence[float]  # of the processor time of all
 
@@ -114,7 +131,7 @@ async def shared(config: Settings, replicas: int, rate: float, seconds: float) -
         before = [_busy(consumer) for consumer in consumers]
         found = await follow(config, db, rate, seconds)
         took = [_busy(consumer) - earlier for consumer, earlier in zip(consumers, before, strict=True)]
-        return Shared(found.lag, await _held(db), [one / sum(took) for one in took])
+        return Shared(found, await _held(db), [one / sum(took) for one in took])
 
 
 async def _held(db: Connection) -> Sequence[int]:

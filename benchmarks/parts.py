@@ -3,25 +3,25 @@
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
-from statistics import mean
-from typing import Any, Final
+from typing import Final
 
-from benchmarks import http, live, publishing, rebuilding, seeing, steady, wrk
+from benchmarks import http, live, publishing, seeing, wrk
 from benchmarks.children import in_child, running
 from benchmarks.figures import Figures
+from benchmarks.growth import growth
 from benchmarks.jobs import jobs
 from benchmarks.limits import READ, limits, reading, writing
+from benchmarks.rebuilds import rebuild
 from benchmarks.say import Say
 from benchmarks.servers import servers
 from benchmarks.sizes import Sizes
-from benchmarks.undisturbed import undisturbed
+from benchmarks.turn import Turn
+from benchmarks.undisturbed import repeated, undisturbed
+from runtime.postgres import connect
 
 Part = Callable[[Sizes, Figures, Say], Awaitable[None]]
 
-_OFTEN: Final = 600_000  # events rebuilt in all turns: few are rebuilt several times, many once
-_TAKEN: Final = 0.9  # of the processors
-_KEPT: Final = 0.8  # of the rate with the fewest events
-_AT_ONCE: Final = 2_000  # sessions, however many are stored
+_COSTED: Final = 4_000  # events/s at which the cost of live load is measured
 
 
 async def publish(sizes: Sizes, figures: Figures, say: Say) -> None:
@@ -33,64 +33,36 @@ async def publish(sizes: Sizes, figures: Figures, say: Say) -> None:
             ("publish, 64 callers", publishing.one_by_one, sizes.published // 3, 0.25),
         ):
             limit = writing(config, sizes, figures, say, name)
-            rates = []
+            turns = []
             await limit.turn()
             for _ in range(sizes.turns):
                 say(name)
                 once = partial(in_child, function, config, count=count)
-                rates.append((await undisturbed(once, sizes.turns, say))["rate"])
+                turns.append(Turn.of(await undisturbed(once, sizes.tries, say)))
                 await limit.turn()
             limit.done()
-            figures.add(name, mean(rates), "events/s", of=limit.name, least=least)
-
-
-async def rebuild(sizes: Sizes, figures: Figures, say: Say) -> None:
-    """Rebuilding from the line, one and two processes"""
-    for count in sizes.rebuilt:
-        limit = reading(sizes, figures, say, f"{count:,}")
-        await limit.turn()
-        sessions = max(50, count // steady.FACTS_EACH)
-        found: dict[int, list[dict[str, Any]]] = {1: [], 2: []}
-        async with servers() as config:
-            say(f"{count:,} events are stored")
-            await in_child(steady.stored, config, name="load", sessions=sessions, count=count)
-            await in_child(steady.beating, config, name="load", sessions=sessions)
-            for _ in range(min(sizes.turns, max(1, _OFTEN // count))):
-                for workers, runs in found.items():
-                    say(f"{count:,} events, {workers} processes")
-                    told = config.model_copy(update={"rebuild_workers": workers})
-                    runs.append(await in_child(rebuilding.rebuilt, told))
-                    await limit.turn()
-        limit.done()
-        one = f"rebuild {count:,}, 1 process"
-        _rebuilt(figures, one, count, found[1], of=limit.name, least=0.20)
-        # With both processors taken there is nothing that a second process could add.
-        least = None if mean(run["busy"] for run in found[2]) > _TAKEN else 1.15
-        _rebuilt(figures, f"rebuild {count:,}, 2 processes", count, found[2], of=one, least=least)
-
-
-def _rebuilt(
-    figures: Figures, name: str, count: int, runs: list[dict[str, Any]], *, of: str, least: float | None
-) -> None:
-    busy, rss = mean(run["busy"] for run in runs), max(run["rss"] for run in runs)
-    beside = f"{runs[0]['events'] - count:,} heartbeats beside them"
-    note = f"{beside}; processors {busy:.0%} busy, a worker {rss:.0f} MB"
-    rate = mean(count / run["seconds"] for run in runs)
-    figures.add(name, rate, "events/s", of=of, least=least, note=note)
+            figures.add(name, turns, "events/s", of=limit.name, least=least)
 
 
 async def follow(sizes: Sizes, figures: Figures, say: Say) -> None:
     """Live: producers and a consumer together"""
     limit = reading(sizes, figures, say, "live")
     start = 0.05 * await limit.turn()
-    async with servers() as config:
-        found = await live.highest(
-            config, say, start=start, step=sizes.step, probe_s=sizes.probe_s, live_s=sizes.live_s
-        )
+    lags, turns = [], []
+    async with servers() as config, AsyncExitStack() as stack:
+        await stack.enter_async_context(running(config, *live.CONSUMER))
+        db = await stack.enter_async_context(await connect(config, name="bench-live"))
+        below = await live.too_high(config, db, say, start=start, step=sizes.step, probe_s=sizes.probe_s)
+        for _ in range(sizes.long_turns):
+            found = await live.highest(config, db, say, below=below, step=sizes.step, live_s=sizes.live_s)
+            lags.append(found.lag)
+            # At the rate that was followed, which differs, batches of another size would cost something else.
+            say(f"{_COSTED:,} events/s, for the cost")
+            turns.append((await live.follow(config, db, _COSTED, sizes.cost_s)).turn(found.rate))
     await limit.turn()
     limit.done()
-    note = f"lag at most {found.lag:.2f} s for {sizes.live_s:.0f} s"
-    figures.add("live, one consumer", found.rate, "events/s", of=limit.name, least=0.10, note=note)
+    note = f"lag at most {max(lags):.2f} s for {sizes.live_s:.0f} s; cost at {_COSTED:,} events/s"
+    figures.add("live, one consumer", turns, "events/s", of=limit.name, least=0.10, note=note)
 
 
 async def latency(sizes: Sizes, figures: Figures, say: Say) -> None:
@@ -101,12 +73,11 @@ async def latency(sizes: Sizes, figures: Figures, say: Say) -> None:
         await http.answers(f"http://127.0.0.1:{config.api_port}/ready")
         for rate, p50, p99 in ((200, 10, 50), (2_000, None, 250)):
             say(f"{rate:,} events/s")
-            once = partial(in_child, seeing.seen, config, rate=rate, seconds=sizes.latency_s / sizes.turns)
-            runs = [await undisturbed(once, sizes.turns, say) for _ in range(sizes.turns)]
+            once = partial(in_child, seeing.seen, config, rate=rate, seconds=sizes.latency_s)
+            runs = await repeated(once, sizes.turns, sizes.tries, say)
             for name, most in (("p50", p50), ("p99", p99), ("max", None)):
-                figures.add_turns(
-                    f"visible at {rate:,}/s, {name}", [run[name] for run in runs], "ms", most=most
-                )
+                turns = [Turn.of(run, name) for run in runs]
+                figures.add(f"visible at {rate:,}/s, {name}", turns, "ms", most=most)
 
 
 async def over_http(sizes: Sizes, figures: Figures, say: Say) -> None:
@@ -116,30 +87,6 @@ async def over_http(sizes: Sizes, figures: Figures, say: Say) -> None:
         return
     async with servers() as config:
         await http.Runs(figures, say, sizes).compare(config)
-
-
-async def growth(sizes: Sizes, figures: Figures, say: Say) -> None:
-    """Growth: the same with more and more stored"""
-    stored, first = 0, ""
-    async with servers(rebuild_workers=1) as config:
-        for count in sizes.grown:
-            say(f"{count:,} events are stored")
-            sessions = max(50, (count - stored) // steady.FACTS_EACH)
-            load = {"name": f"to{count}", "sessions": sessions, "at_once": min(sessions, _AT_ONCE)}
-            await in_child(steady.stored, config, count=count - stored, **load)
-            stored = count
-            say(f"{count:,} events: rebuild")
-            found = await in_child(rebuilding.rebuilt, config)
-            name = f"growth {count:,}: rebuild"
-            figures.add(
-                name, found["events"] / found["seconds"], "events/s", of=first, least=_KEPT if first else None
-            )
-            first = first or name
-            figures.add(f"growth {count:,}: worker", found["rss"], "MB", most=250)
-            if wrk.available():
-                say(f"{count:,} events: queries")
-                runs = http.Runs(figures, say, sizes)
-                await runs.grown(config, count, f"to{count}", sessions)
 
 
 async def replicas(sizes: Sizes, figures: Figures, say: Say) -> None:
@@ -152,7 +99,8 @@ async def replicas(sizes: Sizes, figures: Figures, say: Say) -> None:
         held = ", ".join(map(str, found.held))
         work = ", ".join(f"{share:.0%}" for share in found.work)
         note = f"{rate:,.0f} events/s; partitions held: {held}; share of the work: {work}"
-        figures.add(f"lag with {count} consumer{'s' if count > 1 else ''}", found.lag * 1e3, "ms", note=note)
+        turn = found.followed.turn(found.followed.lag * 1e3)
+        figures.add(f"lag with {count} consumer{'s' if count > 1 else ''}", [turn], "ms", note=note)
 
 
 PARTS: Final[dict[str, Part]] = {

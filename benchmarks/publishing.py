@@ -1,12 +1,13 @@
 """The publisher, from one process: bulk calls, and 64 callers with one event each."""
 
 import asyncio
-import time
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from benchmarks.meter import Meter
 from benchmarks.steady import fact
 from producers.publisher import Ack, Publisher, checked_fact
 from runtime.bus import close_bus, connect_bus
@@ -36,20 +37,20 @@ async def one_by_one(config: Settings, *, count: int) -> dict[str, Any]:
     """Events a second from 64 callers that each wait for their event before they have the next."""
     facts = iter([made() for made in _facts("single", count)])
     async with _publisher(config) as publisher:
-        began = time.perf_counter()
+        meter = Meter(os.getppid())
 
         async def caller() -> None:
             for one in facts:
                 await publisher.publish(one)
 
         await asyncio.gather(*(caller() for _ in range(CALLERS)))
-        return {"rate": count / (time.perf_counter() - began)}
+        return meter.read().over(count)
 
 
 async def _bulk(config: Settings, count: int, facts: Callable[[int], list[Fact]]) -> dict[str, Any]:
     async with _publisher(config) as publisher:
         limit = asyncio.Semaphore(_UNDER_WAY)
-        began = time.perf_counter()
+        meter = Meter(os.getppid())
 
         async def call(start: int) -> None:
             async with limit:
@@ -58,7 +59,7 @@ async def _bulk(config: Settings, count: int, facts: Callable[[int], list[Fact]]
                         raise outcome
 
         await asyncio.gather(*(call(start) for start in range(0, count, _BULK)))
-        return {"rate": count / (time.perf_counter() - began)}
+        return meter.read().over(count)
 
 
 @asynccontextmanager

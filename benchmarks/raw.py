@@ -4,13 +4,14 @@ Through the bare clients: ours look into every delivery, which takes a fifth of 
 """
 
 import asyncio
-import time
+import os
 from typing import Any
 
 import nats
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
+from benchmarks.meter import Meter
 from benchmarks.steady import fact
 from runtime.postgres import connect
 from runtime.settings import Settings
@@ -46,7 +47,7 @@ async def read(config: Settings, *, count: int) -> dict[str, Any]:
         if len(kept) == count:
             done.set()
 
-    began = time.perf_counter()
+    meter = Meter(os.getppid())
     subscription = await nc.jetstream().subscribe(
         "",
         stream="SESSIONS",
@@ -57,17 +58,17 @@ async def read(config: Settings, *, count: int) -> dict[str, Any]:
         pending_bytes_limit=-1,
     )
     await done.wait()
-    rate = count / (time.perf_counter() - began)
+    found = meter.read().over(count)
     await subscription.unsubscribe()
     await nc.close()
-    return {"rate": rate}
+    return found
 
 
 async def publish(config: Settings, *, count: int, size: int = _BATCH) -> dict[str, Any]:
     """Events a second stored by atomic batches of nothing but subject and body, one batch after the other."""
     nc = await nats.connect(config.nats_url)
     facts = [fact("raw", 1_000, number) for number in range(count)]
-    began = time.perf_counter()
+    meter = Meter(os.getppid())
     for start in range(0, count, size):
         *leading, last = facts[start : start + size]
         for place, (subject, body) in enumerate(leading, 1):
@@ -79,25 +80,25 @@ async def publish(config: Settings, *, count: int, size: int = _BATCH) -> dict[s
             "Nats-Batch-Commit": "1",
         }
         _stored(await nc.request(last[0], last[1].encode(), timeout=30, headers=headers))
-    rate = count / (time.perf_counter() - began)
+    found = meter.read().over(count)
     await nc.close()
-    return {"rate": rate}
+    return found
 
 
 async def single(config: Settings, *, count: int, callers: int) -> dict[str, Any]:
     """Events a second stored one by one, from callers that each wait for theirs before the next."""
     nc = await nats.connect(config.nats_url)
     facts = iter([fact("raw", 1_000, number) for number in range(count)])
-    began = time.perf_counter()
+    meter = Meter(os.getppid())
 
     async def caller() -> None:
         for subject, body in facts:
             _stored(await nc.request(subject, body.encode(), timeout=30))
 
     await asyncio.gather(*(caller() for _ in range(callers)))
-    rate = count / (time.perf_counter() - began)
+    found = meter.read().over(count)
     await nc.close()
-    return {"rate": rate}
+    return found
 
 
 async def copy(config: Settings, *, count: int) -> dict[str, Any]:
@@ -105,7 +106,7 @@ async def copy(config: Settings, *, count: int) -> dict[str, Any]:
     bodies = [fact("raw", 1_000, number)[1] for number in range(count)]
     async with await connect(config, name="bench-copy") as conn:
         await conn.execute(b"create table bench_copy (body jsonb not null)")
-        began = time.perf_counter()
+        meter = Meter(os.getppid())
         for start in range(0, count, _ROWS):
             async with (
                 conn.transaction(),
@@ -114,9 +115,9 @@ async def copy(config: Settings, *, count: int) -> dict[str, Any]:
             ):
                 for body in bodies[start : start + _ROWS]:
                     await rows.write_row((body,))
-        rate = count / (time.perf_counter() - began)
+        found = meter.read().over(count)
         await conn.execute(b"drop table bench_copy")
-    return {"rate": rate}
+    return found
 
 
 def _stored(answer: Msg) -> None:

@@ -1,12 +1,13 @@
 """A rebuild as an operator runs it, and what its worker processes take of memory and processors."""
 
 import asyncio
-import time
+import os
 from contextlib import suppress
 from typing import Any
 
 import psutil
 
+from benchmarks.meter import Meter
 from consumers.control.rebuild import rebuild
 from projections.catalogue import projection_named
 from runtime.bus import close_bus, connect_bus
@@ -16,18 +17,19 @@ _LOOK_S = 0.25
 
 
 async def rebuilt(config: Settings) -> dict[str, Any]:
-    """Rebuild `sessions`: events, seconds, largest resident memory of a worker (MB), share of all cores."""
+    """Rebuild `sessions`: seconds, cost, largest resident memory of a worker (MB), share of all cores."""
     nc = await connect_bus(config, name="bench-rebuild")
     watching = asyncio.create_task(_watch())
-    before, began = psutil.cpu_times(), time.perf_counter()
+    before, meter = psutil.cpu_times(), Meter(os.getppid())
     done = await rebuild(projection_named("sessions"), config, nc)
-    seconds, after = time.perf_counter() - began, psutil.cpu_times()
+    spent, after = meter.read(), psutil.cpu_times()
     watching.cancel()
     with suppress(asyncio.CancelledError):
         await watching
     await close_bus(nc)
-    idle = (after.idle - before.idle) / (seconds * psutil.cpu_count())
-    return {"events": done.total, "seconds": seconds, "rss": _largest[0], "busy": 1 - idle}
+    idle = (after.idle - before.idle) / (spent.seconds * psutil.cpu_count())
+    told = {"seconds": spent.seconds, "rss": _largest[0], "busy": 1 - idle}
+    return told | spent.over(done.total)
 
 
 _largest = [0.0]

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import os
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.client import Http
+from benchmarks.meter import Meter
 from producers.publisher import Publisher, checked_fact
 from runtime.bus import close_bus, connect_bus
 from runtime.settings import Settings
@@ -45,12 +47,14 @@ async def seen(config: Settings, *, rate: int, seconds: float) -> dict[str, Any]
                 raise RuntimeError(f"the query answered {status}")
             waits.append((time.perf_counter() - began) * 1e3)
 
+    meter, count = Meter(os.getppid()), round(rate * seconds)
     began, tasks = loop.time(), []
-    for number in range(round(rate * seconds)):
+    for number in range(count):
         if (wait := began + number / rate - loop.time()) > 0:
             await asyncio.sleep(wait)
         tasks.append(asyncio.create_task(one(number)))
     await asyncio.gather(*tasks)
+    spent = meter.read()
     for client in http:
         client.close()
     await publisher.aclose()
@@ -61,4 +65,5 @@ async def seen(config: Settings, *, rate: int, seconds: float) -> dict[str, Any]
         "p99": waits[int(len(waits) * 0.99)],
         "max": waits[-1],
         "looked_for": len(waits),
+        **spent.over(count),
     }

@@ -39,6 +39,11 @@ async def undisturbed(
         say(f"others had {share:.0%} of the processors meanwhile: once more")
 
 
+async def repeated(measure: Callable[[], Awaitable[Found]], turns: int, tries: int, say: Say) -> list[Found]:
+    """So many turns of `measure`, each undisturbed or the least disturbed of its tries."""
+    return [await undisturbed(measure, tries, say) for _ in range(turns)]
+
+
 def _withheld() -> tuple[float, float]:
     times = psutil.cpu_times()
     return float(getattr(times, "steal", 0.0)), float(sum(times))

@@ -2,15 +2,16 @@
 
 import asyncio
 import json
+import os
 import shutil
 import tempfile
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.say import Say
-from benchmarks.undisturbed import undisturbed
+from benchmarks.meter import Meter
+from benchmarks.turn import Turn
 
 MISSING: Final = "needs the program wrk: apt install wrk, brew install wrk"
 _TELL: Final = """
@@ -32,6 +33,12 @@ class Load:
     p50: float
     p99: float
     bad: int
+    requests: int
+    cpu_seconds: float
+
+    def turn(self, value: float) -> Turn:
+        """One of these numbers, with what the run cost."""
+        return Turn(value, self.cpu_seconds, self.requests)
 
 
 def available() -> bool:
@@ -39,22 +46,22 @@ def available() -> bool:
     return shutil.which("wrk") is not None
 
 
-async def turns(
-    url: str, number: int, say: Say, *, connections: int, seconds: float, script: str = ""
-) -> list[Load]:
-    """`load` so many times, all of them together for so many seconds."""
+async def load(
+    url: str,
+    *,
+    connections: int,
+    seconds: float,
+    script: str = "",
+    settled: Callable[[], Awaitable[None]] | None = None,
+) -> Load:
+    """Ask `url` from `connections` connections of one thread. `script`: Lua that makes the requests.
 
-    def once() -> Awaitable[Load]:
-        return load(url, connections=connections, seconds=seconds / number, script=script)
-
-    return [await undisturbed(once, number, say) for _ in range(number)]
-
-
-async def load(url: str, *, connections: int, seconds: float, script: str = "") -> Load:
-    """Ask `url` from `connections` connections of one thread. `script`: Lua that makes the requests."""
+    `settled` waits for work that goes on when all is answered: it is part of the cost.
+    """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "script.lua"
         await asyncio.to_thread(file.write_text, script + _TELL)
+        meter = Meter(os.getpid())
         process = await asyncio.create_subprocess_exec(
             "wrk",
             *("--threads", "1", "--connections", str(connections)),
@@ -62,10 +69,15 @@ async def load(url: str, *, connections: int, seconds: float, script: str = "") 
             stdout=asyncio.subprocess.PIPE,
         )
         output, _ = await process.communicate()
+    if settled is not None:
+        await settled()
+    spent = meter.read()
     found = json.loads(output.splitlines()[-1])
     return Load(
         rate=found["requests"] / found["microseconds"] * 1e6,
         p50=found["p50"] / 1e3,
         p99=found["p99"] / 1e3,
         bad=found["bad"],
+        requests=found["requests"],
+        cpu_seconds=spent.cpu_seconds,
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from benchmarks.undisturbed import undisturbed
+from benchmarks.undisturbed import repeated, undisturbed
 
 
 def told(shares: Sequence[float]) -> Callable[[], tuple[float, float]]:
@@ -44,3 +44,13 @@ async def test_a_single_try_is_what_it_is() -> None:
         return "slow"
 
     assert await undisturbed(measure, 1, print, told([0.9])) == "slow"
+
+
+async def test_turns_are_all_kept_in_their_order() -> None:
+    found: list[int] = []
+
+    async def measure() -> int:
+        found.append(len(found))
+        return found[-1]
+
+    assert await repeated(measure, 3, 1, print) == [0, 1, 2]
