@@ -5,21 +5,21 @@ from datetime import timedelta
 
 from fastapi import APIRouter
 
-from api.export import export_router
-from api.health import Check, health_router, parked_note, projection_check
-from api.past import Past
-from api.reader import Reader
-from api.rejected import rejected_router
-from api.rejected_gauge import RejectedGauge
-from api.rejections import Rejections
-from api.sessions import sessions_router
-from api.timeseries import timeseries_router
+from api.operations.health import Check, health_router, parked_note, projection_check
+from api.operations.rejected import rejected_router
+from api.operations.rejected_collector import RejectedGauge
+from api.operations.rejected_control import Rejections
+from api.reading.reader import Reader
+from api.sessions.export import export_router
+from api.sessions.session import sessions_router
+from api.sessions.time_travel import Past
+from api.sessions.timeseries import timeseries_router
 from projections.catalogue import PROJECTIONS
 from projections.rejected import RejectedEvents
 from projections.sessions.exports import SessionExports
 from projections.sessions.series import SessionSeries
 from projections.sessions.views import SessionViews
-from runtime.sinks import BusClient
+from runtime.compat.nats_client import BusClient
 
 
 def read_routers(

@@ -16,7 +16,7 @@ from benchmarks.say import Say, until
 from benchmarks.sizes import Sizes
 from benchmarks.undisturbed import undisturbed
 from foldline.embedded.ports import pick_port
-from runtime.postgres import connect
+from runtime.database.connections import connect
 from runtime.settings import Settings
 
 Settled = Callable[[], Awaitable[None]]

@@ -9,7 +9,7 @@ from benchmarks import job_events
 from benchmarks.client import Http
 from benchmarks.meter import Meter
 from benchmarks.say import until
-from runtime.postgres import Connection, connect
+from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
 
 _PATH = "/v1/ingest/events:batch"

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import quote
 
-from runtime.postgres import connect
+from runtime.database.connections import connect
+from runtime.database.queries import load_queries
 from runtime.settings import Settings
-from runtime.sql import load_queries
 
 _LIST: Final = "/v1/jobs?limit=100"
 _PLACES: Final = 20

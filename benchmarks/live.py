@@ -13,7 +13,7 @@ from benchmarks.children import running
 from benchmarks.meter import Meter
 from benchmarks.say import Say, until
 from benchmarks.turn import Turn
-from runtime.postgres import Connection, connect
+from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
 
 LAG_S = 1.0

@@ -17,7 +17,7 @@ from benchmarks.servers import servers
 from benchmarks.sizes import Sizes
 from benchmarks.turn import Turn
 from benchmarks.undisturbed import repeated, undisturbed
-from runtime.postgres import connect
+from runtime.database.connections import connect
 
 Part = Callable[[Sizes, Figures, Say], Awaitable[None]]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from benchmarks.meter import Meter
 from benchmarks.steady import fact
-from producers.publisher import Ack, Publisher, checked_fact
-from runtime.bus import close_bus, connect_bus
-from runtime.garbage import collect_rarely
+from line.connection import close_bus, connect_bus
+from producers.publishing.publisher import Ack, Publisher, checked_fact
+from runtime.process.garbage import collect_rarely
 from runtime.settings import Settings
 from schemas.facts import Fact
 from schemas.subjects import Subject

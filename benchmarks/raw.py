@@ -13,7 +13,7 @@ from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from benchmarks.meter import Meter
 from benchmarks.steady import fact
-from runtime.postgres import connect
+from runtime.database.connections import connect
 from runtime.settings import Settings
 
 _BATCH = 1_000  # the most the server takes as one

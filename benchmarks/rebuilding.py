@@ -9,8 +9,8 @@ import psutil
 
 from benchmarks.meter import Meter
 from consumers.control.rebuild import rebuild
+from line.connection import close_bus, connect_bus
 from projections.catalogue import projection_named
-from runtime.bus import close_bus, connect_bus
 from runtime.settings import Settings
 
 _LOOK_S = 0.25

@@ -9,8 +9,8 @@ from typing import Any
 
 from benchmarks.client import Http
 from benchmarks.meter import Meter
-from producers.publisher import Publisher, checked_fact
-from runtime.bus import close_bus, connect_bus
+from line.connection import close_bus, connect_bus
+from producers.publishing.publisher import Publisher, checked_fact
 from runtime.settings import Settings
 from schemas.subjects import Subject
 

@@ -11,13 +11,13 @@ from consumers.reactors.liveness import Liveness
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.ports import pick_port
 from foldline.embedded.postgres import PostgresServer
+from line.connection import close_bus, connect_bus
+from line.streams import prepare_line
 from projections.catalogue import PROJECTIONS
 from projections.generations import add_leases
 from projections.install import install
-from runtime.bus import close_bus, connect_bus
-from runtime.line import prepare_line
-from runtime.postgres import connect_with_retry
-from runtime.schema import install_engine
+from runtime.database.connections import connect_with_retry
+from runtime.database.engine.install import install_engine
 from runtime.settings import Settings
 
 

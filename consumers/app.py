@@ -21,28 +21,28 @@ from prometheus_client import start_http_server
 
 from consumers.broker import PatientBroker, quiet
 from consumers.control.upgrade import upgrade
-from consumers.follower import Follower, Handler
-from consumers.projector import Projector
+from consumers.engine.follower import Follower, Handler
+from consumers.engine.projector import Projector
 from consumers.reactors import retention, sweep
 from consumers.reactors.expiry import Expiry, subscribe_expiry
 from consumers.reactors.liveness import Liveness
 from consumers.reactors.periodic import Round, try_round
-from producers.publisher import Publisher
+from line.connection import close_bus, connect_bus
+from line.identity import check_identity
+from line.progress import Progress
+from line.streams import prepare_line
+from producers.publishing.publisher import Publisher
 from projections.catalogue import projections_of
 from projections.generations import add_leases
 from projections.install import install
-from runtime import postgres
-from runtime.bus import close_bus, connect_bus
-from runtime.garbage import collect_rarely
-from runtime.identity import check_identity
-from runtime.line import prepare_line
-from runtime.logs import set_up_logging
-from runtime.progress import Progress
-from runtime.repeating import repeating
-from runtime.schema import install_engine
+from runtime.database import connections
+from runtime.database.engine.install import install_engine
+from runtime.process.garbage import collect_rarely
+from runtime.process.logs import set_up_logging
+from runtime.process.repeating import repeating
+from runtime.process.starting import started
+from runtime.process.tasks import end
 from runtime.settings import Settings, settings
-from runtime.starting import started
-from runtime.tasks import end
 
 logger = logging.getLogger("foldline.consumer")
 
@@ -82,13 +82,13 @@ async def _follow(config: Settings, stack: AsyncExitStack) -> Expiry:
     stack.push_async_callback(close_bus, publishing)
     await prepare_line(reading, config)
     projections = projections_of(config.endpoints)
-    async with await postgres.connect_with_retry(config, name="foldline-install") as conn:
+    async with await connections.connect_with_retry(config, name="foldline-install") as conn:
         await install_engine(conn)
         outdated = [one for one in projections if not await install(conn, one, config.partitions)]
         if not config.endpoints:
             await add_leases(conn, Liveness.name, config.partitions, streams=Liveness.streams)
         await check_identity(reading, conn, closely=True)
-    pool = await stack.enter_async_context(postgres.pool(config, name="foldline-consumer"))
+    pool = await stack.enter_async_context(connections.pool(config, name="foldline-consumer"))
     progress = Progress(reading, pool)
     await progress.start()
     publisher = Publisher(publishing, partitions=config.partitions, timeout=config.publish_timeout)

@@ -8,9 +8,9 @@ from faststream.nats.prometheus import NatsPrometheusMiddleware
 from faststream.security import SASLPlaintext
 from prometheus_client import REGISTRY
 
+from runtime.process.starting import started
+from runtime.process.telemetry import tracer_provider
 from runtime.settings import Settings
-from runtime.starting import started
-from runtime.telemetry import tracer_provider
 
 quiet = logging.getLogger("foldline.faststream")  # its line per message belongs into debugging
 quiet.setLevel(logging.WARNING)

@@ -9,8 +9,8 @@ from faststream import FastStream
 from faststream.nats import NatsBroker
 from faststream.specification.asyncapi import AsyncAPI
 
-from schemas.job_facts import KINDS, JobEvent
-from schemas.session_facts import SESSION_FACTS, documented_body
+from schemas.jobs.facts import KINDS, JobEvent
+from schemas.sessions.facts import SESSION_FACTS, documented_body
 from schemas.streams import stream_of
 from schemas.subjects import PREFIX, TOKEN
 

@@ -7,27 +7,27 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from api.central import central_router
-from api.health import identity_check, line_check, projection_check
-from api.job_health import database_check
-from api.job_numbers import JobNumbers
-from api.jobs import job_views, jobs_router
-from api.reader import Reader
-from api.sites import Sites
+from api.jobs.central import central_router
+from api.jobs.health import database_check
+from api.jobs.jobs import job_views, jobs_router
+from api.jobs.jobs_collector import JobNumbers
+from api.jobs.sites import Sites
+from api.operations.health import identity_check, line_check, projection_check
+from api.reading.reader import Reader
 from foldline.web import surface
+from line.connection import close_bus, connect_bus
+from line.progress import Progress
+from line.streams import prepare_line
 from projections.jobs.views import PROJECTION
-from runtime import postgres
-from runtime.bus import close_bus, connect_bus
-from runtime.garbage import collect_rarely
-from runtime.http import JOBS
-from runtime.line import prepare_line
-from runtime.logs import set_up_logging
+from runtime.compat.fastapi_routes import add_routes
+from runtime.database import connections
+from runtime.http.errors import JOBS
+from runtime.http.serving import Door, Served, serve
 from runtime.problems import Problem
-from runtime.progress import Progress
-from runtime.routes import add_routes
-from runtime.serving import Door, Served, serve
+from runtime.process.garbage import collect_rarely
+from runtime.process.logs import set_up_logging
+from runtime.process.starting import started
 from runtime.settings import Settings
-from runtime.starting import started
 
 logger = logging.getLogger("foldline.central")
 
@@ -49,8 +49,8 @@ async def _wire(app: FastAPI, settings: Settings) -> AsyncExitStack:
         nc = await connect_bus(settings, name="foldline-central")
         stack.push_async_callback(close_bus, nc)
         await prepare_line(nc, settings)
-        await (await postgres.connect_with_retry(settings, name="foldline-central")).close()
-        pool = await stack.enter_async_context(postgres.pool(settings, name="foldline-central"))
+        await (await connections.connect_with_retry(settings, name="foldline-central")).close()
+        pool = await stack.enter_async_context(connections.pool(settings, name="foldline-central"))
         progress = Progress(nc, pool)
         await progress.start()
         reader = Reader(settings, pool, progress)

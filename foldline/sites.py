@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 
+from foldline.composition import Parts, Wishes, compose, environment, servers_of, worker
 from foldline.embedded.layout import Layout
 from foldline.embedded.nats import Federation
 from foldline.embedded.ports import claim_port, pick_port
-from foldline.parts import Parts, Wishes, compose, environment, servers_of, worker
 from runtime.problems import Problem
 from runtime.settings import Settings
 

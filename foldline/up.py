@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from foldline.composition import Commands, Parts, Say, Wishes, compose
 from foldline.embedded.layout import CLOSED, Layout
 from foldline.embedded.lock import DirectoryLock
 from foldline.embedded.pidfile import end_leftovers
@@ -13,7 +14,6 @@ from foldline.embedded.service import Service
 from foldline.embedded.stack import Stack
 from foldline.embedded.stop_signals import StopSignals
 from foldline.embedded.supervisor import Supervisor
-from foldline.parts import Commands, Parts, Say, Wishes, compose
 from foldline.sites import compose_sites
 from runtime.settings import Settings
 

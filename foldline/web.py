@@ -12,44 +12,44 @@ from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
-from api import lag
-from api.health import Check, identity_check, line_check
-from api.job_health import database_check, job_health_router
-from api.job_numbers import JobNumbers
-from api.job_stream import job_stream_router
-from api.jobs import job_views, jobs_router
-from api.lag import LagMeter
-from api.live import Live
-from api.projections import projections_router
-from api.reader import Reader
-from api.rebuilds import rebuilds_router
+from api.jobs.health import database_check, job_health_router
+from api.jobs.jobs import job_views, jobs_router
+from api.jobs.jobs_collector import JobNumbers
+from api.jobs.live import Live
+from api.jobs.stream import job_stream_router
+from api.operations import lag
+from api.operations.health import Check, identity_check, line_check
+from api.operations.lag import LagMeter
+from api.operations.projections import projections_router
+from api.operations.rebuilds import rebuilds_router
+from api.reading.reader import Reader
 from api.routes import read_routers
-from foldline.operations import ProjectionOperations
-from foldline.rejections import Rejections
+from foldline.projection_control import ProjectionOperations
+from foldline.rejected_control import Rejections
+from line.connection import close_bus, connect_bus
+from line.progress import Progress
+from line.streams import prepare_line
 from producers.existence import Existence
 from producers.http.job_events import JobSurface, job_events_router
 from producers.http.sessions import sessions_router
 from producers.http.surface import HungReader, WriteSurface
-from producers.publisher import Publisher
+from producers.publishing.publisher import Publisher
 from projections.catalogue import PROJECTIONS
 from projections.rejected import RejectedEvents
 from projections.sessions.liveness import hung_sessions
-from runtime import postgres
-from runtime.bus import close_bus, connect_bus
-from runtime.garbage import collect_rarely
-from runtime.http import JOBS, SESSIONS, Envelope, install_error_handlers
-from runtime.http_metrics import Measured
-from runtime.line import prepare_line
-from runtime.logs import set_up_logging
-from runtime.progress import Progress
-from runtime.repeating import repeating
-from runtime.routes import add_routes
-from runtime.serving import Door, Served, serve
+from runtime.compat.fastapi_routes import add_routes
+from runtime.compat.nats_client import BusClient
+from runtime.database import connections
+from runtime.http.errors import JOBS, SESSIONS, Envelope, install_error_handlers
+from runtime.http.request_metrics import Measured
+from runtime.http.serving import Door, Served, serve
+from runtime.process.garbage import collect_rarely
+from runtime.process.logs import set_up_logging
+from runtime.process.repeating import repeating
+from runtime.process.starting import started
+from runtime.process.telemetry import tracer_provider
 from runtime.settings import Settings
-from runtime.sinks import BusClient
-from runtime.starting import started
-from runtime.telemetry import tracer_provider
-from schemas.recovery import HungSession
+from schemas.sessions.recovery import HungSession
 from schemas.streams import JOBS as JOBS_STREAM
 
 logger = logging.getLogger("foldline.api")
@@ -121,8 +121,8 @@ async def _connect(settings: Settings, stack: AsyncExitStack) -> _Connected:
     stack.push_async_callback(close_bus, nc)
     await prepare_line(nc, settings)
     # Fails with one clear line where the pool would only keep trying.
-    await (await postgres.connect_with_retry(settings, name="foldline-api")).close()
-    pool = await stack.enter_async_context(postgres.pool(settings, name="foldline-api"))
+    await (await connections.connect_with_retry(settings, name="foldline-api")).close()
+    pool = await stack.enter_async_context(connections.pool(settings, name="foldline-api"))
     progress = Progress(nc, pool)
     await progress.start()
     publisher = Publisher(nc, partitions=settings.partitions, timeout=settings.publish_timeout)

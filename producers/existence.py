@@ -4,9 +4,10 @@ import asyncio
 from collections import OrderedDict
 from typing import Final
 
-from producers.outcomes import BusUnavailable
-from producers.requests import InDoubt
-from producers.stored import StoredFacts
+from producers.publishing.outcomes import BusUnavailable
+from producers.publishing.requests import InDoubt
+from producers.publishing.stored_lookup import StoredLookup
+from schemas.facts import EXPIRED
 from schemas.streams import STREAMS
 from schemas.subjects import entity_filter
 
@@ -24,7 +25,7 @@ class Existence:
 
     def __init__(
         self,
-        stored: StoredFacts,
+        stored: StoredLookup,
         *,
         partitions: int,
         timeout: float = 5.0,
@@ -75,5 +76,5 @@ class Existence:
             for stream in streams:
                 newest = await look(stream, stored_filter, min(left, _TRY))
                 if newest is not None:
-                    return newest.subject.fact != "expired"
+                    return newest.fact != EXPIRED
         return False

@@ -11,8 +11,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 from projections.projection import Projection
-from runtime.postgres import Connection
-from runtime.sql import in_schema, load_queries, read_sql
+from runtime.database.connections import Connection
+from runtime.database.engine.queries import engine_queries
+from runtime.database.queries import in_schema, read_sql
 from schemas.streams import Stream
 
 
@@ -36,7 +37,7 @@ class Generation:
     began_at: datetime
 
 
-_QUERIES: Final = load_queries("projections", "generations.sql", schema="foldline")
+_QUERIES: Final = engine_queries()
 
 
 def name_of(projection: str, role: Role) -> str:
@@ -55,14 +56,14 @@ async def create(conn: Connection, projection: Projection[Any, Any], role: Role,
     name = name_of(projection.name, role)
     built = projection.in_schema(name)
     await conn.execute(in_schema("create schema {schema}", name).encode())
-    await conn.execute(in_schema(read_sql("projections", "engine.sql"), name).encode())
+    await conn.execute(in_schema(read_sql("runtime.database.engine", "generation_tables.sql"), name).encode())
     await conn.execute(built.schema_sql().encode())
     number = 0
     if role is not Role.SCRATCH:
         values = {"projection": projection.name, "role": role, "version": projection.version}
-        row = await (await conn.execute(_QUERIES["record"], values)).fetchone()
+        row = await (await conn.execute(_QUERIES["record-generation"], values)).fetchone()
         number = row[0] if row else 0
-    numbered = load_queries("projections", "generations.sql", schema=name)["number"]
+    numbered = engine_queries(name)["number-generation"]
     await conn.execute(numbered, {"number": number})
     await add_leases(conn, name, partitions, streams=projection.streams, version=projection.version)
 
@@ -72,14 +73,14 @@ async def drop(conn: Connection, projection: str, role: Role) -> None:
     await drop_leases(conn, projection, role)
     dropping = in_schema("drop schema if exists {schema} cascade", name_of(projection, role))
     await conn.execute(dropping.encode())
-    await conn.execute(_QUERIES["forget"], {"projection": projection, "role": role})
+    await conn.execute(_QUERIES["forget-generation"], {"projection": projection, "role": role})
 
 
 async def become(conn: Connection, projection: str, role: Role, to: Role) -> None:
     """A generation takes another role, without its leases. Runs inside the caller's transaction."""
     old, new = name_of(projection, role), name_of(projection, to)
     await conn.execute(f'alter schema "{old}" rename to "{new}"'.encode())
-    await conn.execute(_QUERIES["become"], {"projection": projection, "role": role, "to": to})
+    await conn.execute(_QUERIES["change-role"], {"projection": projection, "role": role, "to": to})
 
 
 async def move_leases(conn: Connection, projection: str, role: Role, to: Role) -> None:
@@ -95,7 +96,9 @@ async def drop_leases(conn: Connection, projection: str, role: Role) -> None:
 
 async def cancel(conn: Connection, projection: str, *, cancelled: bool = True) -> bool:
     """Ask whoever builds to stop; whether there is anything being built."""
-    cursor = await conn.execute(_QUERIES["cancel"], {"projection": projection, "cancelled": cancelled})
+    cursor = await conn.execute(
+        _QUERIES["cancel-generation"], {"projection": projection, "cancelled": cancelled}
+    )
     return await cursor.fetchone() is not None
 
 
@@ -126,4 +129,4 @@ async def set_streams(conn: Connection, follower: str, streams: Iterable[Stream]
 
 async def tables(conn: Connection, schema: str) -> list[str]:
     """Names of a schema's tables."""
-    return [row[0] async for row in await conn.execute(_QUERIES["tables"], {"schema": schema})]
+    return [row[0] async for row in await conn.execute(_QUERIES["tables-of-schema"], {"schema": schema})]

@@ -4,7 +4,7 @@ from typing import Any
 
 from projections.generations import Role, create, generations, lock_installation, set_streams
 from projections.projection import Projection
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 from runtime.problems import Problem
 
 

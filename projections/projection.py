@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import ClassVar, Generic, Self, TypeVar
 
 from projections.recorded import Recorded
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 from schemas.streams import Stream
 
 State = TypeVar("State")

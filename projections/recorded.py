@@ -1,4 +1,4 @@
-"""Events as they come off the line: raw, and decoded by the one validator."""
+"""Events decoded by the one validator, ready to fold, or rejected with the reason."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,49 +6,14 @@ from typing import Final
 
 from msgspec import Struct
 
-from schemas.facts import AUTO, MESSAGE_ID, TIME, Body, entity_id, event_time, likely_entity_id, parse_fact
-from schemas.headers import header, header_begins
+from line.raw_event import RawEvent
+from schemas.facts import TIME, Body, entity_id, event_time, parse_fact
+from schemas.headers import header
 from schemas.subjects import Subject
 from schemas.validation import InvalidFact
 
 MESSAGE_ID_WINDOW: Final = timedelta(days=7)
 """An entity counts the same message id once within this span of store time."""
-_AUTO: Final = f" {AUTO}".encode()
-
-
-# One of each is made for every message: a named tuple takes five times as long, a frozen dataclass ten times.
-class RawEvent(Struct, frozen=True, gc=False):
-    """One stored message: where it stands on the line, and its bytes."""
-
-    stream: str
-    partition: int
-    sequence: int
-    stored_at: datetime  # the server's store time, UTC
-    subject: str  # stored form
-    headers: bytes  # the block as stored, see schemas.headers; empty without any
-    body: bytes
-
-    def explicit_id(self) -> str | None:
-        """The message id its producer chose.
-
-        None for those the publisher made up, for an empty one, which JetStream takes for none, and for one
-        that is not UTF-8: the client shows different such ids as the same text.
-        """
-        if header_begins(self.headers, MESSAGE_ID, _AUTO):
-            return None
-        message_id = header(self.headers, MESSAGE_ID)
-        if not message_id or message_id.startswith(AUTO) or "\ufffd" in message_id:
-            return None
-        return message_id
-
-    def key(self) -> tuple[str, str] | None:
-        """(site, id) of the entity, if the event names one."""
-        try:
-            subject = Subject.parse_stored(self.subject)
-        except InvalidFact:
-            return None
-        found = likely_entity_id(subject, self.body)
-        return None if found is None else (subject.site, found)
 
 
 class Recorded(Struct, frozen=True, gc=False):

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
+from runtime.database.engine.queries import engine_queries
 from runtime.problems import Problem
-from runtime.sql import load_queries
 from schemas.subjects import published_form
 
 _LONGEST: Final = 500
@@ -49,10 +49,7 @@ class RejectedEvents:
     """Reads the rejected events of the projections given as name → schema."""
 
     def __init__(self, schemas: Mapping[str, str]) -> None:
-        self._queries = {
-            name: load_queries("projections", "rejected.sql", schema=schema)
-            for name, schema in schemas.items()
-        }
+        self._queries = {name: engine_queries(schema) for name, schema in schemas.items()}
         self.projections = tuple(self._queries)
 
     async def page(
@@ -82,7 +79,7 @@ class RejectedEvents:
         found: list[dict[str, Any]] = []
         for name in [projection] if projection else self.projections:
             row = await (
-                await conn.execute(self._queries[name]["rejected"], values | {"projection": name})
+                await conn.execute(self._queries[name]["list-rejected"], values | {"projection": name})
             ).fetchone()
             counted, items = row or (None, None)
             counts.update(from_json(counted or "{}"))
@@ -99,7 +96,9 @@ class RejectedEvents:
         found = []
         for name, queries in self._queries.items():
             values = {"projection": name, "stream": stream, "sequence": sequence}
-            async for part, reason, details, because, at in await conn.execute(queries["one"], values):
+            async for part, reason, details, because, at in await conn.execute(
+                queries["one-rejected"], values
+            ):
                 dismissed = {"reason": because, "at": at} if at else None
                 found.append(Rejected(name, part, reason, details, dismissed))
         if not found:
@@ -111,7 +110,7 @@ class RejectedEvents:
         return {
             (name, reason): count
             for name, queries in self._queries.items()
-            async for reason, count in await conn.execute(queries["counts"], {"projection": name})
+            async for reason, count in await conn.execute(queries["count-rejected"], {"projection": name})
         }
 
     async def dismiss(self, conn: Connection, stream: str, sequence: int, reason: str) -> None:

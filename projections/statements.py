@@ -3,8 +3,8 @@
 import re
 from typing import Any, Final
 
-from runtime.postgres import Connection
-from runtime.sql import load_queries
+from runtime.database.connections import Connection
+from runtime.database.queries import load_queries
 
 _MARK: Final = re.compile(rb"\{([a-z-]+)\}")
 
@@ -14,7 +14,7 @@ class Statements:
 
     def __init__(self, package: str, schema: str) -> None:
         self._queries = {
-            **load_queries("projections", "read.sql", schema=schema).all,
+            **load_queries("runtime.database.engine", "read_fragments.sql", schema=schema).all,
             **load_queries(package, "read.sql", schema=schema).all,
         }
 

@@ -1,6 +1,4 @@
-"""What a person can put right: told in one line, never as a traceback."""
-
-from typing import Any
+"""Problems that a person can put right: told in one line, never as a traceback."""
 
 
 class Problem(Exception):
@@ -19,13 +17,5 @@ class Problem(Exception):
         return f"{self.message} (see {self.setting})" if self.setting else self.message
 
 
-class StreamUnavailable(Problem):
-    """A question to a stream was answered with an error, or not at all; the same one may succeed later."""
-
-    def __init__(self, stream: str, error: dict[str, Any] | str) -> None:
-        said = error if isinstance(error, str) else error.get("description", error)
-        super().__init__(f"stream {stream}: {said}", "FOLDLINE_NATS_URL")
-
-
-class LineProblem(Problem):
-    """The server or a stream is not what the promises need; the message says which field and what to do."""
+class TemporaryProblem(Problem):
+    """A server did not do what it was asked; the same question may succeed later."""

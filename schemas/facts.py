@@ -6,8 +6,8 @@ from typing import Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from schemas.job_facts import KINDS, JobFact
-from schemas.session_facts import SESSION_FACTS, FactBody, SessionState
+from schemas.jobs.facts import KINDS, JobFact
+from schemas.sessions.facts import SESSION_FACTS, FactBody, SessionState
 from schemas.subjects import Subject, slot_of, token_of
 from schemas.texts import check_texts, is_plain
 from schemas.times import MAX_FUTURE, format_time, parse_time

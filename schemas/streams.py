@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from schemas.job_facts import KINDS
-from schemas.session_facts import SESSION_FACTS
+from schemas.jobs.facts import KINDS
+from schemas.sessions.facts import SESSION_FACTS
 from schemas.subjects import PREFIX, SLOTS, SLOTTED
 
 MAX_PAYLOAD: Final = 8 << 20

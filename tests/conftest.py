@@ -15,15 +15,15 @@ from psycopg import sql
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
-from runtime.bus import close_bus, connect_bus
-from runtime.line import api as jetstream_api
-from runtime.line import prepare_line
-from runtime.postgres import Connection, connect
+from line.connection import close_bus, connect_bus
+from line.jetstream import request_api
+from line.streams import prepare_line
+from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
 from schemas.streams import STREAMS
-from tests.cluster import Cluster
-from tests.engine import install_read_models
-from tests.processes import Processes
+from tests.support.cluster import Cluster
+from tests.support.engine import install_read_models
+from tests.support.processes import Processes
 
 # A shell that runs us in the background has SIGINT ignored, which our children would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -119,7 +119,7 @@ async def settings(shared_nats: NatsServer, database: str) -> Settings:
     made = line_settings(shared_nats, database)
     nc = await connect_bus(made, name="test-reset")
     for stream in STREAMS:
-        await jetstream_api(nc, f"STREAM.DELETE.{stream.name}")
+        await request_api(nc, f"STREAM.DELETE.{stream.name}")
     await prepare_line(nc, made)
     await close_bus(nc)
     return made

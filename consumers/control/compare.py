@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, NamedTuple
 
-from runtime.postgres import Connection
-from runtime.sql import load_queries
+from runtime.database.connections import Connection
+from runtime.database.queries import load_queries
 
 _ROWS_AT_ONCE: Final = 50_000
 # What of the engine's own tables is no function of the line alone.

@@ -5,17 +5,17 @@ from typing import Any, Final
 from psycopg import sql
 
 from consumers.control.parked import replayed
-from consumers.control.partition import within
-from consumers.control.reached import firsts
-from projections.entity import stored_events
+from consumers.control.partition_lock import within
+from line.checkpoints import firsts
+from line.entity_history import stored_events
 from projections.projection import Key, Projection
-from runtime.postgres import Connection
+from runtime.compat.nats_client import BusClient
+from runtime.database.connections import Connection
+from runtime.database.engine.queries import engine_queries
 from runtime.problems import Problem
-from runtime.sinks import BusClient
-from runtime.sql import load_queries
 from schemas.subjects import entity_filter, home_of
 
-_QUERIES: Final = load_queries("consumers.control", "control.sql", schema="foldline")
+_QUERIES: Final = engine_queries()
 
 
 async def rebuild_entity(
@@ -40,7 +40,7 @@ async def rebuild_entity(
         await _erase(conn, projection.schema, key)
         events = []
         for stream in projection.streams:
-            async for event in stored_events(nc, stream.name, where, part):
+            async for event in stored_events(nc, stream.name, where):
                 if event.sequence <= reached.get(stream.name, 0) and event.key() == key:
                     events.append(event)
         return await replayed(projection, conn, events, key) if events else 0

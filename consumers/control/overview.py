@@ -7,15 +7,15 @@ from typing import Any, Final
 
 from nats.aio.client import Client
 
+from line.status import FollowerStatus, read_status
 from projections.generations import Generation, generations
 from projections.projection import Projection
-from runtime.postgres import Connection
-from runtime.sql import load_queries
-from runtime.status import FollowerStatus, read_status
+from runtime.database.connections import Connection
+from runtime.database.engine.queries import engine_queries
 
 _TOLD: Final = ("name", "paused")  # by the projection itself
 
-_QUERIES: Final = load_queries("consumers.control", "control.sql", schema="foldline")
+_QUERIES: Final = engine_queries()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,6 @@ async def overview(
 
 async def _paused(conn: Connection, follower: str) -> dict[str, list[int]]:
     reasons: defaultdict[str, list[int]] = defaultdict(list)
-    async for part, reason in await conn.execute(_QUERIES["paused"], {"follower": follower}):
+    async for part, reason in await conn.execute(_QUERIES["paused-partitions"], {"follower": follower}):
         reasons[reason].append(part)
     return dict(reasons)

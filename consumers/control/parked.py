@@ -5,16 +5,16 @@ from typing import Any, Final
 
 import psycopg
 
-from consumers.control.partition import within
-from consumers.parking import waiting
-from consumers.projector import Projector
+from consumers.control.partition_lock import within
+from consumers.engine.parking import waiting
+from consumers.engine.projector import Projector
 from projections.projection import Key, Projection
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
+from runtime.database.engine.queries import engine_queries
 from runtime.problems import Problem
-from runtime.sql import load_queries
 from schemas.subjects import home_of
 
-_QUERIES: Final = load_queries("consumers.control", "control.sql", schema="foldline")
+_QUERIES: Final = engine_queries()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ async def replayed(projection: Projection[Any, Any], conn: Connection, events: l
 
 
 def _queries(projection: Projection[Any, Any]) -> Any:
-    return load_queries("consumers", "batch.sql", schema=projection.schema)
+    return engine_queries(projection.schema)
 
 
 def _name(key: Key) -> str:

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
+from runtime.database.engine.queries import engine_queries
 from runtime.problems import Problem
-from runtime.sql import load_queries
 
-_QUERIES: Final = load_queries("consumers.control", "control.sql", schema="foldline")
+_QUERIES: Final = engine_queries()
 _LONGEST: Final = 500
 
 

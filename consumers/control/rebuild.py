@@ -14,11 +14,13 @@ from typing import Any, Final
 import psycopg
 from nats.aio.client import Client
 
-from consumers.control.advance import Advance, Odometer, Phase
-from consumers.control.reached import firsts
+from consumers.control.rebuild_progress import Advance, Odometer, Phase
 from consumers.control.swap import NotNow, Swap
 from consumers.control.worker import Order
 from consumers.control.workers import Workers, workers
+from line.checkpoints import firsts
+from line.identity import check_identity
+from line.problems import StreamUnavailable
 from projections.generations import (
     Role,
     become,
@@ -31,18 +33,17 @@ from projections.generations import (
     name_of,
 )
 from projections.projection import Projection
-from runtime.identity import check_identity
-from runtime.postgres import Connection, connect
-from runtime.problems import Problem, StreamUnavailable
+from runtime.database.connections import Connection, connect
+from runtime.database.engine.queries import engine_queries
+from runtime.problems import Problem
+from runtime.process.tasks import heed_cancellation
 from runtime.settings import Settings
-from runtime.sql import load_queries
-from runtime.tasks import heed_cancellation
 
 logger = logging.getLogger("foldline.rebuild")
 
 Report = Callable[[Advance], None]
 
-_QUERIES: Final = load_queries("consumers.control", "control.sql", schema="foldline")
+_QUERIES: Final = engine_queries()
 _POLL_S: Final = 0.5
 _NEARLY_S: Final = 0.5  # as little work left as this is folded while live batches wait
 _NEARLY_EVENTS: Final = 200

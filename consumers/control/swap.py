@@ -15,7 +15,7 @@ import psycopg
 from nats.aio.client import Client
 from psycopg.types.json import Jsonb
 
-from consumers.control.reached import Sequences, checkpoints, further, reached
+from line.checkpoints import Sequences, checkpoints, further, reached
 from projections.generations import (
     Role,
     become,
@@ -27,13 +27,13 @@ from projections.generations import (
     tables,
 )
 from projections.projection import Projection
-from runtime.postgres import Connection, connect
+from runtime.database.connections import Connection, connect
+from runtime.database.engine.queries import engine_queries
 from runtime.settings import Settings
-from runtime.sql import load_queries
 
 logger = logging.getLogger("foldline.rebuild")
 
-_QUERIES: Final = load_queries("consumers.control", "control.sql", schema="foldline")
+_QUERIES: Final = engine_queries()
 _LOCK_TIMEOUT: Final = "2s"
 _REMAINDER_S: Final = 3.0  # how long live batches may be held up for it
 _POLL_S: Final = 0.02

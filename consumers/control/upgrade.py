@@ -12,11 +12,11 @@ from typing import Any, Final
 import psycopg
 from nats.aio.client import Client
 
-from consumers.control.advance import Advance
 from consumers.control.rebuild import Cancelled, rebuild
+from consumers.control.rebuild_progress import Advance
 from projections.generations import Role, generations
 from projections.projection import Projection
-from runtime.postgres import connect
+from runtime.database.connections import connect
 from runtime.problems import Problem
 from runtime.settings import Settings
 

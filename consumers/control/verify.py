@@ -11,26 +11,26 @@ from typing import Any, Final
 import psycopg
 from nats.aio.client import Client
 
-from consumers.control.advance import Odometer
 from consumers.control.compare import Difference, Side, compare, count
-from consumers.control.excuses import Excuses
-from consumers.control.reached import Sequences, checkpoints, firsts, reached
 from consumers.control.rebuild import Report, only_one
+from consumers.control.rebuild_progress import Odometer
+from consumers.control.tolerated import Excuses
 from consumers.control.worker import Order
 from consumers.control.workers import workers
+from line.checkpoints import Sequences, checkpoints, firsts, reached
+from line.identity import check_identity
 from projections.generations import Role, create, drop, generations, lock_installation, name_of, tables
 from projections.projection import Projection
 from projections.recorded import MESSAGE_ID_WINDOW
-from runtime.identity import check_identity
-from runtime.postgres import Connection, connect
+from runtime.database.connections import Connection, connect
+from runtime.database.engine.queries import engine_queries
 from runtime.problems import Problem
+from runtime.process.tasks import heed_cancellation
 from runtime.settings import Settings
-from runtime.sql import load_queries
-from runtime.tasks import heed_cancellation
 
 logger = logging.getLogger("foldline.verify")
 
-_QUERIES: Final = load_queries("consumers.control", "control.sql", schema="foldline")
+_QUERIES: Final = engine_queries()
 _POLL_S: Final = 0.2
 _LOCK_TIMEOUT: Final = "2s"
 _LOCK_TRIES: Final = 10
@@ -202,7 +202,7 @@ class _Checking:
 
     async def _values(self, there: Connection) -> dict[str, Any]:
         follower = {"follower": self._projection.name}
-        row = await (await there.execute(_QUERIES["newest"], follower)).fetchone()
+        row = await (await there.execute(_QUERIES["newest-folded"], follower)).fetchone()
         newest = row[0] if row and row[0] else datetime.now(UTC)  # nothing folded: no ids either
         levels = [stream.name for stream in self._projection.streams if stream.newest_only]
         return {"since": newest - MESSAGE_ID_WINDOW, "levels": levels}

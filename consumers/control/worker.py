@@ -13,16 +13,16 @@ from typing import Any, Final
 import uvloop
 from pydantic import BaseModel
 
-from consumers.follower import Follower, Handler, More, no_more
-from consumers.leases import Leases
-from consumers.projector import Projector
+from consumers.engine.follower import Follower, Handler, More, no_more
+from consumers.engine.leases import Leases
+from consumers.engine.projector import Projector
+from line.connection import close_bus, connect_bus
+from line.raw_event import RawEvent
 from projections.catalogue import projection_named
 from projections.generations import Role, name_of
-from projections.recorded import RawEvent
-from runtime.bus import close_bus, connect_bus
-from runtime.garbage import collect_rarely
-from runtime.logs import set_up_logging
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
+from runtime.process.garbage import collect_rarely
+from runtime.process.logs import set_up_logging
 from runtime.settings import Settings, settings
 
 _NICE: Final = 10  # what is built beside may take longer; what is live may not wait for it

@@ -10,8 +10,8 @@ from typing import Final
 
 from consumers.control.worker import Order
 from runtime.problems import Problem
+from runtime.process.tasks import in_any_case
 from runtime.settings import Settings, environment_of
-from runtime.tasks import in_any_case
 
 _ARGUMENTS: Final = ("-m", "consumers.control.worker")
 _DEATHS: Final = 5  # in a row, before a cause is looked for instead of trying again

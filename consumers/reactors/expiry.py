@@ -17,11 +17,11 @@ from psycopg_pool import AsyncConnectionPool
 
 from consumers.reactors.newest import newest_heartbeat
 from consumers.reactors.retrying import Retry, retrying
+from line.delivery import Delivery, parse_delivery
+from line.jetstream import request_api
+from line.progress import Progress
 from projections.sessions.liveness import outlived
-from runtime.delivery import Delivery, parse_delivery
-from runtime.line import api
-from runtime.postgres import Connection
-from runtime.progress import Progress
+from runtime.database.connections import Connection
 from schemas.positions import Position
 from schemas.streams import HEARTBEATS, SESSIONS
 from schemas.subjects import PREFIX, Subject, entity_filter, partition_of, published_form
@@ -66,7 +66,7 @@ class Expiry:
         logger.info("%s purged", subject)
 
     async def _purge(self, stream: str, request: dict[str, str | int]) -> None:
-        answer = await api(self._nc, f"STREAM.PURGE.{stream}", dict(request))
+        answer = await request_api(self._nc, f"STREAM.PURGE.{stream}", dict(request))
         if not answer.get("success"):
             raise Retry(f"cannot purge {stream}: {answer.get('error', answer)}")
 

@@ -14,19 +14,20 @@ from typing import Final, cast
 
 from nats.aio.client import Client
 
-from consumers.follower import More, NotYet, no_more
-from consumers.leases import Leases, reached_by
+from consumers.engine.follower import More, NotYet, no_more
+from consumers.engine.leases import Leases, reached_by
 from consumers.reactors.newest import newest_heartbeat, newest_of_partitions
-from producers.publisher import Conflict, Publisher, PublishError
+from line.progress import Progress
+from line.raw_event import RawEvent
+from producers.publishing.publisher import Conflict, Publisher, PublishError
 from projections.projection import Key
-from projections.recorded import RawEvent, Recorded, decode
+from projections.recorded import Recorded, decode
 from projections.sessions.liveness import OpenSession, hung_sessions, sessions_of_machine
-from runtime.postgres import Connection
-from runtime.progress import Progress
+from runtime.database.connections import Connection
 from schemas.facts import Fact, parse_fact
 from schemas.positions import Position
-from schemas.recovery import machine_returned, recovered
-from schemas.session_facts import HUNG, SessionCreated, SessionEvent, SessionHeartbeat
+from schemas.sessions.facts import HUNG, SessionCreated, SessionEvent, SessionHeartbeat
+from schemas.sessions.recovery import machine_returned, recovered
 from schemas.streams import HEARTBEATS, SESSIONS
 from schemas.subjects import partition_of
 from schemas.validation import InvalidFact

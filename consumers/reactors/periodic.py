@@ -6,14 +6,14 @@ from typing import Final
 
 import psycopg
 
-from consumers.follower import NotYet
-from runtime.postgres import Connection, connect
+from consumers.engine.follower import NotYet
+from runtime.database.connections import Connection, connect
+from runtime.database.engine.queries import engine_queries
 from runtime.settings import Settings
-from runtime.sql import load_queries
 
 logger = logging.getLogger("foldline.reactors")
 
-QUERIES: Final = load_queries("consumers.reactors", "periodic.sql", schema="foldline")
+QUERIES: Final = engine_queries()
 
 Round = Callable[[Connection], Awaitable[int]]
 """One round over a connection of its own; answers how much it did. May raise NotYet or psycopg.Error."""
@@ -22,7 +22,7 @@ Round = Callable[[Connection], Awaitable[int]]
 async def one_round(config: Settings, name: str, act: Round) -> int | None:
     """A round unless another replica is in the midst of one: then None. Raises what `act` raises."""
     async with await connect(config, name=f"foldline-{name}") as conn:
-        row = await (await conn.execute(QUERIES["only-one"], {"name": name})).fetchone()
+        row = await (await conn.execute(QUERIES["one-replica"], {"name": name})).fetchone()
         return await act(conn) if row and row[0] else None
 
 

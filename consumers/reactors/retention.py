@@ -14,18 +14,18 @@ from typing import Final
 
 from nats.aio.client import Client
 
-from consumers.follower import NotYet
+from consumers.engine.follower import NotYet
 from consumers.reactors.newest import newest_fact, newest_heartbeat
 from consumers.reactors.periodic import QUERIES
-from producers.publisher import Conflict, Publisher, PublishError
+from line.progress import Progress
+from producers.publishing.publisher import Conflict, Publisher, PublishError
 from projections.projection import Key
 from projections.sessions.retention import silent_sessions
 from runtime import metrics
-from runtime.postgres import Connection
-from runtime.progress import Progress
+from runtime.database.connections import Connection
 from schemas.facts import EXPIRED
 from schemas.positions import Position
-from schemas.retention import expired
+from schemas.sessions.expiry import expired
 
 logger = logging.getLogger("foldline.retention")
 

@@ -12,26 +12,24 @@ from typing import Final
 
 from nats.aio.client import Client
 
-from consumers.follower import NotYet
+from consumers.engine.follower import NotYet
 from consumers.reactors.expiry import DURABLE
 from consumers.reactors.periodic import QUERIES
+from line.jetstream import ErrorCode, has_code, request_api
+from line.messages import next_message
+from line.problems import StreamUnavailable
 from projections.sessions.retention import rejected_among
 from runtime import metrics
-from runtime.line import api
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 from schemas.facts import EXPIRED
 from schemas.streams import SESSIONS
 from schemas.subjects import PREFIX
-from schemas.times import parse_time
 
 logger = logging.getLogger("foldline.sweep")
 
 MOST: Final = 1_000
 EVERY: Final = 600.0
 AGE: Final = timedelta(minutes=10)  # a verification excuses what expires while it begins
-_NO_MESSAGE: Final = 10037
-_NO_CONSUMER: Final = 10014
-_GONE: Final = (10037, 10043)  # nothing there: somebody was quicker
 
 
 class Sweep:
@@ -66,10 +64,10 @@ class Sweep:
 
     async def _purged(self) -> int:
         """Up to where expiry has acted on every `expired` fact; 0 before it ever ran."""
-        answer = await api(self._nc, f"CONSUMER.INFO.{SESSIONS.name}.{DURABLE}")
+        answer = await request_api(self._nc, f"CONSUMER.INFO.{SESSIONS.name}.{DURABLE}")
+        if has_code(answer, ErrorCode.CONSUMER_NOT_FOUND):
+            return 0
         if error := answer.get("error"):
-            if error.get("err_code") == _NO_CONSUMER:
-                return 0
             raise NotYet(f"cannot see how far expiry is: {error.get('description', error)}")
         return int(answer["ack_floor"]["stream_seq"])
 
@@ -78,23 +76,21 @@ class Sweep:
         where = f"{PREFIX}.{part}.*.session.*.{EXPIRED}"
         found: list[int] = []
         while end and len(found) < self._most:
-            request = {"seq": found[-1] + 1 if found else 1, "next_by_subj": where}
-            answer = await api(self._nc, f"STREAM.MSG.GET.{SESSIONS.name}", request)
-            if error := answer.get("error"):
-                if error.get("err_code") == _NO_MESSAGE:
-                    break
-                raise NotYet(f"cannot read {SESSIONS.name}: {error.get('description', error)}")
-            message = answer["message"]
-            if message["seq"] > end or parse_time(message["time"]) >= before:
+            start = found[-1] + 1 if found else 1
+            try:
+                message = await next_message(self._nc, SESSIONS.name, where, start)
+            except StreamUnavailable as exc:
+                raise NotYet(str(exc)) from exc
+            if message is None or message.sequence > end or message.stored_at >= before:
                 break
-            found.append(int(message["seq"]))
+            found.append(message.sequence)
         return found
 
     async def _remove(self, sequence: int) -> None:
-        answer = await api(
+        answer = await request_api(
             self._nc, f"STREAM.MSG.DELETE.{SESSIONS.name}", {"seq": sequence, "no_erase": True}
         )
+        if has_code(answer, ErrorCode.MESSAGE_NOT_FOUND, ErrorCode.SEQUENCE_NOT_FOUND):
+            return  # somebody was quicker
         if error := answer.get("error"):
-            if error.get("err_code") in _GONE:
-                return
             raise NotYet(f"cannot remove {SESSIONS.name} {sequence}: {error.get('description', error)}")

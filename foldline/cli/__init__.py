@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 # Command -> module with a function, or a group of them, of that name (`-` as `_`), in the order of --help.
 COMMANDS = {
     "up": "foldline.cli.up",
-    "api": "foldline.cli.run",
-    "consumer": "foldline.cli.run",
-    "sidecar": "foldline.cli.run",
-    "central": "foldline.cli.run",
+    "api": "foldline.cli.processes",
+    "consumer": "foldline.cli.processes",
+    "sidecar": "foldline.cli.processes",
+    "central": "foldline.cli.processes",
     "publish": "foldline.cli.publish",
     "tail": "foldline.cli.tail",
     "demo": "foldline.cli.demo",
@@ -33,7 +33,7 @@ COMMANDS = {
     "cancel": "foldline.cli.projections",
     "parked": "foldline.cli.parked",
     "rejected": "foldline.cli.rejected",
-    "accept-line": "foldline.cli.accept",
+    "accept-line": "foldline.cli.accept_line",
     "asyncapi": "foldline.cli.asyncapi",
 }
 

@@ -6,7 +6,7 @@ from importlib.metadata import version
 import typer
 
 from foldline.asyncapi import line_document
-from foldline.cli.session import command_settings
+from foldline.cli.connections import command_settings
 
 
 def asyncapi() -> None:

@@ -12,12 +12,12 @@ from pydantic_core import to_json
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from foldline.cli.session import bus, command_settings, run
+from foldline.cli.connections import bus, command_settings, run
 from foldline.embedded.ports import reachable_host
-from producers.publisher import Publisher, PublishError, checked_fact
+from producers.publishing.publisher import Publisher, PublishError, checked_fact
 from runtime.problems import Problem
 from schemas.facts import Fact
-from schemas.session_facts import HUNG
+from schemas.sessions.facts import HUNG
 from schemas.subjects import Subject
 
 _PRODUCTS = ("Editor", "Renderer", "Importer", "Gateway")

@@ -10,7 +10,7 @@ from rich.text import Text
 from consumers.control.parked import ParkedEntity, parked_entities
 from consumers.control.parked import retry as retry_entity
 from consumers.control.parked import skip as skip_event
-from foldline.cli.session import command_settings, printable, projections_database, run, show_json
+from foldline.cli.connections import command_settings, printable, projections_database, run, show_json
 from projections.catalogue import projection_named, projections_of
 
 Name = Annotated[str, typer.Argument(metavar="PROJECTION", help="For example: sessions.")]

@@ -11,7 +11,7 @@ from consumers.control.overview import Overview, overview
 from consumers.control.pause import pause as pause_projection
 from consumers.control.pause import resume as resume_projection
 from consumers.control.rebuild import drop_generation
-from foldline.cli.session import bus, command_settings, printable, projections_database, run, show_json
+from foldline.cli.connections import bus, command_settings, printable, projections_database, run, show_json
 from projections.catalogue import projection_named, projections_of
 from projections.generations import Role
 from projections.generations import cancel as cancel_rebuild

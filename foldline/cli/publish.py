@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from foldline.cli.session import bus, command_settings, run, show_json
-from producers.publisher import Publisher, PublishError, checked_fact
+from foldline.cli.connections import bus, command_settings, run, show_json
+from producers.publishing.publisher import Publisher, PublishError, checked_fact
 from runtime.problems import Problem
 from schemas.facts import TIME
 from schemas.subjects import Subject

@@ -13,8 +13,7 @@ from consumers.control.entity import rebuild_entity
 from consumers.control.rebuild import rebuild as rebuild_projection
 from consumers.control.verify import Verification
 from consumers.control.verify import verify as verify_projection
-from foldline.cli.advance import Shown
-from foldline.cli.session import (
+from foldline.cli.connections import (
     bus,
     command_settings,
     printable,
@@ -22,6 +21,7 @@ from foldline.cli.session import (
     run,
     show_json,
 )
+from foldline.cli.progress import Shown
 from projections.catalogue import projection_named
 from projections.generations import Role, generations
 from runtime.problems import Problem

@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from foldline.cli.session import bus, command_settings, database, printable, run, show_json
-from foldline.rejections import Rejections
-from producers.publisher import Publisher
+from foldline.cli.connections import bus, command_settings, database, printable, run, show_json
+from foldline.rejected_control import Rejections
+from producers.publishing.publisher import Publisher
 from projections.catalogue import projections_of
 from projections.rejected import RejectedEvents, RejectedPage
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 from runtime.problems import Problem
 from schemas.positions import Position
 from schemas.validation import InvalidFact

@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from foldline.cli.session import bus, command_settings, database, run, show_json
+from foldline.cli.connections import bus, command_settings, database, run, show_json
+from line.status import FollowerStatus, Status, read_status
 from runtime.problems import Problem
-from runtime.status import FollowerStatus, Status, read_status
 
 
 def status(

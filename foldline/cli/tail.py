@@ -2,21 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import suppress
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
 from typing import Annotated, Any
 
 import typer
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.errors import TimeoutError as NatsTimeout
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from foldline.cli.session import bus, command_settings, printable, run
-from runtime.delivery import parse_delivery
+from foldline.cli.connections import bus, command_settings, printable, run
+from line.pull_consumer import after, stored_from_now, stored_since
+from line.pull_reader import PullReader, reading
+from line.raw_event import RawEvent
 from runtime.problems import Problem
+from runtime.process.tasks import end
 from schemas.facts import published_subject
+from schemas.positions import Position
 from schemas.subjects import overlaps, published_form, stored_form
 from schemas.times import format_time, parse_time
 from schemas.validation import InvalidFact
@@ -44,7 +43,7 @@ async def _tail(
     config = command_settings()
     try:
         stored = stored_form(subjects, config.partitions)
-        start = parse_time(since, "--since") if since else None
+        start = _start(everything=everything, since=since)
     except InvalidFact as exc:
         raise Problem(exc.details) from exc
     bound = {stream.name: stream.subjects() for stream in config.streams}
@@ -52,83 +51,57 @@ async def _tail(
     if not names:
         held = ", ".join(one for of_stream in bound.values() for one in of_stream)
         raise Problem(f"no stream holds {subjects}; held are {held}")
-    readers: list[asyncio.Task[None]] = []
-    async with bus(config) as nc:
-        arrived: asyncio.Queue[tuple[str, Msg]] = asyncio.Queue(maxsize=1_000)
-        consumer = _consumer(stored, everything=everything, since=start)
-        readers += [asyncio.create_task(_read(nc, name, consumer, arrived)) for name in names]
+    async with bus(config) as nc, AsyncExitStack() as stack:
+        arrived: asyncio.Queue[RawEvent] = asyncio.Queue(maxsize=1_000)
+        takers = []
+        for name in names:
+            reader = await stack.enter_async_context(reading(nc, name, start, stored))
+            takers.append(asyncio.create_task(_take(reader, arrived)))
+        stack.push_async_callback(end, *takers)
         shown = 0
         while count is None or shown < count:
-            stream, message = await _next(arrived, readers)
-            subject = _subject(message)
+            event = await _next(arrived, takers)
+            subject = _subject(event)
             if overlaps(subjects, subject):  # of jobs others are stored under the same subject
-                typer.echo(_line(stream, message, subject, as_json=as_json))
+                typer.echo(_line(event, subject, as_json=as_json))
                 shown += 1
-    # After closing: inside the client's fetch a cancellation alone would be lost.
-    for reader in readers:
-        reader.cancel()
-    await asyncio.gather(*readers, return_exceptions=True)
 
 
-def _consumer(stored: str, *, everything: bool, since: datetime | None) -> ConsumerConfig:
-    policy = DeliverPolicy.NEW
+def _start(*, everything: bool, since: str | None) -> Mapping[str, Any]:
     if since is not None:
-        policy = DeliverPolicy.BY_START_TIME
-    elif everything:
-        policy = DeliverPolicy.ALL
-    return ConsumerConfig(
-        filter_subject=stored,
-        deliver_policy=policy,
-        opt_start_time=since,
-        ack_policy=AckPolicy.NONE,
-        mem_storage=True,
-        inactive_threshold=60,
-    )
+        return stored_since(parse_time(since, "--since"))
+    return after(0) if everything else stored_from_now()
 
 
-async def _next(
-    arrived: asyncio.Queue[tuple[str, Msg]], readers: list[asyncio.Task[None]]
-) -> tuple[str, Msg]:
+async def _take(reader: PullReader, arrived: asyncio.Queue[RawEvent]) -> None:
+    while True:
+        for event in await reader.take():
+            await arrived.put(event)
+
+
+async def _next(arrived: asyncio.Queue[RawEvent], takers: list[asyncio.Task[None]]) -> RawEvent:
     getting = asyncio.ensure_future(arrived.get())
-    done, _ = await asyncio.wait([getting, *readers], return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait([getting, *takers], return_when=asyncio.FIRST_COMPLETED)
     if getting in done:
         return getting.result()
     getting.cancel()
-    for reader in readers:
-        if reader in done:
-            reader.result()  # raises what ended it
+    for taker in takers:
+        if taker in done:
+            taker.result()  # raises what ended it
     raise Problem("the line ended the subscription", "FOLDLINE_NATS_URL")
 
 
-async def _read(
-    nc: Client, stream: str, consumer: ConsumerConfig, arrived: asyncio.Queue[tuple[str, Msg]]
-) -> None:
-    async for message in _messages(nc, stream, consumer):
-        await arrived.put((stream, message))
-
-
-async def _messages(nc: Client, stream: str, consumer: ConsumerConfig) -> AsyncIterator[Msg]:
-    js = nc.jetstream()
-    subscription = await js.pull_subscribe(consumer.filter_subject or ">", stream=stream, config=consumer)
-    while True:
-        with suppress(NatsTimeout):
-            for message in await subscription.fetch(100, timeout=5):
-                yield message
-
-
-def _subject(message: Msg) -> str:
+def _subject(event: RawEvent) -> str:
     try:
-        return published_subject(message.subject, message.data)
+        return published_subject(event.subject, event.body)
     except InvalidFact:  # a token is longer than ours
-        return published_form(message.subject)
+        return published_form(event.subject)
 
 
-def _line(stream: str, message: Msg, subject: str, *, as_json: bool) -> str:
-    delivery = parse_delivery(message.reply)
-    partition = message.subject.split(".")[1]
-    position = f"{stream}/{partition}:{delivery.sequence}"
-    stored_at = format_time(delivery.stored_at.astimezone(UTC))
-    body = message.data.decode(errors="replace")
+def _line(event: RawEvent, subject: str, *, as_json: bool) -> str:
+    position = str(Position(event.stream, event.partition, event.sequence))
+    stored_at = format_time(event.stored_at)
+    body = event.body.decode(errors="replace")
     if not as_json:
         return f"{stored_at}  {position}  {printable(subject)}  {printable(body)}"
     line: dict[str, Any] = {"stored_at": stored_at, "position": position, "subject": subject}

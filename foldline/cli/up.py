@@ -11,7 +11,7 @@ from rich.table import Table
 
 from foldline.embedded.stack import Stack
 from runtime.problems import Problem
-from runtime.redact import without_credentials
+from runtime.process.redact import without_credentials
 from runtime.settings import Settings
 
 

@@ -11,7 +11,7 @@ from foldline.embedded.binaries import find_nats_server
 from foldline.embedded.ports import pick_port, reachable_host
 from foldline.embedded.process import Process
 from foldline.embedded.service import Service
-from runtime.progress import subject as progress
+from line.progress import subject as progress
 from schemas.streams import MAX_PAYLOAD
 from schemas.subjects import PREFIX
 

@@ -12,17 +12,17 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from producers.http.surface import Waiter, answered
-from producers.http.wishes import Wishes
-from producers.jobs import checked_batch, job_facts_by
-from producers.publisher import Ack, BusUnavailable, Fact, Publisher, PublishError
-from runtime.bodies import read_body
-from runtime.http import HttpProblem, unavailable
+from producers.http.write_headers import Wishes
+from producers.job_admission import checked_batch, job_facts_by
+from producers.publishing.publisher import Ack, BusUnavailable, Fact, Publisher, PublishError
+from runtime.compat.fastapi_routes import DirectRoute
+from runtime.http.bodies import read_body
+from runtime.http.errors import HttpProblem, unavailable
+from runtime.http.openapi import request_body
 from runtime.metrics import EVENTS_PROCESSED
-from runtime.openapi import request_body
-from runtime.routes import DirectRoute
 from runtime.settings import Settings
 from schemas.errors import JobError
-from schemas.job_facts import JobEvent
+from schemas.jobs.facts import JobEvent
 from schemas.validation import MAX_DEPTH, InvalidFact, invalid_json
 
 PROJECTION: Final = "jobs"

@@ -8,19 +8,19 @@ from typing import Any, Final, Literal, cast
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from producers.http.creating import create
+from producers.http.create_session import create
 from producers.http.surface import WriteSurface
-from producers.http.wishes import Wishes
-from producers.publisher import BusUnavailable, Conflict, checked_fact
-from runtime.bodies import read_body
-from runtime.http import HttpProblem, session_not_found, unavailable
-from runtime.openapi import request_body
-from runtime.routes import DirectRoute
+from producers.http.write_headers import Wishes
+from producers.publishing.publisher import BusUnavailable, Conflict, checked_fact
+from runtime.compat.fastapi_routes import DirectRoute
+from runtime.http.bodies import read_body
+from runtime.http.errors import HttpProblem, session_not_found, unavailable
+from runtime.http.openapi import request_body
 from schemas.errors import SessionError
 from schemas.facts import parse_fact
 from schemas.positions import Position
-from schemas.recovery import recovered
-from schemas.session_facts import SessionHeartbeat, documented_body
+from schemas.sessions.facts import SessionHeartbeat, documented_body
+from schemas.sessions.recovery import recovered
 from schemas.subjects import Subject, is_token
 
 logger = logging.getLogger("foldline.http")

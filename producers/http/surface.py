@@ -8,14 +8,14 @@ from typing import Final, Protocol
 from fastapi import Response
 
 from producers.existence import Existence
-from producers.publisher import Ack, BusUnavailable, Fact, Publisher, Refused
-from producers.requests import InDoubt
-from runtime.http import HttpProblem, unavailable
+from producers.publishing.publisher import Ack, BusUnavailable, Fact, Publisher, Refused
+from producers.publishing.requests import InDoubt
+from runtime.http.errors import HttpProblem, unavailable
+from runtime.http.waits import POSITION, PROJECTED
 from runtime.settings import Settings
-from runtime.waits import POSITION, PROJECTED
 from schemas.positions import Position, format_positions
-from schemas.recovery import HungSession
-from schemas.subjects import entity_filter
+from schemas.sessions.recovery import HungSession
+from schemas.subjects import Subject, entity_filter, published_form
 
 PROJECTION: Final = "sessions"
 _LOOK_TIMEOUT: Final = 2.0
@@ -24,7 +24,7 @@ HungReader = Callable[[str, str], Awaitable[HungSession | None]]
 
 
 class Waiter(Protocol):
-    """Waits for a read model to pass positions: `runtime.progress.Progress`."""
+    """Waits for a read model to pass positions: `line.progress.Progress`."""
 
     async def wait(self, projection: str, positions: Sequence[Position], timeout: float) -> bool: ...
 
@@ -61,11 +61,15 @@ class WriteSurface:
             first = await self.publisher.stored.next(position.stream, where, position.sequence, _LOOK_TIMEOUT)
         except InDoubt as doubt:
             raise unavailable(f"the line does not answer: {doubt}") from doubt
-        if first is not None and first.message_id == fact.message_id and first.subject != subject:
+        if (
+            first is not None
+            and first.message_id == fact.message_id
+            and Subject.parse_stored(first.subject) != subject
+        ):
             raise HttpProblem(
                 409,
                 "Idempotency-Key already used",
-                f"the key was used for {first.subject}: use another one for each write",
+                f"the key was used for {published_form(first.subject)}: use another one for each write",
             )
 
     async def answer(

@@ -22,13 +22,13 @@ from producers.sidecar.daemon.watch import Watch
 from producers.sidecar.ingest import Sidecar, sidecar_router
 from producers.sidecar.line import Line
 from producers.sidecar.spool import Spool
-from runtime.garbage import collect_rarely
-from runtime.http import JOBS, SESSIONS, Envelope, install_error_handlers
-from runtime.http_metrics import Measured
-from runtime.logs import set_up_logging
+from runtime.compat.fastapi_routes import add_routes
+from runtime.http.errors import JOBS, SESSIONS, Envelope, install_error_handlers
+from runtime.http.request_metrics import Measured
+from runtime.http.serving import Door, Served, serve
 from runtime.problems import Problem
-from runtime.routes import add_routes
-from runtime.serving import Door, Served, serve
+from runtime.process.garbage import collect_rarely
+from runtime.process.logs import set_up_logging
 from runtime.settings import Settings
 
 logger = logging.getLogger("foldline.sidecar")

@@ -11,9 +11,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, Literal
 
-from producers.publisher import Ack, BusUnavailable, Fact, InvalidFact, Publisher, PublishError, Refused
+from producers.publishing.publisher import (
+    Ack,
+    BusUnavailable,
+    Fact,
+    InvalidFact,
+    Publisher,
+    PublishError,
+    Refused,
+)
 from producers.sidecar.spool import Spool
-from runtime.tasks import end, in_any_case
+from runtime.process.tasks import end, in_any_case
 
 logger = logging.getLogger("foldline.sidecar")
 

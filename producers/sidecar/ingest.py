@@ -15,18 +15,18 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 
 from producers.http.job_events import split_batch
-from producers.jobs import checked_batch, job_facts_by
+from producers.job_admission import checked_batch, job_facts_by
 from producers.sidecar.carrier import Carried, Carrier
 from producers.sidecar.line import Line
 from producers.sidecar.spool import Spool, SpoolFull
 from runtime import metrics
-from runtime.bodies import read_body
-from runtime.http import unavailable
-from runtime.openapi import request_body
-from runtime.routes import DirectRoute
+from runtime.compat.fastapi_routes import DirectRoute
+from runtime.http.bodies import read_body
+from runtime.http.errors import unavailable
+from runtime.http.openapi import request_body
 from runtime.settings import Settings
 from schemas.facts import AUTO, Fact, message_id
-from schemas.job_facts import JobEvent
+from schemas.jobs.facts import JobEvent
 
 _FULL_RETRY_S: Final = 10
 _VERSION: Final = version("foldline")  # read from files, which takes longer than all else that health says

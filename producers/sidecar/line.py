@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from producers.publisher import Publisher
-from runtime.bus import close_bus, connect_bus
-from runtime.line import check_server
+from line.connection import close_bus, connect_bus
+from line.streams import check_server
+from line.sync import check_sync
+from producers.publishing.publisher import Publisher
+from runtime.compat.nats_client import BusClient
 from runtime.problems import Problem
+from runtime.process.tasks import end
 from runtime.settings import Settings
-from runtime.sinks import BusClient
-from runtime.sync import check_sync
-from runtime.tasks import end
 
 logger = logging.getLogger("foldline.sidecar")
 

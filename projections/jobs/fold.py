@@ -7,11 +7,11 @@ attempt is the status, and a `started` after an end begins another attempt.
 from datetime import datetime
 from typing import cast
 
-from projections.jobs.changes import JobChanges
-from projections.jobs.entity import Entity
+from projections.jobs.rows import JobChanges
+from projections.jobs.state import Entity
 from projections.projection import StateKey
 from projections.recorded import Recorded
-from schemas.job_facts import JobFact, Status
+from schemas.jobs.facts import JobFact, Status
 
 States = dict[StateKey, Entity | None]
 

@@ -8,12 +8,13 @@ from typing import Any, Final, cast
 
 from pydantic_core import to_json
 
+from line.raw_event import RawEvent
+from projections.dedup_key import Slot, slot_of
 from projections.jobs.views import PROJECTION
-from projections.once import Slot, slot_of
-from projections.recorded import MESSAGE_ID_WINDOW, RawEvent, Recorded, decode
+from projections.recorded import MESSAGE_ID_WINDOW, Recorded, decode
 from projections.statements import Statements
-from runtime.postgres import Connection
-from schemas.job_facts import JobFact
+from runtime.database.connections import Connection
+from schemas.jobs.facts import JobFact
 from schemas.validation import InvalidFact
 
 _REMEMBERED: Final = 100_000

@@ -3,9 +3,9 @@
 import time
 from typing import Final
 
-from projections.staged import json_text
+from projections.bulk_upsert import json_text
 from projections.statements import Statements
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 
 _SHARE: Final = 300
 

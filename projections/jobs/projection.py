@@ -7,17 +7,17 @@ from typing import Any, Final, cast
 
 from pydantic_core import from_json
 
-from projections.jobs.carry import AT_ONCE, carry, first_by_site, is_aged
-from projections.jobs.changes import JobChanges
-from projections.jobs.entity import Entity
+from projections.bulk_upsert import Staged, copy_rows, json_text
+from projections.jobs.carry_over import AT_ONCE, carry, first_by_site, is_aged
 from projections.jobs.fold import fold
+from projections.jobs.rows import JobChanges
+from projections.jobs.state import Entity
 from projections.projection import Key, Projection, StateKey
 from projections.recorded import Recorded
-from projections.staged import Staged, copy_rows, json_text
-from runtime.pause import Pause
-from runtime.postgres import Connection
-from runtime.sql import in_schema, load_queries, read_sql
-from schemas.job_facts import JobFact
+from runtime.database.connections import Connection
+from runtime.database.queries import in_schema, load_queries, read_sql
+from runtime.process.time_slice import Pause
+from schemas.jobs.facts import JobFact
 from schemas.streams import JOBS, Stream
 
 _PACKAGE: Final = "projections.jobs"

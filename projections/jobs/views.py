@@ -11,10 +11,10 @@ from typing import Any, Final, Literal, NamedTuple
 from pydantic_core import from_json, to_json
 
 from projections.jobs.medians import Medians
-from projections.jobs.served import served_cell, served_event, served_job, served_subjob
+from projections.jobs.render import served_cell, served_event, served_job, served_subjob
 from projections.statements import Statements, only_row
-from runtime.postgres import Connection
-from schemas.job_facts import Status
+from runtime.database.connections import Connection
+from schemas.jobs.facts import Status
 
 PROJECTION: Final = "jobs"
 MOST_EVENTS: Final = 10_000

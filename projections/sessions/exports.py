@@ -12,7 +12,7 @@ from projections.sessions.condition import StateCondition, conditions_parameter
 from projections.sessions.views import PROJECTION, with_history
 from projections.sessions.window import WAYS, Way
 from projections.statements import Statements
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 
 Status = Literal[
     "active",

@@ -8,7 +8,7 @@ from projections.recorded import Recorded
 from projections.sessions.merge import deep_merge
 from projections.sessions.rows import SessionChanges, served_event
 from projections.sessions.state import Session
-from schemas.session_facts import (
+from schemas.sessions.facts import (
     CRASH_DETECTED,
     HUNG,
     MACHINE_RETURNED,

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Final
 
 from projections.projection import Key
-from runtime.postgres import Connection
-from runtime.sql import load_queries
+from runtime.database.connections import Connection
+from runtime.database.queries import load_queries
 from schemas.streams import SESSIONS
 
 _QUERIES: Final = load_queries("projections.sessions", "liveness.sql", schema="sessions")

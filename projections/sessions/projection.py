@@ -8,15 +8,15 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
+from projections.bulk_upsert import Staged, copy_rows, json_text
 from projections.projection import Key, Projection, StateKey
 from projections.recorded import Recorded
 from projections.sessions.fold import fold
 from projections.sessions.rows import Row, SessionChanges
 from projections.sessions.state import Session
-from projections.staged import Staged, copy_rows, json_text
-from runtime.pause import Pause
-from runtime.postgres import Connection
-from runtime.sql import in_schema, load_queries, read_sql
+from runtime.database.connections import Connection
+from runtime.database.queries import in_schema, load_queries, read_sql
+from runtime.process.time_slice import Pause
 from schemas.streams import HEARTBEATS, SESSIONS
 
 _PACKAGE: Final = "projections.sessions"

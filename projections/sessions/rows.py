@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from projections.bulk_upsert import json_text
 from projections.projection import Key
 from projections.recorded import Recorded
-from projections.staged import json_text
-from schemas.session_facts import FactBody, SessionEvent, SessionMetric
+from schemas.sessions.facts import FactBody, SessionEvent, SessionMetric
 from schemas.times import json_time
 
 Row = tuple[Any, ...]

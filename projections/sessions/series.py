@@ -7,7 +7,7 @@ from typing import Final, Literal, get_args
 from projections.sessions.condition import StateCondition, conditions_parameter
 from projections.sessions.views import PROJECTION
 from projections.statements import Statements, only_row
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 
 Aggregation = Literal["all", "peak", "average", "min"]
 StateFilter = Literal["current_state", "state_history", "state_array_contains"]

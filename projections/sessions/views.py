@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeVar
 from projections.sessions.history import paged, read_patches, serve, snapshots
 from projections.sessions.window import WAYS, Way, Window
 from projections.statements import Statements, only_row
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 from schemas.subjects import partition_of
 
 PROJECTION: Final = "sessions"

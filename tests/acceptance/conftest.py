@@ -14,7 +14,7 @@ from nats.aio.client import Client
 
 from tests.acceptance.sessions_api import SessionsApi
 from tests.acceptance.stack import Stack, is_given, running_stack
-from tests.line import Line
+from tests.support.line import Line
 
 collect_ignore_glob = ["test_own_*.py"] if is_given() else []
 

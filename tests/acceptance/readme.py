@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 _FENCE = re.compile(r"^```([\w ]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from tests.acceptance.calls import WRITTEN, create, problem, read
-from tests.waiting import wait_until_sync
+from tests.support.waiting import wait_until_sync
 
 
 class SessionsApi:

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.processes import ROOT
-from tests.waiting import wait_until_sync
+from tests.support.processes import ROOT
+from tests.support.waiting import wait_until_sync
 
 HEARTBEAT_TIMEOUT = 2
 """Of a stack of our own, seconds: short, so that a session can be seen falling silent."""

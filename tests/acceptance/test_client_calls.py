@@ -8,7 +8,7 @@ import pytest
 from foldline_client import FoldlineHandler, create_async_session, create_session
 from tests.acceptance.sessions_api import SessionsApi, names
 from tests.acceptance.stack import Stack
-from tests.waiting import wait_until_sync
+from tests.support.waiting import wait_until_sync
 
 LOG = "shop.cart"
 

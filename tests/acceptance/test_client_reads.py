@@ -6,7 +6,7 @@ from foldline_client import Positions, create_session
 from tests.acceptance.calls import create, position
 from tests.acceptance.sessions_api import SessionsApi
 from tests.acceptance.stack import Stack
-from tests.line import Line
+from tests.support.line import Line
 
 
 def test_a_read_shows_writes_that_did_not_wait(stack: Stack) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.acceptance.calls import WRITTEN, position
 from tests.acceptance.sessions_api import SessionsApi, names
-from tests.line import Line
+from tests.support.line import Line
 
 HUNG, RECOVERED = "application_appears_hung", "application_recovered"
 

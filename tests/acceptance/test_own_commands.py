@@ -11,9 +11,9 @@ from tests.acceptance.readme import tour
 from tests.acceptance.sessions_api import SessionsApi, names
 from tests.acceptance.shell import understood
 from tests.acceptance.stack import Stack
-from tests.jobs import job_event
-from tests.line import Line, publish_raw
-from tests.waiting import wait_until
+from tests.support.jobs import job_event
+from tests.support.line import Line, publish_raw
+from tests.support.waiting import wait_until
 
 
 def test_publish(api: SessionsApi, stack: Stack, unique: str) -> None:

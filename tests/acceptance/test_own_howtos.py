@@ -8,8 +8,8 @@ import pytest
 from tests.acceptance.commands import Outcome, foldline
 from tests.acceptance.readme import examples
 from tests.acceptance.stack import Stack
-from tests.line import Line
-from tests.waiting import wait_until
+from tests.support.line import Line
+from tests.support.waiting import wait_until
 
 PAGE = "docs/operations.md"
 

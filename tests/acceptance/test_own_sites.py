@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from tests.acceptance.test_documented_jobs import DOCUMENTED, event
-from tests.processes import ROOT
-from tests.waiting import wait_until_sync
+from tests.support.processes import ROOT
+from tests.support.waiting import wait_until_sync
 
 NAMES = ("api", "jobs", "sidecar", "daemon", "nats", "nats-monitor", "central")
 

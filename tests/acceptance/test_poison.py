@@ -4,8 +4,8 @@ from typing import Any
 
 from tests.acceptance.calls import position
 from tests.acceptance.sessions_api import SessionsApi
-from tests.line import Line
-from tests.waiting import wait_until_sync
+from tests.support.line import Line
+from tests.support.waiting import wait_until_sync
 
 DEEP = b'{"name":"n","value":1,"metadata":' + b'{"a":' * 200 + b"1" + b"}" * 201
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.acceptance.calls import position, problem
 from tests.acceptance.sessions_api import SessionsApi
-from tests.line import Line
+from tests.support.line import Line
 
 
 def test_a_read_right_after_a_write_sees_it(api: SessionsApi) -> None:

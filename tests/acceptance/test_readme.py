@@ -11,7 +11,7 @@ from tests.acceptance.readme import tour
 from tests.acceptance.sessions_api import SessionsApi, names
 from tests.acceptance.shell import RUNNERS, Run
 from tests.acceptance.stack import Stack
-from tests.waiting import wait_until_sync
+from tests.support.waiting import wait_until_sync
 
 WRITTEN = '{"success":true,"status":"ok"}'
 

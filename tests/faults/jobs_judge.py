@@ -6,16 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from consumers.control.verify import verify
+from line.connection import close_bus, connect_bus
 from projections.catalogue import projection_named
-from runtime.bus import close_bus, connect_bus
-from runtime.postgres import Connection, connect
+from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
 from tests.faults.listeners import Listener
 from tests.faults.reporters import Book, Event
-from tests.line import Line
 from tests.reference.jobs import Happened, standing, subjobs_by_status
-from tests.settled import at_the_end
-from tests.waiting import wait_until
+from tests.support.line import Line
+from tests.support.settled import at_the_end
+from tests.support.waiting import wait_until
 
 
 async def judge_jobs(settings: Settings, book: Book, listeners: Sequence[Listener]) -> int:

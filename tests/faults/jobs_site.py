@@ -7,14 +7,14 @@ import httpx
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.ports import pick_port
-from runtime.bus import close_bus, connect_bus
-from runtime.line import prepare_line
+from line.connection import close_bus, connect_bus
+from line.streams import prepare_line
 from runtime.settings import Settings
 from schemas.streams import JOBS
-from tests.line import Line
-from tests.processes import Processes, ProcessUnderTest
-from tests.proxy import Session, Streams, Verdict
-from tests.waiting import wait_until
+from tests.support.line import Line
+from tests.support.processes import Processes, ProcessUnderTest
+from tests.support.proxy import Session, Streams, Verdict
+from tests.support.waiting import wait_until
 
 _EVERY = 10  # groups that are published between two whose answer is lost
 _MANY = 3  # events in the last group

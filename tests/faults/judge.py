@@ -3,14 +3,14 @@
 from collections import Counter
 
 from consumers.control.verify import verify
+from line.connection import close_bus, connect_bus
 from projections.catalogue import projection_named
-from runtime.bus import close_bus, connect_bus
-from runtime.postgres import connect
+from runtime.database.connections import connect
 from runtime.settings import Settings
 from tests.faults.workload import Record
-from tests.line import Line, Model
-from tests.settled import at_the_end
-from tests.waiting import wait_until
+from tests.support.line import Line, Model
+from tests.support.settled import at_the_end
+from tests.support.waiting import wait_until
 
 
 async def judge(settings: Settings, record: Record) -> None:

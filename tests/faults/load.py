@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from producers.publisher import Publisher
-from runtime.bus import close_bus, connect_bus
-from runtime.line import prepare_line
+from line.connection import close_bus, connect_bus
+from line.streams import prepare_line
+from producers.publishing.publisher import Publisher
 from runtime.settings import Settings
 from tests.faults.judge import judge
 from tests.faults.workload import Record, publish_in_bulk, script
-from tests.processes import Processes, ProcessUnderTest
-from tests.waiting import wait_until
+from tests.support.processes import Processes, ProcessUnderTest
+from tests.support.waiting import wait_until
 
 _PAUSE = 0.02
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 _PAUSE_S = 0.05  # between two reads: a load, not a condition
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tests.jobs import job_event
+from tests.support.jobs import job_event
 
 _OPEN_JOBS = 3  # of one client, side by side
 _SUBJOBS = 2

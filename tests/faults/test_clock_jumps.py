@@ -10,16 +10,16 @@ import pytest
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
-from runtime.bus import close_bus, connect_bus
-from runtime.postgres import connect
+from line.connection import close_bus, connect_bus
+from runtime.database.connections import connect
 from runtime.settings import Settings
-from schemas.session_facts import HUNG
+from schemas.sessions.facts import HUNG
 from tests.conftest import line_settings
 from tests.faults.judge import holders
 from tests.faults.load import Load, under_load
 from tests.faults.workload import publish_plainly
-from tests.processes import CONSUMER, ROOT, Processes, ProcessUnderTest
-from tests.waiting import wait_until
+from tests.support.processes import CONSUMER, ROOT, Processes, ProcessUnderTest
+from tests.support.waiting import wait_until
 
 _HOUR = 3_600
 _TTL = 3.0  # more than a busy machine may hold up a process: who is late for that loses its leases by right

@@ -8,17 +8,17 @@ from nats.aio.client import Client
 
 from foldline.embedded.ports import pick_port
 from foldline.embedded.postgres import PostgresServer
-from producers.publisher import Publisher
-from runtime.bus import close_bus, connect_bus
-from runtime.line import prepare_line
+from line.connection import close_bus, connect_bus
+from line.streams import prepare_line
+from producers.publishing.publisher import Publisher
 from runtime.settings import Settings
-from tests.cluster import Cluster, copies_current
 from tests.conftest import line_settings
 from tests.faults.judge import judge
 from tests.faults.reading import Reads, reading
 from tests.faults.workload import Record, publish_in_bulk, script
-from tests.processes import Processes
-from tests.waiting import wait_until
+from tests.support.cluster import Cluster, copies_current
+from tests.support.processes import Processes
+from tests.support.waiting import wait_until
 
 SEED = 7
 _MOST = 3  # times as many facts are at hand as have to be published: how fast it goes depends on the machine

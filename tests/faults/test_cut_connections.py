@@ -9,9 +9,9 @@ from foldline.embedded.postgres import PostgresServer
 from foldline.embedded.socket_dir import SOCKET_PORT
 from tests.conftest import line_settings
 from tests.faults.load import under_load
-from tests.processes import Processes
-from tests.proxy import Judge, Session, Streams, Verdict, proxied
-from tests.waiting import wait_until
+from tests.support.processes import Processes
+from tests.support.proxy import Judge, Session, Streams, Verdict, proxied
+from tests.support.waiting import wait_until
 
 _COMMIT = b"Q\x00\x00\x00\x0bCOMMIT\x00"
 _EVERY = 7  # commits between two cuts, so that something is done in between

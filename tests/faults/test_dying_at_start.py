@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
-from runtime.postgres import connect
+from runtime.database.connections import connect
 from runtime.settings import Settings
 from tests.conftest import line_settings
-from tests.processes import Processes, ProcessUnderTest
-from tests.waiting import wait_until
+from tests.support.processes import Processes, ProcessUnderTest
+from tests.support.waiting import wait_until
 
 
 @asynccontextmanager

@@ -15,12 +15,12 @@ import pytest
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
-from runtime.postgres import connect
+from runtime.database.connections import connect
 from runtime.settings import Settings
 from tests.conftest import line_settings
 from tests.faults.load import under_load
-from tests.processes import Processes
-from tests.waiting import wait_until
+from tests.support.processes import Processes
+from tests.support.waiting import wait_until
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from tests.faults.jobs_judge import judge_jobs
 from tests.faults.jobs_site import Door, JobsSite
 from tests.faults.listeners import LAST, Listener
 from tests.faults.reporters import Book, Reporter
-from tests.processes import Processes
-from tests.proxy import proxied
-from tests.waiting import wait_until
+from tests.support.processes import Processes
+from tests.support.proxy import proxied
+from tests.support.waiting import wait_until
 
 logger = logging.getLogger(__name__)
 

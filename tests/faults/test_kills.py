@@ -12,8 +12,8 @@ from tests.conftest import line_settings
 from tests.faults.judge import holders
 from tests.faults.load import Load, under_load
 from tests.faults.transactions import Transactions
-from tests.processes import Processes
-from tests.waiting import wait_until
+from tests.support.processes import Processes
+from tests.support.waiting import wait_until
 
 CONSUMERS = 3
 

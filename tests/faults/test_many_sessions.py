@@ -8,16 +8,16 @@ import pytest
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
-from producers.publisher import Publisher
-from runtime.bus import connect_bus
-from runtime.line import prepare_line
-from runtime.postgres import connect
+from line.connection import connect_bus
+from line.streams import prepare_line
+from producers.publishing.publisher import Publisher
+from runtime.database.connections import connect
 from runtime.settings import Settings
 from tests.conftest import line_settings
 from tests.faults.judge import holders, judge
 from tests.faults.workload import Record, publish_in_bulk, publish_plainly, script
-from tests.processes import Processes
-from tests.waiting import wait_until
+from tests.support.processes import Processes
+from tests.support.waiting import wait_until
 
 PRODUCERS = 3
 PLAIN_SESSIONS = 6

@@ -20,19 +20,19 @@ from consumers.control.verify import verify
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.ports import pick_port
 from foldline.embedded.postgres import PostgresServer
-from producers.publisher import Publisher, checked_fact
+from line.connection import close_bus, connect_bus
+from line.lag import LineMeter, summed
+from line.streams import prepare_line
+from producers.publishing.publisher import Publisher, checked_fact
 from projections.catalogue import projection_named
 from projections.generations import Role, generations
-from runtime.bus import close_bus, connect_bus
-from runtime.lag import LineMeter, summed
-from runtime.line import prepare_line
-from runtime.postgres import Connection, connect
+from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
 from schemas.positions import parse_positions
 from schemas.subjects import Subject
 from tests.conftest import line_settings
-from tests.processes import ROOT, Processes, environment
-from tests.waiting import wait_until
+from tests.support.processes import ROOT, Processes, environment
+from tests.support.waiting import wait_until
 
 logger = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from foldline.embedded.postgres import PostgresServer
 from runtime.settings import Settings
 from tests.conftest import line_settings
 from tests.faults.load import Load, under_load
-from tests.processes import ROOT, Processes, ProcessUnderTest, environment
-from tests.waiting import wait_until
+from tests.support.processes import ROOT, Processes, ProcessUnderTest, environment
+from tests.support.waiting import wait_until
 
 logger = logging.getLogger(__name__)
 

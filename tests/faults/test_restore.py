@@ -10,14 +10,14 @@ from nats.aio.client import Client
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
 from foldline.embedded.service import Service
-from runtime.bus import close_bus, connect_bus
-from runtime.line import prepare_line
+from line.connection import close_bus, connect_bus
+from line.streams import prepare_line
 from runtime.settings import Settings
 from tests.conftest import line_settings
 from tests.faults.judge import judge
 from tests.faults.workload import Record
-from tests.line import Line
-from tests.processes import Processes
+from tests.support.line import Line
+from tests.support.processes import Processes
 
 
 def copy(server: Service, source: Path, target: Path) -> None:

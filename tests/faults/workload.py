@@ -12,7 +12,7 @@ import nats.errors
 import nats.js.errors
 from nats.js import JetStreamContext
 
-from producers.publisher import Ack, Publisher, checked_fact
+from producers.publishing.publisher import Ack, Publisher, checked_fact
 from schemas.facts import Fact
 from schemas.subjects import Subject
 

@@ -13,23 +13,24 @@ import pytest
 from fastapi import FastAPI
 from nats.aio.client import Client
 
-from api.reader import Reader
+from api.reading.reader import Reader
 from api.routes import read_routers
 from foldline.embedded.postgres import PostgresServer
-from foldline.rejections import Rejections
-from producers.publisher import Publisher
+from foldline.rejected_control import Rejections
+from line.progress import Progress
+from line.raw_event import RawEvent
+from producers.publishing.publisher import Publisher
 from projections.catalogue import PROJECTIONS
 from projections.install import install
-from projections.recorded import RawEvent, decode
+from projections.recorded import decode
 from projections.rejected import RejectedEvents
 from projections.sessions.projection import SessionsProjection
-from runtime.http import SESSIONS, install_error_handlers
-from runtime.postgres import Connection, connect, pool
-from runtime.progress import Progress
-from runtime.routes import add_routes
-from runtime.schema import install_engine
+from runtime.compat.fastapi_routes import add_routes
+from runtime.compat.nats_client import BusClient
+from runtime.database.connections import Connection, connect, pool
+from runtime.database.engine.install import install_engine
+from runtime.http.errors import SESSIONS, install_error_handlers
 from runtime.settings import Settings
-from runtime.sinks import BusClient
 from schemas.headers import NO_HEADERS
 from schemas.streams import stream_of
 from schemas.subjects import Subject, partition_of

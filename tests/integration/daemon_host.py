@@ -12,14 +12,14 @@ import pytest
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.ports import pick_port
-from runtime.bus import close_bus, connect_bus
-from runtime.line import prepare_line
+from line.connection import close_bus, connect_bus
+from line.streams import prepare_line
 from runtime.settings import Settings
 from tests.conftest import line_settings
-from tests.line import Line
-from tests.processes import Processes, ProcessUnderTest
 from tests.reference.published import Published
-from tests.waiting import wait_until
+from tests.support.line import Line
+from tests.support.processes import Processes, ProcessUnderTest
+from tests.support.waiting import wait_until
 
 Said = tuple[str, dict[str, Any]]
 """A fact and its body."""

@@ -8,8 +8,8 @@ import pytest
 
 from foldline.web import create_apps
 from runtime.settings import Settings
-from tests.engine import engine
-from tests.waiting import wait_until
+from tests.support.engine import engine
+from tests.support.waiting import wait_until
 
 
 class JobsApi:

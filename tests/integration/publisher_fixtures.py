@@ -14,9 +14,9 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from foldline.embedded.nats import NatsServer
-from producers.publisher import Ack, Fact, Publisher, checked_fact
-from runtime.bus import connect_bus
-from runtime.line import prepare_line
+from line.connection import connect_bus
+from line.streams import prepare_line
+from producers.publishing.publisher import Ack, Fact, Publisher, checked_fact
 from runtime.settings import Settings
 from schemas.subjects import Subject
 

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 from nats.aio.client import Client
 
-from consumers.projector import Projector
-from projections.recorded import RawEvent
-from runtime.postgres import Connection
+from consumers.engine.projector import Projector
+from line.raw_event import RawEvent
+from runtime.database.connections import Connection
 from runtime.settings import Settings
-from tests.engine import engine
-from tests.line import Line, Model
+from tests.support.engine import engine
+from tests.support.line import Line, Model
 
 SESSIONS = 20
 EVENTS = 4_000

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api import cursor
+from api.reading import cursor
 from foldline.embedded.postgres import PostgresServer
 from tests.integration.api_fixtures import FoldedLine, api_client, folded_line, postgres, stamp
 

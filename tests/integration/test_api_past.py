@@ -13,8 +13,8 @@ from foldline.web import create_apps
 from runtime.settings import Settings
 from schemas.subjects import partition_of
 from schemas.times import format_time
-from tests.engine import engine
-from tests.line import PARTITIONS, Line
+from tests.support.engine import engine
+from tests.support.line import PARTITIONS, Line
 
 SESSION = "/api/sessions/S1"
 
@@ -163,7 +163,7 @@ async def test_a_skipped_fact_is_skipped_in_the_past_as_well(
 async def test_more_facts_than_can_be_folded_at_once(
     nc: Client, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.past._MOST_FACTS", 3)
+    monkeypatch.setattr("api.sessions.time_travel._MOST_FACTS", 3)
     line = Line(nc)
     sequences = [await line.put("event", "S1", {"name": f"n{n}"}) for n in range(5)]
     assert (await api.get(SESSION, headers=passed(sequences[-1]))).status_code == 200

@@ -8,14 +8,14 @@ import httpx
 import pytest
 from nats.aio.client import Client
 
-from consumers.projector import Projector
+from consumers.engine.projector import Projector
 from foldline.web import create_apps
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 from runtime.settings import Settings
-from tests.engine import engine, following
 from tests.integration.test_parking import Buggy
-from tests.line import Line, Model
-from tests.waiting import wait_until
+from tests.support.engine import engine, following
+from tests.support.line import Line, Model
+from tests.support.waiting import wait_until
 
 ROOT = "/v1/projections"
 SESSIONS = f"{ROOT}/sessions"

@@ -15,13 +15,13 @@ from foldline.embedded.nats import NatsServer
 from foldline.embedded.ports import pick_port
 from foldline.embedded.postgres import PostgresServer
 from foldline.web import create_apps
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 from runtime.settings import Settings
 from tests.conftest import dsn_of, line_settings
-from tests.engine import engine
-from tests.line import Line, Model
-from tests.processes import Processes, ProcessUnderTest
-from tests.waiting import wait_until
+from tests.support.engine import engine
+from tests.support.line import Line, Model
+from tests.support.processes import Processes, ProcessUnderTest
+from tests.support.waiting import wait_until
 
 SESSIONS = "/v1/projections/sessions"
 EVENTS = {"Accept": "text/event-stream"}

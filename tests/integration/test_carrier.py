@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from producers.checked import checked_fact
-from producers.publisher import Ack, Publisher, PublishError
+from line.connection import close_bus, connect_bus
+from producers.admission import checked_fact
+from producers.publishing.publisher import Ack, Publisher, PublishError
 from producers.sidecar.carrier import Carrier
 from producers.sidecar.spool import Spool
-from runtime.bus import close_bus, connect_bus
+from runtime.compat.nats_client import BusClient
 from runtime.settings import Settings
-from runtime.sinks import BusClient
 from schemas.facts import Fact
 from schemas.subjects import Subject
-from tests.line import Line
-from tests.waiting import wait_until
+from tests.support.line import Line
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

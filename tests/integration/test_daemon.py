@@ -10,7 +10,7 @@ import pytest
 from schemas.facts import MESSAGE_ID
 from tests.integration.daemon_host import DaemonHost
 from tests.integration.daemon_host import host as host_fixture
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 host = host_fixture
 

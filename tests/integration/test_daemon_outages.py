@@ -7,8 +7,8 @@ from schemas.facts import MESSAGE_ID
 from schemas.subjects import is_token
 from tests.integration.daemon_host import DaemonHost
 from tests.integration.daemon_host import host as host_fixture
-from tests.processes import Processes
-from tests.waiting import wait_until
+from tests.support.processes import Processes
+from tests.support.waiting import wait_until
 
 host = host_fixture
 

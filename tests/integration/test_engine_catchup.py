@@ -7,14 +7,15 @@ from nats.aio.client import Client
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
+from line.connection import connect_bus
+from line.jetstream import request_api
+from line.streams import prepare_line
 from runtime import metrics
-from runtime.bus import connect_bus
-from runtime.line import api, prepare_line
-from runtime.postgres import Connection, connect_with_retry
+from runtime.database.connections import Connection, connect_with_retry
 from runtime.settings import Settings
 from tests.conftest import line_settings
-from tests.engine import engine, install_read_models
-from tests.line import Line, Model
+from tests.support.engine import engine, install_read_models
+from tests.support.line import Line, Model
 
 IDS = [f"S{n}" for n in range(8)]
 
@@ -66,10 +67,10 @@ async def test_a_consumer_deleted_on_the_server_is_made_anew(
     line, model = Line(nc), Model(db)
     async with engine(settings):
         await passed(model, await fill(line))
-        names = (await api(nc, "CONSUMER.NAMES.SESSIONS"))["consumers"]
+        names = (await request_api(nc, "CONSUMER.NAMES.SESSIONS"))["consumers"]
         assert len(names) == 2  # the projector's and the reactor's, each for all partitions
         for name in names:
-            await api(nc, f"CONSUMER.DELETE.SESSIONS.{name}")
+            await request_api(nc, f"CONSUMER.DELETE.SESSIONS.{name}")
         await passed(model, await fill(line))
         await equal(line, model)
 

@@ -3,11 +3,11 @@
 from nats.aio.client import Client
 
 from foldline.embedded.nats import NatsServer
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 from runtime.settings import Settings
-from tests.line import Line, Model, publish_raw
-from tests.processes import Processes
-from tests.waiting import wait_until
+from tests.support.line import Line, Model, publish_raw
+from tests.support.processes import Processes
+from tests.support.waiting import wait_until
 
 
 async def subjects(line: Line, stream: str = "SESSIONS") -> set[str]:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from consumers.control.pause import pause, resume
-from consumers.leases import Fenced, Leases, Reached, identify
+from consumers.engine.leases import Fenced, Leases, Reached, identify
 from projections.generations import Role, drop_leases
-from runtime.postgres import Connection, connect
+from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 NOW = datetime.now(UTC)
 

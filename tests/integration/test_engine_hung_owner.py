@@ -8,13 +8,13 @@ import psycopg
 import pytest
 from nats.aio.client import Client
 
-from consumers.leases import Leases, identify
-from runtime.postgres import Connection, connect
+from consumers.engine.leases import Leases, identify
+from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
 from schemas.subjects import partition_of
-from tests.engine import engine
-from tests.line import Line, Model
-from tests.waiting import wait_until
+from tests.support.engine import engine
+from tests.support.line import Line, Model
+from tests.support.waiting import wait_until
 
 
 class Replica:

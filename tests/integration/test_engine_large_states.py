@@ -8,16 +8,16 @@ from types import ModuleType
 
 import pytest
 
-import consumers.projector
-import consumers.remembered
+import consumers.engine.projector
+import consumers.engine.state_cache
 import projections.sessions.projection
-import runtime.pause
+import runtime.process.time_slice
 from projections.projection import Key
 from projections.sessions.projection import SessionsProjection
 from projections.sessions.state import Session
-from runtime.postgres import Connection
-from tests.folding import Folding
+from runtime.database.connections import Connection
 from tests.reference.published import Published
+from tests.support.folding import Folding
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -31,7 +31,7 @@ class Alone:
     """Counts how often work is done before anybody else has a turn; a clock would measure the machine."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(runtime.pause, "_EVERY", 0.0)  # every pause is due
+        monkeypatch.setattr(runtime.process.time_slice, "_EVERY", 0.0)  # every pause is due
         self._patch = monkeypatch
         self.counts: list[int] = []
 
@@ -57,7 +57,7 @@ class Alone:
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(consumers.projector, "prepare"), (projections.sessions.projection, "fold")]
+    ("module", "name"), [(consumers.engine.projector, "prepare"), (projections.sessions.projection, "fold")]
 )
 async def test_patches_of_a_large_state_let_others_run(
     db: Connection, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str
@@ -114,7 +114,7 @@ class Counting(SessionsProjection):
 async def test_remembered_states_are_bounded_by_their_weight(
     db: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers.remembered, "_WEIGHT", 1 << 20)
+    monkeypatch.setattr(consumers.engine.state_cache, "_WEIGHT", 1 << 20)
     projection = Counting()
     folding = Folding(db, projection)
     await folding.start_over()

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 from runtime.settings import Settings
 from schemas.subjects import partition_of
-from tests.engine import engine
-from tests.line import Line, Model
-from tests.waiting import wait_until
+from tests.support.engine import engine
+from tests.support.line import Line, Model
+from tests.support.waiting import wait_until
 
 HUNG, RECOVERED, CRASHED = "application_appears_hung", "application_recovered", "session_crashed_detected"
 TIMEOUT = 1.0

@@ -6,18 +6,18 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 
-from consumers.projector import Projector
+from consumers.engine.projector import Projector
 from consumers.reactors.liveness import Liveness
-from producers.publisher import Publisher
+from line.connection import connect_bus
+from line.progress import Progress
+from producers.publishing.publisher import Publisher
 from projections.catalogue import PROJECTIONS
-from runtime.bus import connect_bus
-from runtime.postgres import Connection, pool
-from runtime.progress import Progress
+from runtime.database.connections import Connection, pool
 from runtime.settings import Settings
 from schemas.streams import SESSIONS
-from tests.engine import engine, following
-from tests.line import Line, Model
-from tests.waiting import wait_until
+from tests.support.engine import engine, following
+from tests.support.line import Line, Model
+from tests.support.waiting import wait_until
 
 TIMEOUT = 0.5
 

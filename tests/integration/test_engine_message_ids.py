@@ -8,12 +8,12 @@ from nats.aio.client import Client
 from consumers.control.rebuild import rebuild
 from foldline.embedded.nats import NatsServer
 from projections.catalogue import projection_named
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 from runtime.settings import Settings
-from tests.engine import engine
-from tests.folding import Folding
-from tests.line import Line, Model, publish_raw
 from tests.reference.published import Published
+from tests.support.engine import engine
+from tests.support.folding import Folding
+from tests.support.line import Line, Model, publish_raw
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

@@ -7,14 +7,14 @@ import pytest
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
-from runtime.bus import connect_bus
-from runtime.postgres import Connection, connect
+from line.connection import connect_bus
+from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
 from tests.conftest import line_settings
-from tests.engine import engine
-from tests.line import Line, Model
-from tests.processes import Processes, ProcessUnderTest
-from tests.waiting import wait_until
+from tests.support.engine import engine
+from tests.support.line import Line, Model
+from tests.support.processes import Processes, ProcessUnderTest
+from tests.support.waiting import wait_until
 
 STOPPING = 10.0  # seconds: the batch in hand and the leases have 5 s each, and hardly ever need them
 

@@ -6,11 +6,11 @@ import pytest
 from nats.aio.client import Client
 
 from foldline.embedded.nats import NatsServer
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 from runtime.settings import Settings
 from schemas.subjects import partition_of
-from tests.engine import engine
-from tests.line import Line, Model, publish_raw
+from tests.support.engine import engine
+from tests.support.line import Line, Model, publish_raw
 
 POISON: list[tuple[str, bytes, str]] = [
     ("event", b'{"name":', "invalid_json"),

@@ -5,11 +5,11 @@ from collections import Counter
 
 from nats.aio.client import Client
 
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 from runtime.settings import Settings
-from tests.line import Line, Model
-from tests.processes import Processes
-from tests.waiting import wait_until
+from tests.support.line import Line, Model
+from tests.support.processes import Processes
+from tests.support.waiting import wait_until
 
 IDS = [f"S{n}" for n in range(24)]
 

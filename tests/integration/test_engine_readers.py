@@ -6,17 +6,17 @@ from collections.abc import Mapping
 import pytest
 from nats.aio.client import Client
 
-import consumers.catchup
-import consumers.readers
-from consumers.buffer import Buffer
-from consumers.catchup import CatchUp
-from consumers.leases import Held
-from consumers.readers import Readers
-from runtime.line import api
+from consumers.engine import readers as readers_module
+from consumers.engine.buffer import Buffer
+from consumers.engine.catchup import CatchUp
+from consumers.engine.leases import Held
+from consumers.engine.readers import Readers
+from line import pull_consumer
+from line.jetstream import request_api
 from schemas.streams import SESSIONS
 from schemas.subjects import partition_of
-from tests.line import Line
-from tests.waiting import wait_until
+from tests.support.line import Line
+from tests.support.waiting import wait_until
 
 SILENCE = 0.2
 PART = partition_of("S1", 16)
@@ -26,7 +26,7 @@ async def test_a_reader_that_asks_for_nothing_is_not_silent(
     nc: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch may take longer than the server may be silent, with the buffer full all the while."""
-    monkeypatch.setattr(consumers.catchup, "_SILENCE", SILENCE)
+    monkeypatch.setattr(pull_consumer, "_SILENCE", SILENCE)
     line, loop = Line(nc), asyncio.get_running_loop()
     expected = [await line.put("event", "S1", {"name": "n"}) for _ in range(12)]
     buffer = Buffer(max_events=5, max_bytes=1 << 20)
@@ -111,7 +111,7 @@ async def test_one_reader_for_everything_until_some_of_it_is_given_up(nc: Client
 async def test_a_partition_far_behind_does_not_have_all_others_read_again(
     nc: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers.readers, "_NEAR", 10)
+    monkeypatch.setattr(readers_module, "_NEAR", 10)
     line = Line(nc)
     last = [await line.put("event", "S1", {"name": "n"}) for _ in range(12)][-1]
     buffer = Buffer(max_events=1000, max_bytes=1 << 20)
@@ -125,4 +125,4 @@ async def test_a_partition_far_behind_does_not_have_all_others_read_again(
 
 
 async def _consumers(nc: Client) -> set[str]:
-    return set((await api(nc, f"CONSUMER.NAMES.{SESSIONS.name}"))["consumers"] or ())
+    return set((await request_api(nc, f"CONSUMER.NAMES.{SESSIONS.name}"))["consumers"] or ())

@@ -7,15 +7,15 @@ import pytest
 from nats.aio.client import Client
 
 from consumers.reactors.expiry import Expiry
-from runtime.delivery import Delivery
-from runtime.postgres import Connection, connect, pool
-from runtime.progress import Progress
+from line.delivery import Delivery
+from line.progress import Progress
+from runtime.database.connections import Connection, connect, pool
 from runtime.settings import Settings
 from schemas.facts import MESSAGE_ID
 from schemas.subjects import Subject
-from tests.engine import engine
-from tests.folding import Folding
-from tests.line import Line, Model
+from tests.support.engine import engine
+from tests.support.folding import Folding
+from tests.support.line import Line, Model
 
 CREATED = {"product": "P", "version": "1"}
 

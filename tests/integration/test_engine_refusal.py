@@ -9,11 +9,11 @@ import pytest
 from projections.install import install
 from projections.projection import Projection, StateKey
 from projections.recorded import Recorded
-from runtime.postgres import Connection
-from schemas.session_facts import SessionEvent
+from runtime.database.connections import Connection
+from schemas.sessions.facts import SessionEvent
 from schemas.streams import SESSIONS
-from tests.folding import Folding
 from tests.reference.published import Published
+from tests.support.folding import Folding
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

@@ -1,7 +1,7 @@
 """Partitions are shared at once, without waiting for a lease to expire where nobody is silent."""
 
-from consumers.leases import NOBODY, Leases
-from runtime.postgres import Connection
+from consumers.engine.leases import NOBODY, Leases
+from runtime.database.connections import Connection
 
 
 async def test_what_a_failure_made_it_forget_is_free_for_one_who_joined_meanwhile(db: Connection) -> None:

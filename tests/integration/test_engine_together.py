@@ -7,19 +7,19 @@ from typing import Any, Final
 
 import pytest
 
-from consumers import attempts
-from consumers.follower import NotYet
-from consumers.leases import Fenced
-from consumers.projector import Projector
+from consumers.engine import transaction
+from consumers.engine.follower import NotYet
+from consumers.engine.leases import Fenced
+from consumers.engine.projector import Projector
+from line.raw_event import RawEvent
 from projections.catalogue import PROJECTIONS
 from projections.install import install
 from projections.projection import Projection
-from projections.recorded import RawEvent
-from runtime.postgres import Connection
-from tests.folding import PARTITIONS, Folding, raw_event
+from runtime.database.connections import Connection
 from tests.integration.test_engine_refusal import Numbers, facts, numbers, rejected
 from tests.integration.test_parking import Buggy
 from tests.reference.published import Published
+from tests.support.folding import PARTITIONS, Folding, raw_event
 
 BATCHES: Final = 4
 NEXT: Final = {4: ("one", "S2"), 5: ("three", "S1")}
@@ -76,7 +76,7 @@ async def test_it_ends_when_memory_would_not_be_bounded(
     db: Connection, monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
     folding = await made(db)
-    monkeypatch.setattr(attempts, bound, 10)
+    monkeypatch.setattr(transaction, bound, 10)
     await folding.fold([[event] for event in events(*"abcd")], together=True)
     assert await one(db, "select count(distinct xmin::text) from sessions.event") == BATCHES
     assert await one(db, "select events from sessions.session") == BATCHES

@@ -14,13 +14,13 @@ from consumers.control.rebuild import Cancelled, drop_generation, rebuild
 from consumers.control.verify import verify
 from projections.catalogue import projection_named
 from projections.generations import Role, cancel, generations
-from runtime.postgres import Connection, connect
+from runtime.database.connections import Connection, connect
 from runtime.problems import Problem
 from runtime.settings import Settings
-from tests.engine import engine
-from tests.line import Line, Model
-from tests.processes import Processes
-from tests.waiting import wait_until
+from tests.support.engine import engine
+from tests.support.line import Line, Model
+from tests.support.processes import Processes
+from tests.support.waiting import wait_until
 
 SESSIONS = projection_named("sessions")
 

@@ -12,14 +12,14 @@ import pytest
 from nats.aio.client import Client
 
 from foldline.embedded.ports import pick_port
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 from runtime.settings import Settings
 from schemas.streams import JOBS
-from tests.engine import engine
-from tests.jobs import job_event
-from tests.line import Line
-from tests.processes import Processes, ProcessUnderTest
-from tests.waiting import wait_until
+from tests.support.engine import engine
+from tests.support.jobs import job_event
+from tests.support.line import Line
+from tests.support.processes import Processes, ProcessUnderTest
+from tests.support.waiting import wait_until
 
 EVENTS = 5_000
 JOBS_COUNT = 7

@@ -9,8 +9,8 @@ from nats.aio.client import Client
 
 from tests.integration.jobs_fixtures import JobsApi
 from tests.integration.jobs_fixtures import jobs as jobs_fixture
-from tests.jobs import APP, job_event
-from tests.line import Line
+from tests.support.jobs import APP, job_event
+from tests.support.line import Line
 
 jobs = jobs_fixture
 

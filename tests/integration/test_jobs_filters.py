@@ -4,8 +4,8 @@ from typing import Any
 
 from tests.integration.jobs_fixtures import JobsApi
 from tests.integration.jobs_fixtures import jobs as jobs_fixture
-from tests.jobs import job_event
-from tests.waiting import wait_until
+from tests.support.jobs import job_event
+from tests.support.waiting import wait_until
 
 jobs = jobs_fixture
 

@@ -9,14 +9,14 @@ from consumers.control.entity import rebuild_entity
 from consumers.control.rebuild import rebuild
 from consumers.control.verify import verify
 from projections.catalogue import projection_named
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 from runtime.problems import Problem
 from runtime.settings import Settings
 from tests.integration.jobs_fixtures import JobsApi
 from tests.integration.jobs_fixtures import jobs as jobs_fixture
-from tests.jobs import job_event
-from tests.line import Line
-from tests.waiting import wait_until
+from tests.support.jobs import job_event
+from tests.support.line import Line
+from tests.support.waiting import wait_until
 
 jobs = jobs_fixture
 JOBS = projection_named("jobs")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.jobs_fixtures import JobsApi
 from tests.integration.jobs_fixtures import jobs as jobs_fixture
-from tests.jobs import job_event
+from tests.support.jobs import job_event
 
 jobs = jobs_fixture
 

@@ -3,11 +3,11 @@
 import pytest
 from nats.aio.client import Client
 
-from runtime import lag
-from runtime.lag import LineMeter, summed
+from line import lag
+from line.lag import LineMeter, summed
 from runtime.settings import Settings
 from schemas.subjects import partition_of
-from tests.line import PARTITIONS, Line
+from tests.support.line import PARTITIONS, Line
 
 SESSIONS = [f"S{n}" for n in range(40)]
 EVENTS = 600

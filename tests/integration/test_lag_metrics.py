@@ -9,18 +9,18 @@ from fastapi import FastAPI
 from nats.aio.client import Client
 from prometheus_client import REGISTRY
 
-from api.health import health_router, parked_note, projection_check
-from api.lag import LagMeter
-from api.reader import Reader
+from api.operations.health import health_router, parked_note, projection_check
+from api.operations.lag import LagMeter
+from api.reading.reader import Reader
 from consumers.control.pause import pause, resume
-from runtime.postgres import Connection, pool
-from runtime.progress import Progress
-from runtime.routes import add_routes
+from line.progress import Progress
+from line.status import read_status
+from runtime.compat.fastapi_routes import add_routes
+from runtime.database.connections import Connection, pool
 from runtime.settings import Settings
-from runtime.status import read_status
-from tests.engine import engine
-from tests.line import PARTITIONS, Line, Model
-from tests.waiting import wait_until
+from tests.support.engine import engine
+from tests.support.line import PARTITIONS, Line, Model
+from tests.support.waiting import wait_until
 
 
 @asynccontextmanager

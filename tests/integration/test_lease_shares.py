@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from consumers.leases import Leases, Moved, identify
-from runtime.postgres import Connection
+from consumers.engine.leases import Leases, Moved, identify
+from runtime.database.connections import Connection
 
 PARTITIONS: Final = 16
 

@@ -13,28 +13,28 @@ import httpx
 import pytest
 from nats.aio.client import Client
 
-from consumers.control.accept import accept
+from consumers.control.accept_line import accept
 from consumers.control.rebuild import rebuild
 from consumers.control.verify import verify
-from consumers.follower import Follower
+from consumers.engine.follower import Follower
 from foldline.embedded.nats import NatsServer
 from foldline.web import create_apps
+from line.connection import close_bus, connect_bus
+from line.identity import changes, check_identity
+from line.jetstream import request_api
+from line.streams import prepare_line
 from projections.catalogue import PROJECTIONS, projection_named
-from runtime.bus import close_bus, connect_bus
-from runtime.identity import changes, check_identity
-from runtime.line import api as jetstream_api
-from runtime.line import prepare_line
-from runtime.postgres import connect
+from runtime.compat.nats_client import BusClient
+from runtime.database.connections import connect
 from runtime.problems import Problem
 from runtime.settings import Settings
-from runtime.sinks import BusClient
 from schemas.subjects import partition_of
 from tests.conftest import line_settings
-from tests.engine import engine
 from tests.integration.up_run import UpRun, own_folder
-from tests.line import Line, Model
-from tests.processes import Processes
-from tests.waiting import wait_until, wait_until_sync
+from tests.support.engine import engine
+from tests.support.line import Line, Model
+from tests.support.processes import Processes
+from tests.support.waiting import wait_until, wait_until_sync
 
 __all__ = ["own_folder"]  # the folder every test here gets as tmp_path
 
@@ -98,7 +98,7 @@ async def scene(own_nats: NatsServer, database: str, tmp_path: Path) -> Scene:
 
 
 async def _connected(nc: Client) -> bool:
-    return nc.is_connected and "error" not in await jetstream_api(nc, "STREAM.INFO.SESSIONS")
+    return nc.is_connected and "error" not in await request_api(nc, "STREAM.INFO.SESSIONS")
 
 
 @asynccontextmanager
@@ -113,7 +113,7 @@ async def connected(scene: Scene) -> AsyncIterator[BusClient]:
 
 async def replaced(scene: Scene) -> str:
     async with connected(scene) as nc:
-        await jetstream_api(nc, "STREAM.DELETE.SESSIONS")
+        await request_api(nc, "STREAM.DELETE.SESSIONS")
         await prepare_line(nc, scene.settings)
         await fill(Line(nc), *(f"N{n}" for n in range(9)))  # further than before
     return "stream SESSIONS is another one: it was created at "
@@ -239,7 +239,7 @@ async def test_what_changes_nothing_is_not_refused(scene: Scene) -> None:
     async with connected(scene) as nc, await connect(settings, name="test") as db:
         line, model = Line(nc), Model(db)
         part = partition_of("E", 16)
-        await jetstream_api(nc, "STREAM.PURGE.SESSIONS", {"filter": f"ev.{part}.local.session.E.>"})
+        await request_api(nc, "STREAM.PURGE.SESSIONS", {"filter": f"ev.{part}.local.session.E.>"})
         for session in ("A", "B", "C", "D", "E"):
             await line.put("heartbeat", session)
         assert await changes(nc, db, closely=True) == []

@@ -14,9 +14,9 @@ import pytest
 
 from foldline.embedded.ports import pick_port
 from runtime.settings import Settings
-from tests.engine import engine
-from tests.processes import Processes, environment
-from tests.waiting import wait_until
+from tests.support.engine import engine
+from tests.support.processes import Processes, environment
+from tests.support.waiting import wait_until
 
 _SCRIPT: Final = """
 import asyncio, json, os

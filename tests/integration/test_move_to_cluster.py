@@ -7,24 +7,24 @@ import nats.errors
 import pytest
 from nats.js.errors import NoStreamResponseError
 
-from consumers.control.accept import accept
+from consumers.control.accept_line import accept
 from consumers.control.verify import verify
 from foldline.embedded.nats import NatsServer
+from line.connection import close_bus, connect_bus
+from line.problems import LineProblem
+from line.streams import prepare_line
 from projections.catalogue import PROJECTIONS, projection_named
-from runtime.bus import close_bus, connect_bus
-from runtime.line import prepare_line
-from runtime.postgres import connect
-from runtime.problems import LineProblem
+from runtime.database.connections import connect
 from runtime.settings import Settings
 from schemas.facts import MESSAGE_ID
 from schemas.streams import STREAMS
-from tests.backup import backup, restore
-from tests.cluster import Cluster, copies_current
 from tests.conftest import line_settings
-from tests.line import Line, Model
-from tests.processes import Processes
-from tests.settled import at_the_end
-from tests.waiting import wait_until
+from tests.support.backup import backup, restore
+from tests.support.cluster import Cluster, copies_current
+from tests.support.line import Line, Model
+from tests.support.processes import Processes
+from tests.support.settled import at_the_end
+from tests.support.waiting import wait_until
 
 SESSIONS = 7
 EVENTS = 20  # of each session, before the move and after it

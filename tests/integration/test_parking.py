@@ -9,21 +9,21 @@ from consumers.control.entity import rebuild_entity
 from consumers.control.parked import parked_entities, retry, skip
 from consumers.control.pause import resume
 from consumers.control.verify import verify
-from consumers.projector import Projector
+from consumers.engine.projector import Projector
 from projections.catalogue import projection_named
 from projections.projection import Key
 from projections.recorded import Recorded
 from projections.sessions.projection import SessionsProjection
 from projections.sessions.rows import SessionChanges
 from projections.sessions.state import Session
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 from runtime.problems import Problem
 from runtime.settings import Settings
-from schemas.session_facts import SessionEvent
+from schemas.sessions.facts import SessionEvent
 from schemas.subjects import partition_of
-from tests.engine import following
-from tests.line import Line, Model
-from tests.waiting import wait_until
+from tests.support.engine import following
+from tests.support.line import Line, Model
+from tests.support.waiting import wait_until
 
 GOOD = projection_named("sessions")
 PARTITIONS = 16

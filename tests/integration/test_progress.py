@@ -7,11 +7,11 @@ import time
 import pytest
 from nats.aio.client import Client
 
-from runtime.postgres import Connection, pool
-from runtime.progress import Progress, announce
+from line.progress import Progress, announce
+from runtime.database.connections import Connection, pool
 from runtime.settings import Settings
 from schemas.positions import Position
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 REACHED = Position("SESSIONS", 1, 5)
 

@@ -7,9 +7,9 @@ import uuid
 import pytest
 
 from foldline.embedded.nats import NatsServer
-from producers.publisher import Ack, BusUnavailable, Fact, Publisher
-from producers.requests import InDoubt, Requests
-from runtime.bus import close_bus, connect_bus
+from line.connection import close_bus, connect_bus
+from producers.publishing.publisher import Ack, BusUnavailable, Fact, Publisher
+from producers.publishing.requests import InDoubt, Requests
 from tests.integration.publisher_fixtures import (
     bus_settings,
     number,
@@ -20,7 +20,7 @@ from tests.integration.publisher_fixtures import (
     stored,
     stored_of,
 )
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 SESSIONS = 40
 

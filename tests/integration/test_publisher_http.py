@@ -9,10 +9,10 @@ import pytest
 from nats.aio.client import Client
 
 from foldline.embedded.nats import NatsServer
-from producers.publisher import Publisher
+from producers.publishing.publisher import Publisher
 from schemas.facts import MESSAGE_ID, TIME, Fact
 from schemas.positions import parse_positions
-from schemas.recovery import HungSession
+from schemas.sessions.recovery import HungSession
 from tests.integration import write_fixtures as fixtures
 from tests.integration.publisher_fixtures import (
     fact,

@@ -2,15 +2,15 @@
 
 from nats.aio.client import Client
 
-from consumers.control.advance import Advance
 from consumers.control.rebuild import rebuild
+from consumers.control.rebuild_progress import Advance
 from consumers.control.verify import verify
 from projections.catalogue import projection_named
 from projections.generations import Role, generations
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 from runtime.settings import Settings
-from tests.engine import engine
-from tests.line import Line, Model
+from tests.support.engine import engine
+from tests.support.line import Line, Model
 
 SESSIONS = projection_named("sessions")
 

@@ -12,15 +12,15 @@ from nats.aio.client import Client
 from consumers.control.rebuild import rebuild
 from consumers.control.verify import verify
 from foldline.web import create_apps
+from line.jetstream import request_api
 from projections.catalogue import projection_named
-from runtime.line import api as jetstream_api
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 from runtime.settings import Settings
 from schemas.subjects import partition_of
-from tests.engine import engine
-from tests.line import Line, Model, publish_raw
-from tests.processes import Processes
-from tests.waiting import wait_until, wait_until_sync
+from tests.support.engine import engine
+from tests.support.line import Line, Model, publish_raw
+from tests.support.processes import Processes
+from tests.support.waiting import wait_until, wait_until_sync
 
 ROOT = "/v1/rejected"
 SESSIONS = f"{ROOT}/SESSIONS"
@@ -107,7 +107,7 @@ async def test_what_is_not_there(
     old = await api.post(f"{ROOT}/HEARTBEATS/{beat}/retry", content=b"{}")
     assert old.status_code == 400
     assert "alive now" in old.json()["details"]
-    await jetstream_api(nc, "STREAM.MSG.DELETE.SESSIONS", {"seq": bad})
+    await request_api(nc, "STREAM.MSG.DELETE.SESSIONS", {"seq": bad})
     gone = await api.get(f"{SESSIONS}/{bad}")
     assert gone.status_code == 404
     assert "no longer holds it" in gone.json()["details"]

@@ -11,15 +11,15 @@ from nats.aio.client import Client
 from consumers.reactors import retention
 from consumers.reactors.periodic import one_round
 from consumers.reactors.retention import Retention
-from producers.publisher import Publisher
-from runtime.bus import connect_bus
-from runtime.postgres import Connection, pool
-from runtime.progress import Progress
+from line.connection import connect_bus
+from line.progress import Progress
+from producers.publishing.publisher import Publisher
+from runtime.database.connections import Connection, pool
 from runtime.settings import Settings
-from tests.engine import engine
-from tests.line import Line, Model
-from tests.processes import Processes
-from tests.waiting import wait_until
+from tests.support.engine import engine
+from tests.support.line import Line, Model
+from tests.support.processes import Processes
+from tests.support.waiting import wait_until
 
 NOW = timedelta(0)
 LONG = timedelta(days=1)

@@ -3,8 +3,9 @@
 import json
 
 from foldline.embedded.postgres import PostgresServer
-from projections.recorded import RawEvent, decode
-from runtime.postgres import Connection
+from line.raw_event import RawEvent
+from projections.recorded import decode
+from runtime.database.connections import Connection
 from schemas.headers import NO_HEADERS
 from schemas.subjects import Subject
 from tests.integration.api_fixtures import PARTITIONS, FoldedLine, at, folded_line, postgres

@@ -13,13 +13,13 @@ from nats.aio.msg import Msg
 from consumers.control.entity import rebuild_entity
 from consumers.control.rebuild import rebuild
 from consumers.control.verify import verify
+from line.connection import close_bus, connect_bus
 from projections.catalogue import projection_named
-from runtime.bus import close_bus, connect_bus
-from runtime.postgres import connect
-from tests.federation import TwoSites
-from tests.jobs import job_event
-from tests.processes import Processes
-from tests.waiting import wait_until
+from runtime.database.connections import connect
+from tests.support.federation import TwoSites
+from tests.support.jobs import job_event
+from tests.support.processes import Processes
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

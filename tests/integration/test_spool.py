@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.jobs import job_fact
+from producers.job_admission import job_fact
 from producers.sidecar.spool import Spool, Spooled, SpoolFull
 from schemas.facts import Fact
-from tests.jobs import job_event
-from tests.processes import ROOT
-from tests.waiting import wait_until_sync
+from tests.support.jobs import job_event
+from tests.support.processes import ROOT
+from tests.support.waiting import wait_until_sync
 
 WRITER = """
 import asyncio, sys

@@ -6,18 +6,18 @@ from nats.aio.client import Client
 
 from consumers.control.rebuild import rebuild
 from consumers.control.verify import verify
-from consumers.projector import Projector
+from consumers.engine.projector import Projector
 from consumers.reactors.sweep import Sweep
+from line.connection import connect_bus
 from projections.catalogue import projection_named
 from projections.generations import Role, create, name_of
-from runtime.bus import connect_bus
-from runtime.postgres import Connection
+from runtime.database.connections import Connection
 from runtime.settings import Settings
 from schemas.facts import MESSAGE_ID
-from tests.engine import following
-from tests.line import Line, Model
-from tests.processes import Processes
-from tests.waiting import wait_until
+from tests.support.engine import following
+from tests.support.line import Line, Model
+from tests.support.processes import Processes
+from tests.support.waiting import wait_until
 
 SESSIONS = projection_named("sessions")
 

@@ -5,12 +5,12 @@ import json
 from contextlib import aclosing
 
 from foldline.embedded.nats import NatsServer
-from projections.tail import follow
-from runtime.bus import close_bus, connect_bus
-from runtime.line import prepare_line
+from line.connection import close_bus, connect_bus
+from line.live_tail import follow_stream
+from line.streams import prepare_line
 from tests.conftest import line_settings
-from tests.jobs import job_event
-from tests.waiting import wait_until
+from tests.support.jobs import job_event
+from tests.support.waiting import wait_until
 
 
 async def test_tries_that_fail_leave_nothing_behind(own_nats: NatsServer) -> None:
@@ -21,7 +21,7 @@ async def test_tries_that_fail_leave_nothing_behind(own_nats: NatsServer) -> Non
     seen: list[int] = []
 
     async def read() -> None:
-        async with aclosing(follow(reading, "JOBS", 0)) as coming:
+        async with aclosing(follow_stream(reading, "JOBS", 0)) as coming:
             async for events in coming:
                 seen.extend(event.sequence for event in events)
 

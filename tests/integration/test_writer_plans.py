@@ -6,11 +6,11 @@ from typing import Final
 
 import pytest
 
-from consumers.connections import Connections
-from runtime.postgres import Connection
+from consumers.engine.connections import Connections
+from runtime.database.connections import Connection
 from runtime.settings import Settings
-from tests.folding import Folding
 from tests.reference.published import Published
+from tests.support.folding import Folding
 
 NOON: Final = datetime(2026, 1, 31, 12, tzinfo=UTC)
 TABLES: Final = ("session", "message_id")

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from foldline.composition import Commands
 from foldline.embedded.stack import Stack
-from foldline.parts import Commands
 from foldline.up import up
 from runtime.problems import Problem
 from runtime.settings import Settings

@@ -13,11 +13,11 @@ from foldline.embedded.nats import NatsServer
 from producers.existence import Existence
 from producers.http.sessions import sessions_router
 from producers.http.surface import WriteSurface
-from producers.publisher import Publisher
-from runtime.http import SESSIONS, install_error_handlers
-from runtime.routes import add_routes
+from producers.publishing.publisher import Publisher
+from runtime.compat.fastapi_routes import add_routes
+from runtime.http.errors import SESSIONS, install_error_handlers
 from schemas.positions import Position
-from schemas.recovery import HungSession
+from schemas.sessions.recovery import HungSession
 from tests.integration import publisher_fixtures as fixtures
 from tests.integration.publisher_fixtures import (
     PARTITIONS,

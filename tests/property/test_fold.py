@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.postgres import connect
+from runtime.database.connections import connect
 from runtime.settings import Settings
-from tests.folding import Folding
 from tests.property.strategies import SESSIONS, fact_lists, interleavings, splits
 from tests.reference.published import Published
 from tests.reference.sessions import Reference, comparable
+from tests.support.folding import Folding
 
 
 @pytest.fixture(scope="module")

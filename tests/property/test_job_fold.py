@@ -8,11 +8,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.jobs.entity import Entity
+from line.raw_event import RawEvent
 from projections.jobs.fold import States
+from projections.jobs.hourly_stats import Tally
 from projections.jobs.projection import JobsProjection
-from projections.jobs.tally import Tally
-from projections.recorded import RawEvent, decode
+from projections.jobs.state import Entity
+from projections.recorded import decode
 from schemas.subjects import home_of, slot_of, token_of
 from tests.reference.jobs import Happened, outcome, standing, subjobs_by_status
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from psycopg.errors import AdminShutdown, UniqueViolation
 
-from consumers.leases import Fenced, Leases, Reached, identify
-from runtime.postgres import Connection, connect
+from consumers.engine.leases import Fenced, Leases, Reached, identify
+from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
 
 FOLLOWER = "sessions"

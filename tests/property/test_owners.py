@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.leases import NOBODY, Fenced, Leases, Reached
-from consumers.projector import Projector
+from consumers.engine.leases import NOBODY, Fenced, Leases, Reached
+from consumers.engine.projector import Projector
 from projections.catalogue import PROJECTIONS
-from runtime.postgres import Connection, connect
+from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
-from tests.folding import PARTITIONS, Folding, raw_event
 from tests.property.strategies import fact_lists
 from tests.reference.published import Published
+from tests.support.folding import PARTITIONS, Folding, raw_event
 
 OWNERS = 3
 ENDS = ("commits", "is cut", "forgets", "is taken over")

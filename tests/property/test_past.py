@@ -7,12 +7,12 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projections.sessions.changes import differences
-from projections.sessions.past import Remembered
-from tests.folding import raw_event
+from projections.sessions.differences import differences
+from projections.sessions.time_travel import Remembered
 from tests.property.strategies import NOON, SESSIONS, fact_lists
 from tests.reference.published import Published
 from tests.reference.sessions import Reference, comparable
+from tests.support.folding import raw_event
 
 TIMEOUT = timedelta(seconds=60)
 MANY = fact_lists()

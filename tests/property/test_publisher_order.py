@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nats.aio.client import Client
 
-from producers.publisher import Ack, Conflict, Publisher
+from producers.publishing.publisher import Ack, Conflict, Publisher
 from tests.integration import publisher_fixtures as fixtures
 from tests.integration.publisher_fixtures import number, numbered, sequence, stored_of
 

@@ -11,7 +11,7 @@ from producers.sidecar.daemon.counters import Increment
 from producers.sidecar.daemon.reports import _valid
 from schemas.facts import parse_fact
 from schemas.validation import InvalidFact
-from tests.jobs import job_event
+from tests.support.jobs import job_event
 
 TEXTS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20),

@@ -7,8 +7,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from runtime.answers import WholeAnswers
-from tests.waiting import wait_until
+from runtime.compat.uvicorn_http import WholeAnswers
+from tests.support.waiting import wait_until
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 HEAD = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]}

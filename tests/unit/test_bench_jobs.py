@@ -5,10 +5,11 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from benchmarks import job_events
-from producers.jobs import job_fact
-from projections.jobs.changes import JobChanges
+from line.raw_event import RawEvent
+from producers.job_admission import job_fact
 from projections.jobs.fold import States, fold
-from projections.recorded import RawEvent, decode
+from projections.jobs.rows import JobChanges
+from projections.recorded import decode
 
 
 def test_every_event_is_valid_and_has_a_key_of_its_own() -> None:

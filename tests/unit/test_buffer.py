@@ -3,8 +3,8 @@
 import asyncio
 from datetime import UTC, datetime
 
-from consumers.buffer import Buffer
-from projections.recorded import RawEvent
+from consumers.engine.buffer import Buffer
+from line.raw_event import RawEvent
 from schemas.headers import NO_HEADERS
 
 

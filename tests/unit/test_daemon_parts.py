@@ -17,7 +17,7 @@ from producers.sidecar.daemon.sent import Sent
 from projections.sessions.merge import deep_merge
 from schemas.subjects import is_token
 from schemas.validation import InvalidFact
-from tests.waiting import wait_until_sync
+from tests.support.waiting import wait_until_sync
 
 PATCHES = st.dictionaries(
     st.sampled_from("abc"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from runtime.delivery import Delivery, parse_delivery, parse_status
+from line.delivery import Delivery, parse_delivery, parse_status
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STORED = 1_769_860_800_123_456_789

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("schemas", "runtime", "projections", "producers", "consumers", "api", "foldline", "tests")
+PACKAGES = ("schemas", "runtime", "line", "projections", "producers", "consumers", "api", "foldline", "tests")
 
 
 def modules() -> list[Path]:

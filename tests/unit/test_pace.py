@@ -1,6 +1,6 @@
 """How long a batch waits for company."""
 
-from consumers.pace import Pace
+from consumers.engine.linger import Pace
 
 
 def after(*batches: tuple[float, int], linger: float = 0.02) -> float:

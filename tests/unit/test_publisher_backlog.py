@@ -1,6 +1,6 @@
 """Which facts make the next batch."""
 
-from producers.backlog import Backlog, Call, Waiting
+from producers.publishing.backlog import Backlog, Call, Waiting
 from schemas.facts import Fact
 from schemas.subjects import Subject
 

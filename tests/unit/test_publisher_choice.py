@@ -1,6 +1,6 @@
 """Which way a group of facts goes to the line."""
 
-from producers.choice import FEW, MANY, Choice
+from producers.publishing.batching_policy import FEW, MANY, Choice
 
 
 def measured(*, batch_s: float, single_s: float, choice: Choice | None = None) -> Choice:

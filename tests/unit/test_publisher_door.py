@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from producers.publisher import InvalidFact, checked_fact
+from producers.publishing.publisher import InvalidFact, checked_fact
 from schemas.facts import TIME
 from schemas.subjects import Subject
 

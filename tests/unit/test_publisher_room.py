@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from producers.room import Room
+from producers.publishing.capacity import Room
 
 
 async def settle() -> None:

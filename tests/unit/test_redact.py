@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime.redact import without_credentials
+from runtime.process.redact import without_credentials
 
 
 @pytest.mark.parametrize(

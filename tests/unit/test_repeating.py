@@ -3,8 +3,8 @@
 import asyncio
 from contextlib import suppress
 
-from runtime.repeating import repeating
-from tests.waiting import wait_until
+from runtime.process.repeating import repeating
+from tests.support.waiting import wait_until
 
 
 async def test_it_repeats_until_the_block_is_left() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.sinks import BusClient
+from runtime.compat.nats_client import BusClient
 
 SUNK, ANSWERED, OTHER = 7, 8, 9
 _TEXT = st.text("abc.\x0b", min_size=1, max_size=8).map(str.encode)

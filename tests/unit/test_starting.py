@@ -4,8 +4,9 @@ import psycopg
 import pytest
 from nats.errors import NoRespondersError
 
-from runtime.problems import LineProblem, Problem, StreamUnavailable
-from runtime.starting import started
+from line.problems import LineProblem, StreamUnavailable
+from runtime.problems import Problem
+from runtime.process.starting import started
 
 
 class Begin:

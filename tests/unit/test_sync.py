@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from runtime.problems import LineProblem
+from line.problems import LineProblem
+from line.sync import check_sync
 from runtime.settings import Settings
-from runtime.sync import check_sync
 
 CLOSED = "http://127.0.0.1:1"  # nobody listens there
 

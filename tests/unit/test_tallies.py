@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from runtime.tallies import Durations, Tally
+from runtime.compat.fast_metrics import Durations, Tally
 
 BUCKETS: Final = (0.001, 0.01, 0.5, 1, 5)
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from runtime.tasks import end, heed_cancellation, in_any_case
+from runtime.process.tasks import end, heed_cancellation, in_any_case
 
 
 async def test_a_task_that_swallows_a_cancellation_ends_all_the_same() -> None:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from api.together import Together
+from api.reading.coalescing import Together
 from projections.sessions.views import Asked, SessionDocument
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 LONG = "long"
 

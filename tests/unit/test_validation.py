@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from schemas.facts import FACTS, event_time, parse_fact
-from schemas.session_facts import SessionState
+from schemas.sessions.facts import SessionState
 from schemas.validation import MAX_DEPTH, MAX_FACT_BYTES, InvalidFact
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from producers.sidecar.daemon.tallies import Number, Observed, Tags, total, without_none
+from producers.sidecar.daemon.aggregates import Number, Observed, Tags, total, without_none
 
 
 class Counter(BaseModel):

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from producers.checked import checked_fact
+from producers.admission import checked_fact
 from producers.sidecar.daemon.sent import canonical
 from producers.sidecar.daemon.session import Record
 from schemas.facts import TIME, Fact
-from schemas.session_facts import HUNG, RECOVERED
+from schemas.sessions.facts import HUNG, RECOVERED
 from schemas.subjects import Subject
 
 PARENT_GONE: Final = "parent_process_terminated"

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
-from producers.sidecar.daemon.tallies import Number, Observed, Tags, total, without_none
+from producers.sidecar.daemon.aggregates import Number, Observed, Tags, total, without_none
 
 BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0)
 """Upper bounds where a request names none; they suit seconds."""

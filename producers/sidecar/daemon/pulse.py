@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from producers.publisher import Ack, Publisher
+from producers.publishing.publisher import Ack, Publisher
 from producers.sidecar.daemon.facts import SessionFacts
 from producers.sidecar.daemon.session import Session
 from producers.sidecar.spool import Spool

@@ -14,7 +14,7 @@ from producers.sidecar.daemon.ids import SessionIds
 from producers.sidecar.daemon.parents import birth_of
 from producers.sidecar.daemon.session import Record, Session
 from producers.sidecar.daemon.sessions import Sessions
-from schemas.session_facts import SessionCreated, WrappedState
+from schemas.sessions.facts import SessionCreated, WrappedState
 from schemas.texts import check_texts
 from schemas.times import format_time
 from schemas.validation import InvalidFact, from_validation_error

@@ -9,10 +9,10 @@ from pydantic_core import to_json
 
 from producers.sidecar.daemon.reports import Body, Registration, Reports
 from producers.sidecar.daemon.session import Session
-from runtime.bodies import read_body
-from runtime.http import HttpProblem, unavailable
-from runtime.openapi import request_body
-from runtime.routes import DirectRoute
+from runtime.compat.fastapi_routes import DirectRoute
+from runtime.http.bodies import read_body
+from runtime.http.errors import HttpProblem, unavailable
+from runtime.http.openapi import request_body
 from schemas.errors import SessionError
 from schemas.validation import InvalidFact, check_body, parse_json
 

@@ -10,7 +10,7 @@ from producers.sidecar.daemon.facts import SessionFacts
 from producers.sidecar.daemon.memory import Memory
 from producers.sidecar.daemon.sent import Sent
 from producers.sidecar.daemon.session import Record, Session
-from runtime.http import HttpProblem, session_not_found, unavailable
+from runtime.http.errors import HttpProblem, session_not_found, unavailable
 from schemas.facts import Fact
 from schemas.times import format_time
 

@@ -11,9 +11,9 @@ from producers.sidecar.daemon.parents import lives
 from producers.sidecar.daemon.pulse import Pulse
 from producers.sidecar.daemon.session import Session
 from producers.sidecar.daemon.sessions import Sessions
-from runtime.http import HttpProblem
+from runtime.http.errors import HttpProblem
+from runtime.process.tasks import end
 from runtime.settings import Settings
-from runtime.tasks import end
 
 logger = logging.getLogger("foldline.daemon")
 

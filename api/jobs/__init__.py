@@ -1,0 +1,1 @@
+"""Read routes of the jobs surface."""

@@ -1,0 +1,1 @@
+"""Routes for operators, on every surface: health, lag, projections, rejected events."""

@@ -1,0 +1,1 @@
+"""What all read routes share: connections, parameters, positions, formats."""

@@ -1,0 +1,26 @@
+"""The position a read must not be older than."""
+
+from collections.abc import Mapping
+
+from runtime.http.waits import MIN_POSITION, bad_header
+from runtime.settings import Settings
+from schemas.positions import Position, parse_positions
+from schemas.validation import InvalidFact
+
+
+def wanted_positions(headers: Mapping[str, str], settings: Settings) -> list[Position]:
+    """What a read must not be older than. Raises HttpProblem (400) for what no write answered with."""
+    text = headers.get(MIN_POSITION)
+    if text is None:
+        return []
+    try:
+        positions = parse_positions(text)
+    except InvalidFact as exc:
+        raise bad_header(MIN_POSITION, exc.details) from None
+    known = {stream.name for stream in settings.streams}
+    for position in positions:
+        if position.stream not in known:
+            raise bad_header(MIN_POSITION, f"{position}: streams are {', '.join(sorted(known))}")
+        if position.partition >= settings.partitions:
+            raise bad_header(MIN_POSITION, f"{position}: partitions are 0 to {settings.partitions - 1}")
+    return positions

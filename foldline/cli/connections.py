@@ -1,0 +1,66 @@
+"""What commands share: the settings of the running stack, and connections that are closed again."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import typer
+
+from foldline.embedded.stack import resolve
+from line.connection import close_bus, connect_bus
+from runtime.compat.nats_client import BusClient
+from runtime.database.connections import Connection, connect_with_retry
+from runtime.problems import Problem
+from runtime.settings import Settings, settings
+
+
+def command_settings(*, database: bool = False) -> Settings:
+    """The settings, pointed at the stack that runs in the data directory; commands do not wait for long."""
+    found = resolve(settings(), database=database)
+    if "connect_timeout" in found.model_fields_set:
+        return found
+    return found.model_copy(update={"connect_timeout": 3.0})
+
+
+def run(command: Coroutine[Any, Any, None]) -> None:
+    """Run a command's coroutine; Ctrl-C ends it quietly."""
+    asyncio.run(command)
+
+
+@asynccontextmanager
+async def bus(config: Settings, *, publisher: bool = False) -> AsyncIterator[BusClient]:
+    """A connection to NATS for the length of a command."""
+    nc = await connect_bus(config, name="foldline-cli", publisher=publisher)
+    try:
+        yield nc
+    finally:
+        await close_bus(nc)
+
+
+@asynccontextmanager
+async def database(config: Settings) -> AsyncIterator[Connection]:
+    """A connection to PostgreSQL for the length of a command."""
+    async with await connect_with_retry(config, name="foldline-cli") as conn:
+        yield conn
+
+
+@asynccontextmanager
+async def projections_database(config: Settings) -> AsyncIterator[Connection]:
+    """The same, where read models have been installed. Raises Problem where they have not."""
+    async with database(config) as conn:
+        row = await (await conn.execute("select to_regclass('foldline.generation')")).fetchone()
+        if row is None or row[0] is None:
+            raise Problem("no consumer has run on this database yet", "FOLDLINE_DATABASE_URL")
+        yield conn
+
+
+def printable(text: str) -> str:
+    """Text of others for a terminal: control characters and escape sequences made visible."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def show_json(value: Any) -> None:
+    """One line of JSON on standard output."""
+    typer.echo(json.dumps(value, default=str))

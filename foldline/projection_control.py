@@ -1,0 +1,136 @@
+"""The engine's controls behind `/v1/projections`."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Final
+
+from api.reading.reader import Reader
+from consumers.control.entity import rebuild_entity
+from consumers.control.overview import overview
+from consumers.control.parked import parked_entities, retry, skip
+from consumers.control.pause import pause, resume
+from consumers.control.rebuild import drop_generation, rebuild, under_way
+from consumers.control.rebuild_progress import Advance, Odometer
+from consumers.control.verify import verify
+from foldline.background_task import LongWork
+from projections.catalogue import PROJECTIONS, projection_named
+from projections.generations import Generation, Role, cancel, generations, name_of
+from projections.projection import Key
+from runtime.compat.nats_client import BusClient
+from runtime.database.connections import Connection
+from runtime.process.tasks import end
+from runtime.settings import Settings
+
+_ONE_READING: Final = ("rate", "eta", "elapsed")  # what cannot be told from a single one
+
+
+class ProjectionOperations:
+    """What routes may do, on the API's connections. Long work is folded by processes of its own."""
+
+    names = tuple(projection.name for projection in PROJECTIONS)
+
+    def __init__(self, reader: Reader, nc: BusClient) -> None:
+        self._reader = reader
+        self._nc = nc
+        self._works: set[LongWork] = set()
+
+    async def aclose(self) -> None:
+        """End all long work; what was built is kept."""
+        await end(*(work.task for work in self._works))
+
+    async def overview(self) -> list[dict[str, Any]]:
+        found = await self._reader.read(lambda conn: overview(self._nc, conn, PROJECTIONS))
+        return [one.as_json() for one in found]
+
+    async def pause(self, name: str, reason: str) -> int:
+        return await self._reader.read(lambda conn: pause(conn, name, reason))
+
+    async def resume(self, name: str) -> int:
+        return await self._reader.read(lambda conn: resume(conn, name))
+
+    def rebuild(self, name: str, *, anew: bool, put_back: bool, workers: int | None) -> LongWork:
+        async def act(report: Callable[[Advance], None]) -> dict[str, Any]:
+            done = await rebuild(
+                projection_named(name),
+                self._config(workers),
+                self._nc,
+                report=report,
+                anew=anew,
+                put_back=put_back,
+            )
+            return {**done.as_json(), "generation": await self.live_number(name)}
+
+        return self._begin(act)
+
+    def verify(self, name: str, *, limit: int, workers: int | None) -> LongWork:
+        async def act(report: Callable[[Advance], None]) -> dict[str, Any]:
+            found = await verify(
+                projection_named(name), self._config(workers), self._nc, report=report, limit=limit
+            )
+            return found.as_json()
+
+        return self._begin(act)
+
+    async def building(self, name: str) -> dict[str, Any] | None:
+        projection = projection_named(name)
+        odometer = Odometer(self._nc, name, name_of(name, Role.BUILDING), projection.streams)
+
+        async def read(conn: Connection) -> tuple[Generation, bool, dict[str, Any]] | None:
+            found = (await generations(conn, name)).get(Role.BUILDING)
+            if found is None:
+                return None
+            now = (await odometer.read(conn, "folding")).as_json()
+            return found, await under_way(conn, name), now
+
+        found = await self._reader.read(read)
+        if found is None:
+            return None
+        generation, running, now = found
+        return {
+            **{field: value for field, value in now.items() if field not in _ONE_READING},
+            "generation": generation.number,
+            "version": generation.version,
+            "began_at": generation.began_at,
+            "cancelled": generation.cancelled,
+            "running": running,
+        }
+
+    async def live_number(self, name: str) -> int:
+        found = await self._reader.read(lambda conn: generations(conn, name))
+        return found[Role.LIVE].number
+
+    async def cancel(self, name: str) -> bool:
+        return await self._reader.read(lambda conn: cancel(conn, name))
+
+    async def drop(self, name: str, generation: str) -> bool:
+        return await drop_generation(self._config(None), name, Role(generation))
+
+    async def rebuild_entity(self, name: str, key: Key) -> int:
+        partitions = self._reader.settings.partitions
+        return await self._reader.read(
+            lambda conn: rebuild_entity(conn, self._nc, projection_named(name), key, partitions)
+        )
+
+    async def parked(self, name: str) -> list[dict[str, Any]]:
+        found = await self._reader.read(lambda conn: parked_entities(conn, projection_named(name)))
+        return [asdict(one) for one in found]
+
+    async def retry(self, name: str, key: Key) -> int:
+        partitions = self._reader.settings.partitions
+        return await self._reader.read(lambda conn: retry(conn, projection_named(name), key, partitions))
+
+    async def skip(self, name: str, key: Key, reason: str) -> int:
+        partitions = self._reader.settings.partitions
+        return await self._reader.read(
+            lambda conn: skip(conn, projection_named(name), key, partitions, reason)
+        )
+
+    def _config(self, workers: int | None) -> Settings:
+        config = self._reader.settings
+        return config if workers is None else config.model_copy(update={"rebuild_workers": workers})
+
+    def _begin(self, act: Callable[[Callable[[Advance], None]], Any]) -> LongWork:
+        work = LongWork(act)
+        self._works.add(work)
+        work.task.add_done_callback(lambda _: self._works.discard(work))
+        return work

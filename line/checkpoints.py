@@ -1,0 +1,65 @@
+"""Whether a follower has folded everything up to given sequences."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from nats.aio.client import Client
+
+from line.jetstream import stream_info
+from line.messages import next_message
+from runtime.database.connections import Connection
+from runtime.database.engine.queries import engine_queries
+from schemas.streams import Stream
+from schemas.subjects import PREFIX
+
+Sequences = dict[int, dict[str, int]]
+"""Partition → stream → sequence."""
+
+_QUERIES: Final = engine_queries()
+
+
+async def checkpoints(conn: Connection, follower: str, *, lock: bool = False) -> Sequences:
+    """How far a follower is; with `lock` it stays there until the end of the transaction."""
+    query = _QUERIES["lock-checkpoints" if lock else "checkpoints"]
+    return {part: seqs async for part, seqs in await conn.execute(query, {"follower": follower})}
+
+
+async def reached(nc: Client, at: Sequences, target: Sequences) -> bool:
+    """Whether nothing is left between two places. Raises StreamUnavailable.
+
+    Equal sequences are not asked for: what was folded elsewhere may have been purged since.
+    """
+    gaps = [
+        (stream, part, at.get(part, {}).get(stream, 0), end)
+        for part, ends in target.items()
+        for stream, end in ends.items()
+    ]
+    left = await asyncio.gather(*(_left(nc, *gap) for gap in gaps if gap[2] < gap[3]))
+    return not any(left)
+
+
+async def firsts(nc: Client, streams: Iterable[Stream]) -> dict[str, int]:
+    """The first sequence of each stream that lets its oldest go by age. Raises StreamUnavailable."""
+    found = {}
+    for stream in streams:
+        if stream.days:
+            info = await stream_info(nc, stream.name)
+            found[stream.name] = int(info["state"]["first_seq"])
+    return found
+
+
+def further(one: Mapping[int, Mapping[str, int]], other: Mapping[int, Mapping[str, int]]) -> Sequences:
+    """The larger sequence of each partition and stream."""
+    return {
+        part: {
+            stream: max(one.get(part, {}).get(stream, 0), other.get(part, {}).get(stream, 0))
+            for stream in one.get(part, {}).keys() | other.get(part, {}).keys()
+        }
+        for part in one.keys() | other.keys()
+    }
+
+
+async def _left(nc: Client, stream: str, part: int, start: int, end: int) -> bool:
+    found = await next_message(nc, stream, f"{PREFIX}.{part}.>", start + 1)
+    return found is not None and found.sequence <= end

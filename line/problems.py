@@ -1,0 +1,17 @@
+"""Problems of the line: a stream that does not answer, a server that is not as the promises need it."""
+
+from typing import Any
+
+from runtime.problems import Problem, TemporaryProblem
+
+
+class StreamUnavailable(TemporaryProblem):
+    """A question to a stream was answered with an error, or not at all; the same one may succeed later."""
+
+    def __init__(self, stream: str, error: dict[str, Any] | str) -> None:
+        said = error if isinstance(error, str) else error.get("description", error)
+        super().__init__(f"stream {stream}: {said}", "FOLDLINE_NATS_URL")
+
+
+class LineProblem(Problem):
+    """The server or a stream is not what the promises need; the message says which field and what to do."""

@@ -1,0 +1,113 @@
+"""How far projections got: announced on core NATS after each commit, awaited by whoever must read its write.
+
+The announcement is a hint that saves polling. Where it is missed (lost message, a young process), the lease
+rows in PostgreSQL answer, asked again with growing pauses.
+"""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import psycopg
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from pydantic_core import from_json, to_json
+
+from runtime.database.connections import Connection
+from runtime.database.engine.queries import engine_queries
+from schemas.positions import Position
+
+_QUERIES: Final = engine_queries()
+_FIRST_POLL: Final = 0.05
+_SLOWEST_POLL: Final = 0.5
+
+
+def subject(follower: str) -> str:
+    """Where the progress of a follower is announced: partition → stream → sequence, or null."""
+    return f"progress.{follower}"
+
+
+async def announce(nc: Client, follower: str, reached: Mapping[int, Mapping[str, int]]) -> None:
+    """Tell waiting readers, after a commit, how far each partition now is. Best effort."""
+    with contextlib.suppress(Error):
+        await nc.publish(subject(follower), to_json(reached))
+
+
+async def announce_anew(nc: Client, follower: str) -> None:
+    """Tell that a follower begins anew: positions known so far count for nothing. Raises nats' Error."""
+    await nc.publish(subject(follower), b"null")
+    await nc.flush()
+
+
+class Progress:
+    """The newest known position of every partition, and a way to wait for one."""
+
+    def __init__(self, nc: Client, pool: AsyncConnectionPool[Connection]) -> None:
+        self._nc = nc
+        self._pool = pool
+        self._reached: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        self._changed: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    async def start(self) -> None:
+        """Subscribe to the announcements of all projections."""
+        await self._nc.subscribe(subject("*"), cb=self._on_announcement)
+
+    async def wait(self, projection: str, positions: Sequence[Position], timeout: float) -> bool:
+        """Whether `projection` passed all `positions` within `timeout` seconds; a slow one is no error."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        pause = _FIRST_POLL
+        next_poll = loop.time() + pause
+        while not self.passed(projection, positions):
+            if loop.time() >= deadline:
+                return False
+            if loop.time() >= next_poll:
+                await self._ask(projection, {position.partition for position in positions})
+                pause = min(pause * 2, _SLOWEST_POLL)
+                next_poll = loop.time() + pause
+                continue
+            # Announcements of other partitions wake us as well: they must not put off the next poll.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(min(next_poll, deadline)):
+                    await self._changed[projection].wait()
+        return True
+
+    def passed(self, projection: str, positions: Iterable[Position]) -> bool:
+        """Whether every position is behind what is known."""
+        reached = self._reached[projection]
+        return all(reached.get(f"{p.stream}/{p.partition}", -1) >= p.sequence for p in positions)
+
+    async def _on_announcement(self, message: Msg) -> None:
+        projection = message.subject.rpartition(".")[2]
+        partitions: dict[str, dict[str, int]] | None = from_json(message.data)
+        if partitions is None:
+            self._reached.pop(projection, None)
+            return
+        for part, sequences in partitions.items():
+            self._note(projection, [(f"{stream}/{part}", seq) for stream, seq in sequences.items()])
+        self._tell(projection)
+
+    async def _ask(self, projection: str, partitions: set[int]) -> None:
+        try:
+            async with self._pool.connection(timeout=1) as conn:
+                cursor = await conn.execute(
+                    _QUERIES["reached"], {"follower": projection, "parts": sorted(partitions)}
+                )
+                self._note(projection, await cursor.fetchall())
+                self._tell(projection)
+        except (psycopg.Error, PoolTimeout):
+            return  # the caller's bound decides how long an absent database is waited for
+
+    def _note(self, projection: str, reached: Iterable[tuple[str, int]]) -> None:
+        known = self._reached[projection]
+        for key, sequence in reached:
+            if sequence > known.get(key, -1):
+                known[key] = sequence
+
+    def _tell(self, projection: str) -> None:
+        # Everyone waiting looks again; the next wait needs a fresh event.
+        self._changed.pop(projection, asyncio.Event()).set()

@@ -1,0 +1,133 @@
+"""What runs and how far it is: streams, followers, who holds which partition, lag."""
+
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import psycopg
+from nats.aio.client import Client
+
+from line.identity import changes, followed
+from line.jetstream import stream_info
+from line.lag import Lag, LineMeter, summed
+from runtime.database.connections import Connection
+from runtime.database.engine.queries import engine_queries
+
+_QUERIES: Final = engine_queries()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """One stream as the server reports it. Sizes in bytes."""
+
+    name: str
+    messages: int
+    bytes: int
+    first_sequence: int
+    last_sequence: int
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class FollowerStatus:
+    """A projection or following reactor: partitions by owner, those nobody holds, and lag by stream.
+
+    `paused` has the partitions by the reason why nobody may fold them, `parked` counts entities.
+    """
+
+    name: str
+    owners: dict[str, list[int]]
+    unheld: list[int]
+    paused: dict[str, list[int]]
+    parked: int
+    lag_events: dict[str, int]
+    lag_seconds: float
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was read of a follower. `checkpoints` and `lags` are by stream and partition."""
+
+    name: str
+    owners: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    unheld: list[int] = field(default_factory=list)
+    paused: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    parked: int = 0
+    checkpoints: defaultdict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
+    lags: dict[str, dict[int, Lag]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The whole line at one moment."""
+
+    streams: list[StreamStatus]
+    followers: list[FollowerStatus]
+    changed: list[str]  # streams that are not those the read models were folded from, and what to do
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, for `--json`."""
+        return asdict(self)
+
+
+async def read_status(nc: Client, conn: Connection) -> Status:
+    """Ask the line and the database. Raises StreamUnavailable, psycopg.Error."""
+    streams = [await _stream(nc, stream) for stream in await followed(conn)]
+    followers = [_status(one) for one in await read_followers(LineMeter(nc), conn)]
+    return Status(streams, followers, [str(one) for one in await changes(nc, conn)])
+
+
+async def _stream(nc: Client, name: str) -> StreamStatus:
+    info = await stream_info(nc, name)
+    state = info["state"]
+    replicas = info["config"]["num_replicas"]
+    return StreamStatus(
+        name, state["messages"], state["bytes"], state["first_seq"], state["last_seq"], replicas
+    )
+
+
+async def read_followers(meter: LineMeter, conn: Connection) -> list[Reading]:
+    """All followers, asked now. Raises StreamUnavailable, psycopg.Error."""
+    readings: dict[str, Reading] = {}
+    cursor = await conn.execute(_QUERIES["lease-status"])
+    for follower, part, owner, live, streams, seqs, paused in await cursor.fetchall():
+        reading = readings.setdefault(follower, Reading(follower))
+        if owner and live:
+            reading.owners[owner].append(part)
+        else:
+            reading.unheld.append(part)
+        if paused is not None:
+            reading.paused[paused].append(part)
+        for stream in streams:
+            reading.checkpoints[stream][part] = seqs.get(stream, 0)
+    schemas = {schema async for (schema,) in await conn.execute(_QUERIES["schemas-with-parked"])}
+    for reading in readings.values():
+        if reading.name in schemas:
+            reading.parked = await _parked(conn, reading.name)
+        for stream_name, checkpoints in reading.checkpoints.items():
+            reading.lags[stream_name] = await meter.lags(stream_name, checkpoints)
+    return list(readings.values())
+
+
+async def _parked(conn: Connection, schema: str) -> int:
+    query = engine_queries(schema)["count-parked"]
+    try:
+        row = await (await conn.execute(query)).fetchone()
+    except psycopg.errors.UndefinedTable:  # dropped meanwhile
+        return 0
+    return int(row[0]) if row else 0
+
+
+def _status(reading: Reading) -> FollowerStatus:
+    now = datetime.now(UTC)
+    lags = {stream: summed(parts.values()) for stream, parts in reading.lags.items()}
+    return FollowerStatus(
+        reading.name,
+        dict(reading.owners),
+        reading.unheld,
+        dict(reading.paused),
+        reading.parked,
+        {stream: lag.events for stream, lag in lags.items()},
+        round(max((lag.seconds(now) for lag in lags.values()), default=0.0), 3),
+    )

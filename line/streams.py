@@ -1,0 +1,90 @@
+"""The line's streams: created where missing, compared with the declaration, never changed silently."""
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from nats.aio.client import Client
+
+from line.jetstream import NO_LEADER, ErrorCode, has_code, request_api
+from line.problems import LineProblem
+from runtime.settings import Settings
+from schemas.streams import MAX_PAYLOAD, MIN_SERVER, drift
+
+logger = logging.getLogger("foldline.line")
+
+_ORIGIN_S = 5.0
+
+
+async def prepare_line(nc: Client, settings: Settings) -> None:
+    """Check the server, then create missing streams and compare the others. Raises LineProblem."""
+    # It needs an HTTP client: a fifth of what a worker of a rebuild would import, which asks for nothing.
+    from line.sync import check_sync  # noqa: PLC0415
+
+    check_server(nc)
+    deadline = time.monotonic() + settings.connect_timeout
+    await check_sync(settings, deadline)
+    only_site = settings.site if settings.own_site_only else None
+    for stream in settings.streams:
+        if stream.origin is not None:
+            await _await_origin(nc, *stream.origin)
+        declared = stream.config(
+            partitions=settings.partitions, replicas=settings.stream_replicas, only_site=only_site
+        )
+        await _ensure(nc, declared, deadline)
+
+
+async def _await_origin(nc: Client, site: str, stream: str) -> None:
+    """A copy that is made while its site does not answer begins half a minute late: wait a moment for it."""
+    deadline = time.monotonic() + _ORIGIN_S
+    while time.monotonic() < deadline:
+        if "error" not in await request_api(nc, f"STREAM.INFO.{stream}", timeout=1, domain=site):
+            return
+        await asyncio.sleep(0.2)
+    logger.info("site %s does not answer: its jobs come when it does", site)
+
+
+def check_server(nc: Client) -> None:
+    """The connected server is new enough and takes messages large enough to be set aside."""
+    version = nc.connected_server_version
+    if (version.major, version.minor, version.patch) < MIN_SERVER:
+        raise LineProblem(
+            f"nats-server {version.major}.{version.minor}.{version.patch} is too old: "
+            f"{'.'.join(map(str, MIN_SERVER))} or newer is needed (FOLDLINE_NATS_URL, FOLDLINE_NATS_SERVER)"
+        )
+    if nc.max_payload < MAX_PAYLOAD:
+        raise LineProblem(
+            f"nats-server max_payload is {nc.max_payload}, {MAX_PAYLOAD} is needed: set max_payload: 8MB"
+        )
+
+
+async def _ensure(nc: Client, declared: dict[str, Any], deadline: float) -> None:
+    name = declared["name"]
+    while True:
+        info = await request_api(nc, f"STREAM.INFO.{name}")
+        if has_code(info, ErrorCode.STREAM_NOT_FOUND):
+            info = await request_api(nc, f"STREAM.CREATE.{name}", declared)
+        elif "error" not in info and info["config"]["num_replicas"] < declared["num_replicas"]:
+            # More copies are no change of what is stored: the one difference that is made good.
+            more = info["config"] | {"num_replicas": declared["num_replicas"]}
+            info = await request_api(nc, f"STREAM.UPDATE.{name}", more)
+        if not (error := info.get("error", {})):
+            break
+        # A young cluster has no meta leader yet, or does not know all its servers; anything else will not
+        # get better by waiting.
+        young = error.get("code") == NO_LEADER or has_code(info, ErrorCode.TOO_FEW_SERVERS)
+        if not young or time.monotonic() >= deadline:
+            raise LineProblem(f"stream {name}: {error.get('description', error)}{_advice(info)}")
+        await asyncio.sleep(0.2)
+    if lines := drift(declared, info["config"]):
+        raise LineProblem(
+            "; ".join(lines)
+            + " (change the setting back, or move to new streams: partitions are fixed for good)"
+        )
+
+
+def _advice(answer: dict[str, Any]) -> str:
+    if has_code(answer, ErrorCode.TOO_FEW_SERVERS, ErrorCode.NO_CLUSTER):
+        return ": FOLDLINE_STREAM_REPLICAS needs a NATS cluster of at least as many servers"
+    return ""

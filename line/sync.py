@@ -1,0 +1,70 @@
+"""Whether NATS syncs to disk before it acknowledges, asked of the monitoring port of every server."""
+
+import asyncio
+import logging
+import time
+from urllib.parse import urlsplit
+
+import httpx
+
+from line.problems import LineProblem
+from runtime.settings import Settings
+
+logger = logging.getLogger("foldline.line")
+
+_SETTING = "FOLDLINE_NATS_MONITOR_URL"
+_ADVICE = "set sync_interval: always in the server's jetstream block, or FOLDLINE_ALLOW_UNSYNCED=true"
+_POLL_S = 0.5
+
+
+async def check_sync(settings: Settings, deadline: float) -> None:
+    """JetStream acknowledges only what is synced to disk, as every server that answers tells.
+
+    More than half of the servers have to answer, as the line itself needs them; a few that are down only
+    make a warning. While some answer, but too few, it waits until `deadline` (monotonic seconds): they may
+    be starting. Raises LineProblem.
+    """
+    if settings.allow_unsynced:
+        return
+    urls = _urls(settings)
+    while True:
+        async with httpx.AsyncClient(timeout=5) as client:
+            silent = [host for host in await asyncio.gather(*(_silent(client, url) for url in urls)) if host]
+        answering = len(urls) - len(silent)
+        if 2 * answering > len(urls):
+            break
+        if not answering or time.monotonic() >= deadline:
+            raise LineProblem(
+                f"NATS monitoring does not answer at {'; '.join(silent)}: "
+                f"{answering} of {len(urls)} servers answer, more than half must",
+                _SETTING,
+            )
+        await asyncio.sleep(_POLL_S)
+    for host in silent:
+        logger.warning("not seen to sync before it acknowledges: NATS monitoring at %s", host)
+
+
+def _urls(settings: Settings) -> list[str]:
+    given = (url.strip().rstrip("/") for url in (settings.nats_monitor_url or "").split(","))
+    urls = list(dict.fromkeys(url for url in given if url))
+    if not urls:
+        raise LineProblem(f"cannot see whether NATS syncs before it acknowledges: set {_SETTING}, {_ADVICE}")
+    if len(urls) < settings.stream_replicas:
+        raise LineProblem(
+            f"FOLDLINE_STREAM_REPLICAS is {settings.stream_replicas}, but only {len(urls)} of the servers "
+            f"that keep the copies can be seen: name the monitoring URL of every server, comma-separated",
+            _SETTING,
+        )
+    return urls
+
+
+async def _silent(client: httpx.AsyncClient, url: str) -> str | None:
+    """Where a server did not answer, and why; None for a synced one. Raises LineProblem for any other."""
+    host = urlsplit(url).netloc  # without what else a URL may hold
+    try:
+        config = (await client.get(f"{url}/jsz")).json().get("config", {})
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as exc:
+        return f"{host} ({str(exc) or type(exc).__name__})"
+    if not config.get("sync_always"):
+        raise LineProblem(f"NATS at {host} acknowledges before it syncs: {_ADVICE}")
+    return None

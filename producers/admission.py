@@ -1,0 +1,65 @@
+"""The door: a fact made of what a producer sent, valid and with its message id and its time."""
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from schemas.facts import AUTO, TIME, Body, Fact, check_subject, event_time, message_id, parse_fact
+from schemas.jobs.facts import JobFact
+from schemas.subjects import Subject
+from schemas.times import format_time
+from schemas.validation import MAX_FACT_BYTES, InvalidFact
+
+_KEY: Final = re.compile(r"[!-~]{1,256}")
+
+
+def checked_fact(
+    subject: Subject,
+    body: bytes,
+    *,
+    key: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    now: datetime,
+    max_bytes: int = MAX_FACT_BYTES,
+) -> Fact:
+    """Validate `body` and keep its bytes as they are. Raises InvalidFact.
+
+    `key` is the producer's idempotency key. When neither the body nor `headers` say when it happened, it
+    happened `now`.
+    """
+    model = parse_fact(subject.entity, subject.fact, body, max_bytes=max_bytes)
+    check_subject(subject, model)
+    if key is None and isinstance(model, JobFact):
+        key = model.key
+    return fact_of(subject, body, model, key=key, headers=headers, now=now)
+
+
+def fact_of(
+    subject: Subject,
+    body: bytes,
+    model: Body,
+    *,
+    key: str | None,
+    headers: Mapping[str, str] | None,
+    now: datetime,
+) -> Fact:
+    """The same of a body that is validated already. Raises InvalidFact."""
+    headers = dict(headers) if headers else {}
+    claimed = headers.get(TIME)
+    if model.timestamp is not None or claimed is not None:
+        event_time(model, claimed, now)
+    else:
+        headers[TIME] = format_time(now)
+    return Fact(subject, body, _message_id(subject, key), headers)
+
+
+def _message_id(subject: Subject, key: str | None) -> str:
+    if key is None:
+        return AUTO + os.urandom(16).hex()
+    if _KEY.fullmatch(key) is None:
+        raise InvalidFact(
+            "invalid_key", "Idempotency-Key: 1 to 256 printable ASCII characters without spaces are allowed"
+        )
+    return message_id(subject, key)

@@ -1,0 +1,138 @@
+"""Creating a session over HTTP: once, whoever else tries, and the same answer for every retry."""
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from line.messages import StoredMessage
+from producers.http.surface import WriteSurface
+from producers.http.write_headers import Wishes
+from producers.publishing.publisher import Conflict, checked_fact
+from producers.publishing.requests import InDoubt
+from runtime.http.errors import HttpProblem, unavailable
+from schemas.facts import EXPIRED, TIME, Fact, event_time, parse_fact
+from schemas.headers import header
+from schemas.positions import Position
+from schemas.sessions.facts import SessionCreated
+from schemas.streams import SESSIONS
+from schemas.subjects import Subject, entity_filter, is_token, partition_of
+from schemas.times import format_time
+from schemas.validation import InvalidFact, parse_json
+
+_NAMESPACE: Final = uuid.UUID("6c1c7f0e-0f1d-5c64-9a52-0f5b7f2f7a11")
+_TRIES: Final = 5
+_LOOK_TIMEOUT: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A session as it begins, and where the line has it."""
+
+    view: dict[str, Any]
+    position: Position
+
+    def body(self) -> bytes:
+        return json.dumps(self.view, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+async def create(surface: WriteSurface, body: bytes, wishes: Wishes) -> Created:
+    """Publish `created`. Raises InvalidFact, and HttpProblem 409 when the session exists already."""
+    settings, now = surface.settings, surface.now()
+    parse_fact("session", "created", body, max_bytes=settings.max_body)
+    session_id = _session_id(body, settings.site, wishes.key)
+    subject = Subject(settings.site, "session", session_id, "created")
+    fact = checked_fact(
+        subject, body, key=wishes.key, headers=wishes.headers, now=now, max_bytes=settings.max_body
+    )
+    expected = 0
+    for _ in range(_TRIES):
+        try:
+            ack = await surface.publish(fact, expected_last=expected)
+        except Conflict:
+            pass
+        else:
+            if not ack.duplicate:
+                return Created(_view(subject, body, fact.headers.get(TIME), now), ack.position)
+        try:
+            settled = await _settle(surface, fact)
+        except InDoubt as doubt:
+            raise unavailable(f"the line does not answer: {doubt}") from doubt
+        if isinstance(settled, Created):
+            return settled
+        expected = settled
+    raise unavailable(f"session {session_id} is being written by others; try again")
+
+
+def _session_id(body: bytes, site: str, key: str | None) -> str:
+    wanted = parse_json(body).get("session_id")
+    if wanted is None:
+        # With a key the id follows from it: a retry, even days later, meets the session it made.
+        return str(uuid.uuid4() if key is None else uuid.uuid5(_NAMESPACE, f"{site}:{key}"))
+    if not isinstance(wanted, str) or not is_token(wanted):
+        raise InvalidFact("invalid_field", "session_id: up to 128 characters of A-Z a-z 0-9 _ - are allowed")
+    return wanted
+
+
+async def _settle(surface: WriteSurface, fact: Fact) -> Created | int:
+    """After a refusal: the answer of an earlier try, or the sequence after which `created` may follow.
+
+    Raises HttpProblem 409 when another `created` made the session.
+    """
+    subject, partitions = fact.subject, surface.settings.partitions
+    stored = surface.publisher.stored
+    whole = entity_filter(subject.site, subject.entity, subject.id, partitions)
+    newest = await stored.last(SESSIONS.name, whole, _LOOK_TIMEOUT)
+    if newest is None or newest.fact == EXPIRED:
+        return newest.sequence if newest else 0  # the id is free again
+    first = await _first_created(surface, subject)
+    if first is None:
+        return newest.sequence  # opened by other facts: `created` fills in under them
+    if first.message_id != fact.message_id:
+        raise HttpProblem(409, "Session already exists", f"There is a session with ID {subject.id}")
+    position = Position(SESSIONS.name, partition_of(subject.id, partitions), first.sequence)
+    return Created(_view(subject, first.body, header(first.headers, TIME), first.stored_at), position)
+
+
+async def _first_created(surface: WriteSurface, subject: Subject) -> StoredMessage | None:
+    """The `created` that counts: later ones, and invalid ones published past the door, have no effect."""
+    address = subject.stored(surface.settings.partitions)
+    sequence = 1
+    while found := await surface.publisher.stored.next(SESSIONS.name, address, sequence, _LOOK_TIMEOUT):
+        try:
+            model = parse_fact("session", "created", found.body, max_bytes=surface.settings.max_body)
+            event_time(model, header(found.headers, TIME), found.stored_at)
+        except InvalidFact:
+            sequence = found.sequence + 1
+        else:
+            return found
+    return None
+
+
+def _view(subject: Subject, body: bytes, time: str | None, stored_at: datetime) -> dict[str, Any]:
+    """The session with nothing but its `created` in it, as a later GET shows it."""
+    created = parse_fact("session", "created", body, max_bytes=len(body))
+    if not isinstance(created, SessionCreated):
+        raise TypeError(type(created))
+    when = format_time(event_time(created, time, stored_at))
+    # In the order and the words of the read side.
+    state = {"product": created.product, "version": created.version}
+    return {
+        "id": subject.id,
+        "session_id": subject.id,
+        "site": subject.site,
+        "created_at": when,
+        "updated_at": when,
+        "ended_at": None,
+        "active": True,
+        "suspended": False,
+        "crashed": False,
+        "hung": False,
+        "machine_id": created.machine_id or None,
+        "hostname": created.hostname or None,
+        "state": state,
+        "events": [],
+        "metrics": [],
+        "state_history": [{"timestamp": when, "state": state}],
+    }

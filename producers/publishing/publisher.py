@@ -1,0 +1,171 @@
+"""The one way out of our servers: every fact we put on the line is acknowledged, synced, and there once."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from producers.admission import checked_fact
+from producers.publishing.backlog import Call, Waiting
+from producers.publishing.deadlines import Deadlines
+from producers.publishing.group_commit import GroupCommit
+from producers.publishing.jetstream_writer import Wire
+from producers.publishing.outcomes import Ack, BusUnavailable, Conflict, PublishError, Refused
+from producers.publishing.requests import Requests
+from producers.publishing.stored_lookup import StoredLookup
+from runtime.compat.nats_client import BusClient
+from runtime.metrics import PUBLISH_SECONDS, PUBLISHED
+from schemas.facts import Fact
+from schemas.streams import DUPLICATE_WINDOW_S, STREAMS, stream_of
+from schemas.validation import InvalidFact
+
+__all__ = [
+    "Ack",
+    "BusUnavailable",
+    "Conflict",
+    "Fact",
+    "InvalidFact",
+    "PublishError",
+    "Publisher",
+    "Refused",
+    "checked_fact",
+]
+
+_HEADERS_ROOM: Final = 1024  # what the publisher's own headers may add to a message, bytes
+_LONGEST: Final = DUPLICATE_WINDOW_S / 2
+
+
+class Publisher:
+    """Publishes facts in groups over one NATS connection (made with `connect_bus(…, publisher=True)`).
+
+    Facts of one entity are stored in the order in which `publish` was called. `timeout` bounds in seconds
+    what a caller waits; it must stay well inside the line's memory for message ids.
+    """
+
+    def __init__(
+        self,
+        nc: BusClient,
+        *,
+        partitions: int,
+        timeout: float = 5.0,
+        waiting_messages: int = 20_000,
+        waiting_bytes: int = 64 << 20,
+    ) -> None:
+        if timeout > _LONGEST:
+            raise ValueError(f"a publish may wait at most {_LONGEST:.0f} s: retries rely on message ids")
+        self.timeout = timeout
+        self._nc = nc
+        self._closed = False
+        self._deadlines = Deadlines()
+        requests = Requests(nc)
+        self.stored = StoredLookup(requests)
+        self._lines = {
+            stream.name: GroupCommit(
+                Wire(requests, self.stored, stream=stream.name, partitions=partitions),
+                waiting_messages=waiting_messages,
+                waiting_bytes=waiting_bytes,
+            )
+            for stream in STREAMS
+        }
+
+    async def publish(
+        self, fact: Fact, *, expected_last: int | None = None, timeout: float | None = None
+    ) -> Ack:
+        """Store one fact and answer its position.
+
+        `expected_last` is the last sequence of the whole entity in the fact's stream, 0 = none: Conflict if
+        it is another. A fact whose message id is already stored answers the first one's position. Raises
+        InvalidFact, Conflict, Refused, and BusUnavailable when `timeout` (or the publisher's) ran out.
+        """
+        call = self._call(1, timeout)
+        stream = _stream_name(fact)
+        item = self._waiting(fact, call, expected_last)
+        await self._carry(call, {stream: [item]})
+        outcome = _outcome(item)
+        if isinstance(outcome, Ack):
+            return outcome
+        raise outcome
+
+    async def publish_many(
+        self, facts: Sequence[Fact], *, timeout: float | None = None
+    ) -> list[Ack | PublishError]:
+        """Store facts, those of one entity in this order; one outcome each, in order.
+
+        Nothing joins them: some may be stored and others not. `timeout` bounds the whole call. Raises
+        InvalidFact, having published nothing, when there is no stream for one of them.
+        """
+        call = self._call(len(facts), timeout)
+        items = [self._waiting(fact, call, None) for fact in facts]
+        by_stream: dict[str, list[Waiting]] = {}
+        for item in items:
+            by_stream.setdefault(_stream_name(item.fact), []).append(item)
+        if items:
+            await self._carry(call, by_stream)
+        return [_outcome(item) for item in items]
+
+    async def aclose(self) -> None:
+        """Refuse new facts and wait for those under way, which their callers' bounds end."""
+        self._closed = True
+        for line in self._lines.values():
+            await line.drain()
+
+    async def _carry(self, call: Call, by_stream: Mapping[str, Sequence[Waiting]]) -> None:
+        """Until every fact has its outcome, or the call ran out of time."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        self._deadlines.watch(call)
+        try:
+            for stream, items in by_stream.items():
+                await self._lines[stream].submit(items)
+            await call.done
+        except TimeoutError:
+            pass  # no room in time: told by the outcomes
+        finally:
+            self._deadlines.leave(call)
+            for stream, items in by_stream.items():
+                self._lines[stream].abandon(items)
+        for stream, items in by_stream.items():
+            PUBLISH_SECONDS.observe(loop.time() - started, stream)
+            for item in items:
+                PUBLISHED.add(stream, _word(item.outcome))
+
+    def _call(self, facts: int, timeout: float | None) -> Call:
+        if self._closed:
+            raise BusUnavailable("this process is shutting down")
+        bound = self.timeout if timeout is None else min(timeout, _LONGEST)
+        return Call(facts, asyncio.get_running_loop().time() + bound)
+
+    def _waiting(self, fact: Fact, call: Call, expected_last: int | None) -> Waiting:
+        headers = "".join([f"{name}: {value}\r\n" for name, value in fact.headers.items()])
+        if headers.count("\n") > len(fact.headers) or headers.count("\r") > len(fact.headers):
+            raise InvalidFact("invalid_header", "a header holds a line break")
+        size = len(fact.body) + len(headers)
+        if size + _HEADERS_ROOM > self._nc.max_payload:
+            raise InvalidFact("too_large", f"the fact has {size} bytes, the bus takes {self._nc.max_payload}")
+        return Waiting(fact, call, headers, size, expected_last)
+
+
+def _stream_name(fact: Fact) -> str:
+    subject = fact.subject
+    try:
+        return stream_of(subject.entity, subject.fact).name
+    except KeyError:
+        # Left to the server it would look like a cluster without a leader.
+        raise InvalidFact("unknown_fact", f"no stream keeps {subject}") from None
+
+
+def _outcome(item: Waiting) -> Ack | PublishError:
+    outcome = item.outcome
+    if isinstance(outcome, Ack | PublishError):
+        return outcome
+    raise RuntimeError(f"publishing {item.fact.subject} failed") from outcome
+
+
+def _word(outcome: Ack | Exception | None) -> str:
+    """What the metrics call it."""
+    if isinstance(outcome, Ack):
+        return "duplicate" if outcome.duplicate else "stored"
+    if isinstance(outcome, BusUnavailable):
+        return "unavailable"
+    if isinstance(outcome, Conflict):
+        return "conflict"
+    return "refused" if isinstance(outcome, Refused) else "failed"

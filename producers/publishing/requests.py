@@ -1,0 +1,163 @@
+"""Requests over NATS whose waits end with the connection, not only with their timeout."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from nats.aio.msg import Msg
+from nats.errors import Error
+
+from producers.publishing.deadlines import Deadlines
+from runtime.compat.nats_client import BusClient
+
+_NO_RESPONDERS: Final = "503"
+
+
+class InDoubt(Exception):
+    """No answer: the request may have taken effect or not. Ask again under the same message id."""
+
+
+class Reply(NamedTuple):
+    """What was answered."""
+
+    data: bytes
+    headers: Mapping[str, str]
+
+
+Heard = Callable[[int, Reply], None]
+"""Takes the place of a request among those sent together, and its reply. Must not raise."""
+
+
+class _Group:
+    """Requests that were sent together, and their replies as they come."""
+
+    __slots__ = ("_heard", "_left", "_timeout", "complete", "deadline", "replies")
+
+    def __init__(self, requests: int, heard: Heard | None, timeout: float) -> None:
+        loop = asyncio.get_running_loop()
+        self.deadline = loop.time() + timeout
+        self.complete: asyncio.Future[str] = loop.create_future()  # why no more come
+        self.replies: list[Reply | None] = [None] * requests
+        self._left = requests
+        self._heard = heard
+        self._timeout = timeout
+
+    def put(self, place: int, reply: Reply) -> None:
+        if self.replies[place] is None:
+            self.replies[place] = reply
+            self._left -= 1
+            if self._heard is not None:
+                self._heard(place, reply)
+            if not self._left:
+                self.end("all are here")
+
+    def end(self, why: str | None = None) -> None:
+        if not self.complete.done():
+            self.complete.set_result(why or f"no answer within {self._timeout:.1f} s")
+
+
+class Requests:
+    """One inbox for all replies. nats-py's own `request` sits out its timeout when the server dies."""
+
+    def __init__(self, nc: BusClient) -> None:
+        self.nc = nc
+        self._waiting: dict[str, _Group] = {}
+        self._inbox: str | None = None
+        self._count = 0
+        self._opening = asyncio.Lock()
+        self._deadlines = Deadlines()
+
+    async def ask(self, subject: str, body: bytes, timeout: float) -> Reply:
+        """Send one request and wait at most `timeout` seconds. Raises InDoubt."""
+
+        def lines(replies: Sequence[str]) -> bytes:
+            return b"PUB %b %d\r\n%b\r\n" % (f"{subject} {replies[0]}".encode(), len(body), body)
+
+        (reply,) = await self.ask_with(1, lines, timeout)
+        if isinstance(reply, InDoubt):
+            raise reply
+        return reply
+
+    async def ask_with(
+        self,
+        requests: int,
+        lines: Callable[[Sequence[str]], bytes],
+        timeout: float,
+        heard: Heard | None = None,
+    ) -> list[Reply | InDoubt]:
+        """Send requests that are protocol lines already, all in one write; a reply to each, or InDoubt.
+
+        `lines` takes the subjects of the replies; `heard` is told of each reply when it comes. Of a thousand
+        messages each costs a fifth of what it costs to publish them one by one.
+        """
+        try:
+            inbox = self._inbox or await self._open()
+            self._count += 1
+            token = str(self._count)
+            group = self._waiting[token] = _Group(requests, heard, timeout)
+            self._deadlines.watch(group)
+            try:
+                await self._write(lines([f"{inbox}.{token}.{place}" for place in range(requests)]))
+                missing = InDoubt(await group.complete)
+            finally:
+                self._deadlines.leave(group)
+                del self._waiting[token]
+        except InDoubt as doubt:
+            return [doubt] * requests
+        return [_answer(reply) or missing for reply in group.replies]
+
+    async def _write(self, lines: bytes) -> None:
+        if not self.nc.is_connected:
+            raise InDoubt("not connected")
+        try:
+            await self.nc.send(lines)
+        except (Error, OSError) as exc:
+            raise InDoubt(f"not connected ({type(exc).__name__})") from exc
+
+    async def _open(self) -> str:
+        async with self._opening:
+            if self._inbox is None:
+                if not self.nc.is_connected:
+                    # A subscription made now would wait in the client, and closing it then fails.
+                    raise InDoubt("not connected")
+                inbox = self.nc.new_inbox()
+                try:
+                    opened = await self.nc.subscribe(f"{inbox}.*.*", cb=self._on_reply)
+                except (Error, OSError) as exc:
+                    raise InDoubt(f"not connected ({type(exc).__name__})") from exc
+                self.nc.answers[opened._id] = self._on_answer
+                self._follow_disconnects()
+                self._inbox = inbox
+            return self._inbox
+
+    def _on_answer(self, subject: bytes, body: bytes) -> None:
+        self._answered(subject.decode(), Reply(body, {}))
+
+    async def _on_reply(self, message: Msg) -> None:
+        self._answered(message.subject, Reply(message.data, message.headers or {}))
+
+    def _answered(self, subject: str, reply: Reply) -> None:
+        _, token, place = subject.rsplit(".", 2)
+        if (group := self._waiting.get(token)) is not None:
+            group.put(int(place), reply)
+
+    def _follow_disconnects(self) -> None:
+        # A client has one callback, given at connect time, and it belongs to whoever connected: chain ours.
+        following = self.nc._disconnected_cb
+
+        async def on_disconnect() -> None:
+            # What the client has not yet written would be sent on reconnecting, after callers gave up.
+            self.nc._pending.clear()
+            self.nc._pending_data_size = 0
+            for group in self._waiting.values():
+                group.end("the connection was lost")
+            if following is not None:
+                await following()
+
+        self.nc._disconnected_cb = on_disconnect
+
+
+def _answer(reply: Reply | None) -> Reply | InDoubt | None:
+    if reply is not None and not reply.data and reply.headers.get("Status") == _NO_RESPONDERS:
+        return InDoubt("nothing answers: no stream, or no leader now")
+    return reply

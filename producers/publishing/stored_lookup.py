@@ -1,0 +1,58 @@
+"""Stored facts, looked up over the publisher's own requests for decisions on the write side."""
+
+import json
+from typing import Any
+
+from line.messages import StoredMessage, read_message
+from line.problems import StreamUnavailable
+from producers.publishing.requests import InDoubt, Requests
+from schemas.headers import header_block
+from schemas.times import parse_time
+
+
+class StoredLookup:
+    """Looks up facts by a stored filter. Every method raises InDoubt when nothing answers."""
+
+    def __init__(self, requests: Requests) -> None:
+        self._requests = requests
+
+    async def last(self, stream: str, stored_filter: str, timeout: float) -> StoredMessage | None:
+        """The newest matching fact, as the stream's leader knows it."""
+        return await self._get(stream, {"last_by_subj": stored_filter}, timeout)
+
+    async def next(
+        self, stream: str, stored_filter: str, sequence: int, timeout: float
+    ) -> StoredMessage | None:
+        """The first matching fact at or after `sequence`, as the stream's leader knows it."""
+        return await self._get(stream, {"seq": max(sequence, 1), "next_by_subj": stored_filter}, timeout)
+
+    async def last_nearby(self, stream: str, stored_filter: str, timeout: float) -> StoredMessage | None:
+        """The newest matching fact that the nearest replica knows; it may not have the latest ones yet."""
+        reply = await self._requests.ask(
+            f"$JS.API.DIRECT.GET.{stream}",
+            json.dumps({"last_by_subj": stored_filter}).encode(),
+            timeout,
+        )
+        headers = reply.headers
+        status = headers.get("Status")
+        if status == "404":
+            return None
+        if status is not None:
+            raise InDoubt(f"reading {stream}: {status} {headers.get('Description', '')}")
+        return StoredMessage(
+            stream,
+            int(headers["Nats-Sequence"]),
+            headers["Nats-Subject"],
+            header_block(headers),
+            reply.data,
+            parse_time(headers["Nats-Time-Stamp"]),
+        )
+
+    async def _get(self, stream: str, query: dict[str, Any], timeout: float) -> StoredMessage | None:
+        reply = await self._requests.ask(
+            f"$JS.API.STREAM.MSG.GET.{stream}", json.dumps(query).encode(), timeout
+        )
+        try:
+            return read_message(stream, json.loads(reply.data))
+        except StreamUnavailable as exc:
+            raise InDoubt(str(exc)) from exc

@@ -1,0 +1,75 @@
+"""A job or a subjob as the fold sees it: the columns of its row."""
+
+from datetime import datetime
+from typing import Any, Self
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from schemas.jobs.facts import JobFact, Status
+
+
+class Entity(Struct):
+    """Mirror of the table `entity` behind its key; field order is the order of `load-entities`.
+
+    `started_at` and `ended_at` are of the newest attempt.
+    """
+
+    part: int
+    first_seq: int
+    last_seq: int
+    inserted_at: datetime  # store time of the newest event
+    last_event_at: datetime  # newest event time
+    app_id: str
+    app_name: str
+    app_version: str | None
+    key: str | None  # business key of a job, sub key of a subjob
+    status: Status
+    attempts: int
+    started_at: datetime | None
+    ended_at: datetime | None
+    last_started_at: datetime | None  # the newest `started` of all attempts
+    previous_ended_at: datetime | None  # the end of the attempt before
+    errors: int
+    metrics: dict[str, float] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    running: int = 0  # of a job: its subjobs by status
+    succeeded: int = 0
+    failed: int = 0
+    canceled: int = 0
+
+    @classmethod
+    def opened(cls, part: int, sequence: int, stored_at: datetime, at: datetime, body: JobFact) -> Self:
+        """By the first event of any kind; that of a subjob opens its job as well."""
+        return cls(
+            part=part,
+            first_seq=sequence,
+            last_seq=sequence,
+            inserted_at=stored_at,
+            last_event_at=at,
+            app_id=body.app_id,
+            app_name=body.app_name,
+            app_version=body.app_version,
+            key=None,
+            status="running",
+            attempts=1,
+            started_at=None,
+            ended_at=None,
+            last_started_at=None,
+            previous_ended_at=None,
+            errors=0,
+        )
+
+    def copy(self) -> "Entity":
+        """What is folded into a copy leaves the original as it was."""
+        return replace(self)
+
+    @property
+    def duration_s(self) -> float | None:
+        """As the producer measured it, else from start to end."""
+        told = self.metrics.get("duration_s")
+        if told is not None:
+            return told
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return max(0.0, (self.ended_at - self.started_at).total_seconds())

@@ -1,0 +1,136 @@
+"""A session as it was: the same fold as the read model's, over the first part of its facts.
+
+Pure: whoever asks brings the facts of one session in the order of the line, and says where to stop.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import Any, Final
+
+from pydantic_core import from_json, to_json
+
+from line.raw_event import RawEvent
+from projections.projection import Key
+from projections.recorded import MESSAGE_ID_WINDOW, decode
+from projections.sessions.fold import States, fold
+from projections.sessions.history import Patch, Snapshot, serve, snapshots
+from projections.sessions.rows import Row, SessionChanges
+from projections.sessions.state import Session
+from schemas.streams import HEARTBEATS
+from schemas.times import format_time
+from schemas.validation import InvalidFact
+
+_SEQUENCE: Final = 3  # places in the rows of a timeline
+_AT: Final = 4
+
+
+@dataclass(slots=True)
+class Remembered:
+    """One session, folded fact by fact. `skipped` are the sequences an operator had passed over."""
+
+    key: Key
+    skipped: Collection[int] = ()
+    session: Session | None = None
+    last: RawEvent | None = None  # the newest fact looked at, heartbeats apart
+    heartbeat: datetime | None = None
+    _expired_at: datetime | None = None
+    _changes: SessionChanges = field(default_factory=SessionChanges)
+    _ids: dict[str, datetime] = field(default_factory=dict)
+
+    def add(self, raw: RawEvent) -> None:
+        """The next fact. One that is rejected, skipped, or a duplicate has no effect, as in the read model.
+
+        Raises whatever the fold raises: there the read model waits, parked.
+        """
+        if raw.stream == HEARTBEATS.name:
+            self._beat(raw)
+            return
+        self.last = raw
+        message_id = raw.explicit_id()
+        before = self._ids.get(message_id) if message_id else None
+        if raw.sequence in self.skipped or (before and raw.stored_at - before <= MESSAGE_ID_WINDOW):
+            return
+        states: States = {self.key: self.session}
+        try:
+            fold(states, decode(raw), self._changes)
+        except InvalidFact:
+            return
+        self.session = states[self.key]
+        if self.session is None:  # it expired
+            self._ids.clear()
+            self.heartbeat, self._expired_at = None, raw.stored_at
+        elif message_id:
+            self._ids[message_id] = raw.stored_at
+
+    def _beat(self, raw: RawEvent) -> None:
+        with suppress(InvalidFact):
+            decode(raw)
+            if self._expired_at is None or raw.stored_at > self._expired_at:
+                self.heartbeat = raw.stored_at
+
+    def events(self, after: int = 0) -> list[bytes]:
+        """The events behind a sequence, as served."""
+        return [body for _, body in _served(self._changes.events, after)]
+
+    def metrics(self, after: int = 0) -> list[bytes]:
+        """The metrics behind a sequence, as served."""
+        return [body for _, body in _served(self._changes.metrics, after)]
+
+    def history(self) -> Iterator[Snapshot]:
+        """Every state it had."""
+        rows = chain.from_iterable(self._changes.patches.values())
+        return snapshots(_patch(row) for row in rows)
+
+    def fields(self, clock: datetime, timeout: timedelta) -> dict[str, Any]:
+        """What a session's document says beside its lists and its state, as of `clock`.
+
+        The decision table of the sessions reference: the first condition that applies is the status.
+        """
+        session = self.session
+        if session is None:
+            return {}
+        beat = self.heartbeat
+        over = session.crashed or session.ended_at is not None
+        suspended = not over and beat is not None and beat < clock - timeout
+        updated = max(session.touched_at, beat) if beat else session.touched_at
+        return {
+            "id": self.key[1],
+            "session_id": self.key[1],
+            "site": self.key[0],
+            "created_at": format_time(session.created_at),
+            "updated_at": format_time(updated),
+            "ended_at": format_time(session.ended_at) if session.ended_at else None,
+            **({"last_heartbeat": format_time(beat)} if beat else {}),
+            "active": not over and not suspended,
+            "suspended": suspended,
+            "crashed": session.crashed,
+            "hung": session.hung_seq is not None,
+            "machine_id": session.machine_id,
+            "hostname": session.hostname,
+        }
+
+    def document(self, clock: datetime, timeout: timedelta) -> bytes:
+        """The whole session as GET shows it."""
+        state = self.session.state if self.session else {}
+        head = to_json({**self.fields(clock, timeout), "state": state})
+        events, metrics = b",".join(self.events()), b",".join(self.metrics())
+        return b'%b,"events":[%b],"metrics":[%b],"state_history":%b}' % (
+            head[:-1],
+            events,
+            metrics,
+            serve(self.history()),
+        )
+
+
+def _served(timeline: dict[Key, list[Row]], after: int) -> Iterator[tuple[int, bytes]]:
+    for row in chain.from_iterable(timeline.values()):
+        if row[_SEQUENCE] > after:
+            yield row[_SEQUENCE], row[-1].encode()
+
+
+def _patch(row: Row) -> Patch:
+    *_, under, body = row
+    return Patch(row[_SEQUENCE], format_time(row[_AT]), under, from_json(body))

@@ -1,0 +1,30 @@
+"""nats-py made to survive messages it cannot read. Imported for its effect, by whoever connects."""
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from runtime.compat.nats_client import readable
+
+_build_message = Client._build_message
+_process_headers = Client._process_headers
+
+
+def _build_readable_message(  # noqa: PLR0917 - the client's own signature
+    client: Client, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
+) -> Msg:
+    message: Msg = _build_message(client, sid, readable(subject).encode(), reply, data, headers)
+    return message
+
+
+async def _process_readable_headers(client: Client, headers: bytes) -> dict[str, str] | None:
+    try:
+        return await _process_headers(client, headers)
+    except ValueError:
+        return None
+
+
+# NATS takes any bytes in a subject, but nats-py decodes outside its error handling: one message that is not
+# UTF-8 would end the reading of its connection, after every reconnect again. FastStream makes its clients
+# itself, hence the class and not a subclass. The validator then refuses such a subject like any other.
+Client._build_message = _build_readable_message  # type: ignore[method-assign, assignment]
+Client._process_headers = _process_readable_headers  # type: ignore[method-assign, assignment]

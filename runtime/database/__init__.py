@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, named SQL, and the engine's own tables."""

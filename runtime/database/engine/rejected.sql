@@ -1,0 +1,70 @@
+-- name: record-rejected
+-- Events set aside, with the reason.
+insert into {schema}.rejected (part, stream, seq, site, id, subject, reason, details, stored_at)
+select * from unnest(
+    %s::smallint[], %s::text[], %s::int8[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+    %s::timestamptz[]
+)
+
+-- name: list-rejected
+-- One projection's rejected events, newest first, with the counts by reason of all that match.
+with matching as (
+    select r.*, d.reason as dismissed_because, d.decided_at
+    from {schema}.rejected r
+    left join foldline.dismissal d on d.projection = %(projection)s and d.stream = r.stream and d.seq = r.seq
+    where (%(reason)s::text is null or r.reason = %(reason)s)
+      and (%(stream)s::text is null or r.stream = %(stream)s)
+      and (%(dismissed)s or d.seq is null)
+), page as (
+    select * from matching
+    where %(before_seq)s::bigint is null
+       or (stored_at, stream, seq, %(projection)s)
+           < (%(before_at)s::timestamptz, %(before_stream)s, %(before_seq)s, %(before_projection)s)
+    order by stored_at desc, stream desc, seq desc
+    limit %(limit)s
+)
+select
+    (select json_object_agg(reason, n)::text from (select reason, count(*) as n from matching group by reason) c),
+    (
+        select json_agg(json_build_object(
+            'stream', stream, 'sequence', seq, 'partition', part, 'subject', subject,
+            'reason', reason, 'details', details, 'stored_at', foldline.rfc3339(stored_at),
+            'dismissed', case when decided_at is not null then json_build_object(
+                'reason', dismissed_because, 'at', foldline.rfc3339(decided_at)
+            ) end
+        ) order by stored_at desc, stream desc, seq desc)::text
+        from page
+    )
+
+-- name: one-rejected
+-- One rejected event of a projection.
+select r.part, r.reason, r.details, d.reason, foldline.rfc3339(d.decided_at)
+from {schema}.rejected r
+left join foldline.dismissal d on d.projection = %(projection)s and d.stream = r.stream and d.seq = r.seq
+where r.stream = %(stream)s and r.seq = %(sequence)s
+
+-- name: count-rejected
+-- Rejected events by reason, without those that were dismissed.
+select r.reason, count(*)
+from {schema}.rejected r
+where not exists (
+    select from foldline.dismissal d
+    where d.projection = %(projection)s and d.stream = r.stream and d.seq = r.seq
+)
+group by r.reason
+
+-- name: dismiss
+-- Hide a rejected event; the newest reason counts.
+insert into foldline.dismissal (projection, stream, seq, reason)
+select %(projection)s, r.stream, r.seq, %(reason)s
+from {schema}.rejected r where r.stream = %(stream)s and r.seq = %(sequence)s
+on conflict (projection, stream, seq) do update set reason = excluded.reason, decided_at = clock_timestamp()
+
+-- name: restore
+-- Show it again.
+delete from foldline.dismissal
+where projection = %(projection)s and stream = %(stream)s and seq = %(sequence)s
+
+-- name: forget-dismissals
+-- The same for rejected events.
+delete from foldline.dismissal where stream = any(%(streams)s)

@@ -1,0 +1,1 @@
+"""HTTP: surfaces on their ports, errors in their envelopes, bodies and headers."""

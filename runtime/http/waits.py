@@ -1,0 +1,32 @@
+"""Reading one's writes over HTTP: the headers, and how long a request is willing to wait."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from runtime.http.errors import HttpProblem
+from runtime.settings import Settings
+
+POSITION: Final = "Foldline-Position"
+MIN_POSITION: Final = "Foldline-Min-Position"
+PROJECTED: Final = "Foldline-Projected"
+WAIT: Final = "Foldline-Wait"
+
+_MILLISECONDS: Final = re.compile(r"[0-9]{1,9}")
+
+
+def wanted_wait(headers: Mapping[str, str], settings: Settings, *, default: float | None = None) -> float:
+    """How long to wait for a position, seconds. Raises HttpProblem (400)."""
+    text = headers.get(WAIT)
+    if text is None and default is not None:
+        return default
+    if text is None:
+        return min(settings.default_wait_ms, settings.max_wait_ms) / 1000
+    if not _MILLISECONDS.fullmatch(text) or int(text) > settings.max_wait_ms:
+        raise bad_header(WAIT, f"{text[:20]!r} is not a number of milliseconds up to {settings.max_wait_ms}")
+    return int(text) / 1000
+
+
+def bad_header(name: str, why: str) -> HttpProblem:
+    """The documented error for a header nobody can act on."""
+    return HttpProblem(400, "Invalid request", f"{name}: {why}")

@@ -1,0 +1,1 @@
+"""What a process needs for itself: logs, tasks, start and end, telemetry."""

@@ -1,0 +1,29 @@
+"""Work that is done again and again in the background of a process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from runtime.process.tasks import end
+
+
+@asynccontextmanager
+async def repeating(
+    act: Callable[[], Awaitable[None]], *, every: float, first: float = 0.0
+) -> AsyncIterator[None]:
+    """Await `act` `first` seconds from now and `every` seconds after each end, for the length of the block.
+
+    `act` handles its own errors. On leaving, one under way is cancelled.
+    """
+
+    async def repeat() -> None:
+        await asyncio.sleep(first)
+        while True:
+            await act()
+            await asyncio.sleep(every)
+
+    task = asyncio.create_task(repeat())
+    try:
+        yield
+    finally:
+        await end(task)

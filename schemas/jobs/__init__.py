@@ -1,0 +1,1 @@
+"""Jobs: payload models of their facts."""

@@ -1,0 +1,1 @@
+"""Sessions: payload models of their facts, and the documents that are read."""

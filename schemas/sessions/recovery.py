@@ -1,0 +1,51 @@
+"""Conclusions about liveness, as facts: the same message id from every publisher, so the line keeps one."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from schemas.facts import TIME, Fact, message_id
+from schemas.sessions.facts import MACHINE_RETURNED, RECOVERED
+from schemas.subjects import Subject
+from schemas.times import format_time
+
+
+@dataclass(frozen=True, slots=True)
+class HungSession:
+    """What a reader knows of a hung session: where the hang was reported, and its newest fact."""
+
+    hung_seq: int
+    last_seq: int
+
+
+def recovered(site: str, session_id: str, hung_seq: int, at: datetime) -> Fact:
+    """The recovery from the hang at `hung_seq`: the same message id from every publisher.
+
+    Publish it with the session's last known sequence expected, so that it never follows facts the
+    publisher had not seen.
+    """
+    subject = Subject(site, "session", session_id, "event")
+    body = {
+        "name": RECOVERED,
+        "level": "info",
+        "category": "info",
+        "data": {"hung_sequence": hung_seq},
+    }
+    return Fact(
+        subject,
+        json.dumps(body, separators=(",", ":")).encode(),
+        message_id(subject, f"recovered:{hung_seq}"),
+        {TIME: format_time(at)},
+    )
+
+
+def machine_returned(site: str, session_id: str, machine_id: str, created_seq: int, at: datetime) -> Fact:
+    """The crash of a silent session, concluded from its machine beginning another at `created_seq`."""
+    subject = Subject(site, "session", session_id, "crashed")
+    body = {"cause": "machine_returned", "reason": MACHINE_RETURNED, "machine_id": machine_id}
+    return Fact(
+        subject,
+        json.dumps(body, separators=(",", ":")).encode(),
+        message_id(subject, f"machine-returned:{created_seq}"),
+        {TIME: format_time(at)},
+    )

@@ -1,0 +1,1 @@
+"""What tests share: servers and processes, a line and its reference, waiting for conditions."""

@@ -1,0 +1,116 @@
+"""Consumers and APIs as the real processes they are; whatever a test does, they are ended by their pid."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from runtime.settings import Settings
+from tests.support.waiting import wait_until_sync
+
+ROOT = Path(__file__).parents[2]
+CONSUMER = ("-m", "foldline", "consumer")
+API = ("-m", "foldline", "api")
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Ours without FOLDLINE_*, plus what `settings` were given explicitly."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("FOLDLINE_")}
+    given = {
+        f"FOLDLINE_{name.upper()}": str(value)
+        for name in settings.model_fields_set
+        if (value := getattr(settings, name)) is not None
+    }
+    return kept | given | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "producers" / "client")])}
+
+
+class ProcessUnderTest:
+    """One child of this Python with its output in a file."""
+
+    def __init__(
+        self, name: str, arguments: Sequence[str], settings: Settings, folder: Path, **extra: str
+    ) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        with self.log.open("ab") as output:
+            self._popen = subprocess.Popen(
+                [sys.executable, *arguments],
+                env=environment(settings) | extra,
+                cwd=folder,  # not the checkout: no `.env` of a developer's is read
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.pid = self._popen.pid
+
+    @property
+    def running(self) -> bool:
+        return self._popen.poll() is None
+
+    def text(self) -> str:
+        """What it wrote so far."""
+        return self.log.read_text(errors="replace")
+
+    def wait_for(self, line: str, timeout: float = 30.0) -> None:
+        """Until its log holds `line`."""
+        wait_until_sync(lambda: line in self.text() or self._ended(), timeout, what=f"{self.name}: {line!r}")
+
+    def _ended(self) -> bool:
+        if not self.running:
+            raise AssertionError(f"{self.name} ended with {self._popen.returncode}:\n{self.text()[-4000:]}")
+        return False
+
+    def send(self, number: signal.Signals) -> None:
+        if self.running:
+            self._popen.send_signal(number)
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would."""
+        self.send(signal.SIGKILL)
+        self._popen.wait()
+
+    def stop(self, timeout: float = 20.0) -> int:
+        """SIGTERM and the exit code; a child that does not end in time is killed and fails the test."""
+        self.send(signal.SIGCONT)
+        self.send(signal.SIGTERM)
+        try:
+            return self._popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.name} did not stop:\n{self.text()[-4000:]}") from None
+
+
+class Processes:
+    """All children of one test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.all: list[ProcessUnderTest] = []
+
+    def start(
+        self, name: str, arguments: Sequence[str], settings: Settings, **extra: str
+    ) -> ProcessUnderTest:
+        """Start a child; `extra` are further variables of its environment."""
+        process = ProcessUnderTest(name, arguments, settings, self.folder, **extra)
+        self.all.append(process)
+        return process
+
+    def consumer(self, settings: Settings, name: str = "consumer") -> ProcessUnderTest:
+        """A consumer; `wait_for("follows the line")` tells when it does."""
+        return self.start(f"{name}-{len(self.all)}", CONSUMER, settings)
+
+    def api(self, settings: Settings) -> ProcessUnderTest:
+        """The API on `settings.api_port`."""
+        return self.start(f"api-{len(self.all)}", API, settings)
+
+    def logs(self) -> list[tuple[str, str]]:
+        """Name and the end of the log of each child."""
+        return [(process.name, process.text()[-6000:]) for process in self.all]
+
+    def end(self) -> None:
+        """Kill what still runs."""
+        for process in self.all:
+            process.kill()

@@ -1,0 +1,22 @@
+"""Whether everything that is stored has been folded."""
+
+from nats.aio.client import Client
+
+from consumers.reactors.liveness import Liveness
+from line.lag import LineMeter, summed
+from projections.catalogue import PROJECTIONS
+from runtime.database.connections import connect
+from runtime.settings import Settings
+
+
+async def at_the_end(nc: Client, settings: Settings) -> bool:
+    """No live read model and no reactor has an event before it; a kept generation stays where it is."""
+    async with await connect(settings, name="test-settled") as db:
+        cursor = await db.execute("select follower, part, seqs from foldline.lease")
+        rows = await cursor.fetchall()
+    for follower in (*PROJECTIONS, Liveness):
+        for stream in follower.streams:
+            reached = {part: seqs.get(stream.name, 0) for who, part, seqs in rows if who == follower.name}
+            if summed((await LineMeter(nc).lags(stream.name, reached)).values()).events:
+                return False
+    return True
