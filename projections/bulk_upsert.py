@@ -8,7 +8,7 @@ from msgspec.json import Encoder
 from projections.projection import State, StateKey
 from runtime.database.connections import Connection
 from runtime.database.queries import Queries
-from runtime.process.time_slice import Pause
+from runtime.process.time_slice import TimeSlice
 
 _PASSED: Final = 20_000
 _encode: Final = Encoder().encode
@@ -53,10 +53,10 @@ class Staged:
     ) -> None:
         """The row of each state that there is."""
         rows = []
-        pause = Pause()
+        time_slice = TimeSlice()
         for key, state in states.items():
-            if pause.is_due():
-                await pause()
+            if time_slice.is_over():
+                await time_slice.yield_to_others()
             if state is not None:
                 rows.append(row(key, state))
         if not rows:

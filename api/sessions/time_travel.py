@@ -21,7 +21,7 @@ from projections.sessions.time_travel import Remembered
 from projections.sessions.views import SessionViews
 from runtime.compat.nats_client import BusClient
 from runtime.http.errors import HttpProblem, unavailable
-from runtime.process.time_slice import Pause
+from runtime.process.time_slice import TimeSlice
 from schemas.positions import Position
 from schemas.streams import HEARTBEATS, SESSIONS
 from schemas.subjects import entity_filter, partition_of
@@ -99,14 +99,14 @@ class Past:
         key = (site, session_id)
         skipped = await self._reader.read(self._views.skipped)
         ones = [Remembered(key, skipped) for _ in moments]
-        pause, count, size = Pause(), 0, 0
+        time_slice, count, size = TimeSlice(), 0, 0
         where = entity_filter(site, "session", session_id, self._partitions)
         for stream in (SESSIONS, HEARTBEATS):
             try:
                 async with aclosing(stored_events(self._nc, stream.name, where)) as events:
                     async for event in events:
-                        if pause.is_due():
-                            await pause()
+                        if time_slice.is_over():
+                            await time_slice.yield_to_others()
                         concerned = [one for one, at in zip(ones, moments, strict=True) if at.includes(event)]
                         if not concerned:
                             break

@@ -16,7 +16,7 @@ from projections.projection import Key, Projection, StateKey
 from projections.recorded import Recorded
 from runtime.database.connections import Connection
 from runtime.database.queries import in_schema, load_queries, read_sql
-from runtime.process.time_slice import Pause
+from runtime.process.time_slice import TimeSlice
 from schemas.jobs.facts import JobFact
 from schemas.streams import JOBS, Stream
 
@@ -67,11 +67,11 @@ class JobsProjection(Projection[Entity, JobChanges]):
         values = {"asked": json_text(asked)}
         cursor = await conn.execute(self._queries["load-entities"], values, prepare=True)
         loaded: dict[StateKey, Entity] = {}
-        pause = Pause()
+        time_slice = TimeSlice()
         while rows := await cursor.fetchmany(_FETCH):
             for site, id_, sub, *columns in rows:
-                if pause.is_due():
-                    await pause()  # metadata may be large
+                if time_slice.is_over():
+                    await time_slice.yield_to_others()  # metadata may be large
                 columns[_METRICS] = from_json(columns[_METRICS])
                 columns[_METADATA] = from_json(columns[_METADATA])
                 loaded[(site, id_, sub) if sub else (site, id_)] = Entity(*columns)

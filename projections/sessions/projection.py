@@ -16,7 +16,7 @@ from projections.sessions.rows import Row, SessionChanges
 from projections.sessions.state import Session
 from runtime.database.connections import Connection
 from runtime.database.queries import in_schema, load_queries, read_sql
-from runtime.process.time_slice import Pause
+from runtime.process.time_slice import TimeSlice
 from schemas.streams import HEARTBEATS, SESSIONS
 
 _PACKAGE: Final = "projections.sessions"
@@ -63,11 +63,11 @@ class SessionsProjection(Projection[Session, SessionChanges]):
         asked = json_text([{"site": site, "id": id_} for site, id_ in keys])
         cursor = await conn.execute(self._queries["load-sessions"], {"asked": asked}, prepare=True)
         loaded: dict[StateKey, Session] = {}
-        pause = Pause()
+        time_slice = TimeSlice()
         while rows := await cursor.fetchmany(_FETCH):
             for site, id_, *columns, state in rows:
-                if pause.is_due():
-                    await pause()  # a state may be large
+                if time_slice.is_over():
+                    await time_slice.yield_to_others()  # a state may be large
                 columns.append(from_json(state))
                 loaded[site, id_] = session = Session(*columns)
                 session.weight = len(state)

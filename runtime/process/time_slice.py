@@ -1,25 +1,34 @@
-"""Long work on the event loop: let others run now and then."""
+"""Time slices: long work on the event loop lets other tasks run now and then."""
 
 import asyncio
 import time
 from typing import Final
 
-_EVERY: Final = 0.05
+_SLICE_S: Final = 0.05
 
 
-class Pause:
-    """`if pause.is_due(): await pause()` in a loop yields every 50 ms: leases are renewed meanwhile.
+class TimeSlice:
+    """A slice of 50 ms for a loop that awaits nothing while it computes; leases are renewed between slices.
 
-    Awaiting it in every turn would do the same, at twice the cost.
+    `if time_slice.is_over(): await time_slice.yield_to_others()` in each turn of the loop. Yielding in every
+    turn would do the same, at twice the cost.
     """
 
     def __init__(self) -> None:
-        self._next = time.monotonic() + _EVERY
+        self._end = time.monotonic() + _SLICE_S
 
-    def is_due(self) -> bool:
-        """Whether others have waited for long enough."""
-        return time.monotonic() >= self._next
+    def is_over(self) -> bool:
+        """Whether other tasks have waited for the whole slice."""
+        return time.monotonic() >= self._end
 
-    async def __call__(self) -> None:
+    async def yield_to_others(self) -> None:
+        """Let every task run that is ready, then begin the next slice."""
         await asyncio.sleep(0)
-        self._next = time.monotonic() + _EVERY
+        self._end = time.monotonic() + _SLICE_S
+
+
+class Pause(TimeSlice):
+    """The former name of a time slice; it goes as soon as the projector, now being rewritten, is done."""
+
+    is_due = TimeSlice.is_over
+    __call__ = TimeSlice.yield_to_others

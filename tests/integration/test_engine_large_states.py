@@ -31,7 +31,7 @@ class Alone:
     """Counts how often work is done before anybody else has a turn; a clock would measure the machine."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(runtime.process.time_slice, "_EVERY", 0.0)  # every pause is due
+        monkeypatch.setattr(runtime.process.time_slice, "_SLICE_S", 0.0)  # every slice is over at once
         self._patch = monkeypatch
         self.counts: list[int] = []
 
