@@ -1,4 +1,4 @@
-"""Under what an event counts once: the message id its producer chose, within its entity."""
+"""The deduplication key of an event: the message id its producer chose, within its entity."""
 
 import hashlib
 from typing import Final
@@ -7,14 +7,23 @@ from line.raw_event import RawEvent
 from projections.projection import Key
 from schemas.streams import STREAMS
 
-_LEVELS: Final = frozenset(stream.name for stream in STREAMS if stream.newest_only)
-Slot = tuple[str, str, str]
-"""(site, id) of the entity and the message id, hashed."""
+_LATEST_ONLY: Final = frozenset(stream.name for stream in STREAMS if stream.newest_only)
+DedupKey = tuple[str, str, str]
+"""(site, id) of the entity and the message id, hashed: an event counts once under it."""
 
 
-def slot_of(event: RawEvent, key: Key | None) -> Slot | None:
-    """Under what an event of the entity `key` counts once; None: it has no id, or names no entity."""
-    if event.stream in _LEVELS or key is None or (message_id := event.explicit_id()) is None:
+def dedup_key_of(event: RawEvent, key: Key | None) -> DedupKey | None:
+    """Return the deduplication key of an event of the entity `key`.
+
+    None when the event has no message id that its producer chose, when it names no entity, or when its stream
+    keeps only the newest message of a subject.
+    """
+    if event.stream in _LATEST_ONLY or key is None or (message_id := event.explicit_id()) is None:
         return None
     digest = hashlib.blake2b(message_id.encode(errors="surrogatepass"), digest_size=16)
     return *key, digest.hexdigest()
+
+
+# The names that consumers.engine still imports; they go as soon as it follows.
+Slot = DedupKey
+slot_of = dedup_key_of

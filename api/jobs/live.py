@@ -217,19 +217,19 @@ class Live:
     async def _shown(self, events: Sequence[RawEvent]) -> list[LiveEvent]:
         """Valid ones, without repetitions. Waits for PostgreSQL, which knows the ids of seven days."""
         found = read(events)
-        slots = [slot for _, _, slot in found if slot is not None]
+        dedup_keys = [dedup_key for _, _, dedup_key in found if dedup_key is not None]
         known = {}
-        while slots:
+        while dedup_keys:
             try:
-                known = await self._reader.read(lambda conn: self._repetitions.known(conn, slots))
+                known = await self._reader.read(lambda conn: self._repetitions.known(conn, dedup_keys))
                 break
             except HttpProblem as exc:
                 logger.info("live events wait: %s", exc)
                 await asyncio.sleep(_PAUSE)
         return [
             live
-            for raw, live, slot in found
-            if slot is None or not self._repetitions.is_one(raw, slot, known)
+            for raw, live, dedup_key in found
+            if dedup_key is None or not self._repetitions.is_one(raw, dedup_key, known)
         ]
 
     async def _ends(self) -> tuple[int, int]:

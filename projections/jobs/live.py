@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from pydantic_core import to_json
 
 from line.raw_event import RawEvent
-from projections.dedup_key import Slot, slot_of
+from projections.dedup_key import DedupKey, dedup_key_of
 from projections.jobs.views import PROJECTION
 from projections.recorded import MESSAGE_ID_WINDOW, Recorded, decode
 from projections.statements import Statements
@@ -42,24 +42,24 @@ class Repetitions:
 
     def __init__(self, schema: str = PROJECTION) -> None:
         self._known = Statements("projections.jobs", schema).compose("known-ids")
-        self._recent: OrderedDict[Slot, datetime] = OrderedDict()
+        self._recent: OrderedDict[DedupKey, datetime] = OrderedDict()
 
-    async def known(self, conn: Connection, slots: Sequence[Slot]) -> dict[Slot, datetime]:
+    async def known(self, conn: Connection, dedup_keys: Sequence[DedupKey]) -> dict[DedupKey, datetime]:
         """When ids were first used, as far as the projection knows."""
-        asked = [{"site": site, "id": id_, "message": message} for site, id_, message in slots]
+        asked = [{"site": site, "id": id_, "message": message} for site, id_, message in dedup_keys]
         cursor = await conn.execute(self._known, {"ids": to_json(asked).decode()}, prepare=True)
         return {(site, id_, message): at async for site, id_, message, at in cursor}
 
-    def is_one(self, event: RawEvent, slot: Slot, known: dict[Slot, datetime]) -> bool:
+    def is_one(self, event: RawEvent, dedup_key: DedupKey, known: dict[DedupKey, datetime]) -> bool:
         """Whether an earlier event within the window had its id; the event is remembered."""
-        first = min(self._recent.get(slot, event.stored_at), known.get(slot, event.stored_at))
-        self._recent.setdefault(slot, event.stored_at)
+        first = min(self._recent.get(dedup_key, event.stored_at), known.get(dedup_key, event.stored_at))
+        self._recent.setdefault(dedup_key, event.stored_at)
         while len(self._recent) > _REMEMBERED:
             self._recent.popitem(last=False)
         return first < event.stored_at and event.stored_at - first <= MESSAGE_ID_WINDOW
 
 
-def read(events: Sequence[RawEvent]) -> list[tuple[RawEvent, LiveEvent, Slot | None]]:
+def read(events: Sequence[RawEvent]) -> list[tuple[RawEvent, LiveEvent, DedupKey | None]]:
     """Those that are valid, as they are shown."""
     found = []
     for raw in events:
@@ -67,7 +67,7 @@ def read(events: Sequence[RawEvent]) -> list[tuple[RawEvent, LiveEvent, Slot | N
             event = decode(raw)
         except InvalidFact:
             continue
-        found.append((raw, _live(event), slot_of(raw, event.key)))
+        found.append((raw, _live(event), dedup_key_of(raw, event.key)))
     return found
 
 
