@@ -21,7 +21,8 @@ from prometheus_client import start_http_server
 
 from consumers.broker import PatientBroker, quiet
 from consumers.control.upgrade import upgrade
-from consumers.engine.follower import Follower, Handler
+from consumers.engine.follower import Follower
+from consumers.engine.handler import Handler
 from consumers.engine.projector import Projector
 from consumers.reactors import retention, sweep
 from consumers.reactors.expiry import Expiry, subscribe_expiry

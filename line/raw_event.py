@@ -38,6 +38,10 @@ class RawEvent(Struct, frozen=True, gc=False):
             return None
         return message_id
 
+    def place(self) -> str:
+        """Where the event is, for logs."""
+        return f"{self.stream} {self.sequence} ({self.subject})"
+
     def key(self) -> tuple[str, str] | None:
         """(site, id) of the entity, if the event names one."""
         try:

@@ -22,8 +22,3 @@ def dedup_key_of(event: RawEvent, key: Key | None) -> DedupKey | None:
         return None
     digest = hashlib.blake2b(message_id.encode(errors="surrogatepass"), digest_size=16)
     return *key, digest.hexdigest()
-
-
-# The names that consumers.engine still imports; they go as soon as it follows.
-Slot = DedupKey
-slot_of = dedup_key_of

@@ -13,7 +13,8 @@ from typing import Any, Final
 import uvloop
 from pydantic import BaseModel
 
-from consumers.engine.follower import Follower, Handler, More, no_more
+from consumers.engine.follower import Follower
+from consumers.engine.handler import Handler, More, no_more
 from consumers.engine.leases import Leases
 from consumers.engine.projector import Projector
 from line.connection import close_bus, connect_bus
@@ -26,14 +27,14 @@ from runtime.process.logs import set_up_logging
 from runtime.settings import Settings, settings
 
 _NICE: Final = 10  # what is built beside may take longer; what is live may not wait for it
-_TOGETHER: Final = 100_000  # events of one transaction: a few seconds' work
+_TRANSACTION_EVENTS: Final = 100_000  # events of one transaction: a few seconds' work
 _INPUT: Final = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - standard input, unbuffered
 
 
 class Order(BaseModel):
-    """What to fold: a generation, up to the sequences of `until` (partition → stream → sequence), or on.
+    """A generation to fold, up to the sequences of `until` (partition → stream → sequence) or for ever.
 
-    `workers`: how many have this order.
+    `workers`: how many processes have this order.
     """
 
     projection: str
@@ -54,18 +55,18 @@ class UpTo:
         self._until = until
 
     def forget(self) -> None:
-        """As the projector does."""
+        """Forget what the projector remembers."""
         self.projector.forget()
 
-    def anticipate(self, event: RawEvent) -> None:
-        """As the projector does, of what is not beyond the end."""
+    def prefetch(self, event: RawEvent) -> None:
+        """Prefetch an event that is not beyond the end."""
         if event.sequence <= self._end(event):
-            self.projector.anticipate(event)
+            self.projector.prefetch(event)
 
     async def apply(
         self, writer: Connection, events: Sequence[RawEvent], leases: Leases, more: More = no_more
     ) -> None:
-        """Fold what is not beyond the end."""
+        """Fold the events that are not beyond the end."""
         if wanted := self._wanted(events):
             await self.projector.apply(writer, wanted, leases, lambda: self._wanted(more()))
 
@@ -79,7 +80,8 @@ class UpTo:
 async def work(order: Order, config: Settings) -> None:
     """Fold until standard input ends."""
     projection = projection_named(order.projection, config.endpoints)
-    projector = Projector(projection.in_schema(name_of(projection.name, order.role)), together=_TOGETHER)
+    generation = projection.in_schema(name_of(projection.name, order.role))
+    projector = Projector(generation, max_transaction_events=_TRANSACTION_EVENTS)
     handler: Handler = projector if order.until is None else UpTo(projector, order.until)
     nc = await connect_bus(config, name=f"foldline-{order.role}")
     owner = f"{socket.gethostname()}-{os.getpid()}"

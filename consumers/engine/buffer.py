@@ -1,4 +1,4 @@
-"""What has arrived and is not yet folded: one buffer for all partitions a follower holds."""
+"""The buffer: events that arrived and are not yet folded, of all partitions a follower holds."""
 
 import asyncio
 from collections import deque
@@ -7,17 +7,17 @@ from typing import Final
 
 from line.raw_event import RawEvent
 
-_FRAME: Final = 400  # bytes that an event takes beside its body and headers, roughly
+_FRAME: Final = 400  # bytes an event takes beside its body and headers, roughly
 _LOOK: Final = 0.001  # seconds
-_IDLE: Final = 10  # so often nothing came although something is expected
-_LOOKS: Final = 8  # in the time that may be lingered: one that finds nothing new ends it
+_IDLE: Final = 10  # looks in a row that found nothing although something is expected
+_LOOKS: Final = 8  # while lingering: one that finds nothing new ends it
 
 
 class Buffer:
-    """Events in order of arrival, hence in order within each partition.
+    """Holds events in order of arrival, hence in order within each partition.
 
-    It never refuses: the bound is kept by asking the line for more only while there is room. `glanced`: how
-    many of its first events somebody has seen already.
+    It never refuses: the bound is kept by asking the line for more only while there is room. `peeked`: how
+    many of its first events were seen by a prefetch already.
     """
 
     def __init__(self, max_events: int, max_bytes: int) -> None:
@@ -25,27 +25,27 @@ class Buffer:
         self.max_bytes = max_bytes
         self._events: deque[RawEvent] = deque()
         self._bytes = 0
-        self.glanced = 0
-        self.glanced_bytes = 0
+        self.peeked = 0
+        self.peeked_bytes = 0
         self._arrived = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._events)
 
     def put(self, event: RawEvent) -> None:
-        """Add one event; wakes whoever takes."""
+        """Add an event; whoever waits wakes up."""
         self._events.append(event)
         self._bytes += _FRAME + len(event.body) + len(event.headers)
         self._arrived.set()
 
     def room(self) -> int:
-        """How many more events may be asked for."""
+        """Return how many more events may be asked for."""
         if self._bytes >= self.max_bytes:
             return 0
         return max(0, self.max_events - len(self._events))
 
     async def wait(self) -> None:
-        """Until there is at least one event."""
+        """Wait until there is at least one event."""
         await self._arrived.wait()
 
     async def fill(self, enough: int, expected: Callable[[], Awaitable[bool]], linger: float = 0.0) -> None:
@@ -69,31 +69,31 @@ class Buffer:
             else:
                 return
 
-    def glance(self, most: int) -> list[RawEvent]:
-        """The next events nobody has glanced at, in the order they will be taken."""
-        stop = min(self.glanced + most, len(self._events))
-        events = [self._events[place] for place in range(self.glanced, stop)]
-        self.glanced = stop
-        self.glanced_bytes += _size(events)
+    def peek(self, most: int) -> list[RawEvent]:
+        """Return the next events that were not peeked at, in the order they will be taken."""
+        stop = min(self.peeked + most, len(self._events))
+        events = [self._events[place] for place in range(self.peeked, stop)]
+        self.peeked = stop
+        self.peeked_bytes += _size(events)
         return events
 
     def take(self, most: int) -> list[RawEvent]:
-        """Whatever has arrived, at most `most` events; may be empty."""
+        """Take what has arrived, at most `most` events; may be empty."""
         batch = [self._events.popleft() for _ in range(min(most, len(self._events)))]
         size = _size(batch)
         self._bytes -= size
-        self.glanced = max(0, self.glanced - len(batch))
-        self.glanced_bytes = max(0, self.glanced_bytes - size) if self.glanced else 0
+        self.peeked = max(0, self.peeked - len(batch))
+        self.peeked_bytes = max(0, self.peeked_bytes - size) if self.peeked else 0
         if not self._events:
             self._arrived.clear()
         return batch
 
     def drop(self, which: Callable[[RawEvent], bool]) -> None:
-        """Forget events, of a partition that moved or before reading again from the checkpoint."""
+        """Forget events: their partition moved, or they are read again from the checkpoint."""
         kept = [event for event in self._events if not which(event)]
         self._events = deque(kept)
         self._bytes = _size(kept)
-        self.glanced = self.glanced_bytes = 0  # some once more
+        self.peeked = self.peeked_bytes = 0  # some once more
         if not kept:
             self._arrived.clear()
 

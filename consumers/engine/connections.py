@@ -9,7 +9,7 @@ from runtime.settings import Settings
 
 
 class Connections:
-    """One writes batches, the other looks after leases: a long batch never costs a lease."""
+    """One connection writes batches, the other looks after leases: a long batch never costs a lease."""
 
     def __init__(self, settings: Settings, follower: str) -> None:
         self._settings = settings
@@ -20,7 +20,7 @@ class Connections:
         self._connecting = asyncio.Lock()
 
     async def writer(self) -> Connection:
-        """The connection of batches. Raises psycopg.OperationalError."""
+        """Return the connection that writes batches. Raises psycopg.OperationalError."""
         async with self._connecting:
             if self._writer is None or self._writer.closed:
                 name = f"foldline {self._follower}"
@@ -30,13 +30,13 @@ class Connections:
             return self._writer
 
     async def renew_writer(self) -> None:
-        """The next batch gets a new connection: the present one keeps plans for types that are no more."""
+        """Close the writer: it keeps plans for types that are gone, and the next batch gets another."""
         async with self._connecting:
             if self._writer is not None:
                 await self._writer.close()
 
     async def control(self) -> Connection:
-        """The connection of leases. Raises psycopg.OperationalError."""
+        """Return the connection of leases. Raises psycopg.OperationalError."""
         async with self._connecting:
             if self._control is None or self._control.closed:
                 name = f"foldline {self._follower} leases"
@@ -44,12 +44,12 @@ class Connections:
             return self._control
 
     async def backend(self) -> Backend:
-        """Who writes, as PostgreSQL knows it; named in the leases."""
+        """Return the writer as PostgreSQL knows it; leases name it."""
         await self.writer()
         return self._backend
 
     async def close(self) -> None:
-        """Close both; broken ones too."""
+        """Close both, broken ones too."""
         for connection in (self._control, self._writer):
             if connection is not None:
                 await connection.close()

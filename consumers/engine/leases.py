@@ -1,4 +1,4 @@
-"""Partition leases: who folds what. Shared fairly among the live replicas, fenced by epochs.
+"""Partition leases: which replica folds what. Shared fairly among the live ones, fenced by epochs.
 
 All clocks are PostgreSQL's. A replica that lost a lease without noticing cannot commit: every batch ends
 with an UPDATE that names the epoch it was folded under.
@@ -28,7 +28,7 @@ class Fenced(RuntimeError):
 
 @dataclass(slots=True)
 class Held:
-    """A partition this replica holds: under which epoch, and how far each stream is folded."""
+    """A partition this replica holds: its epoch, and how far each stream is folded."""
 
     epoch: int
     sequences: dict[str, int] = field(default_factory=dict)
@@ -45,7 +45,7 @@ NOBODY: Final = Backend(0, datetime.min.replace(tzinfo=UTC))
 
 
 class Moved(NamedTuple):
-    """What a refresh changed. A partition lost and taken again is in both: its reading starts anew."""
+    """The partitions a refresh changed. One lost and taken again is in both: its reading starts anew."""
 
     lost: set[int]
     taken: set[int]
@@ -53,10 +53,10 @@ class Moved(NamedTuple):
 
 
 class Leases:
-    """The leases of one follower in this process. `version`: only those of this version are taken.
+    """The leases of one follower in this process. `version`: only leases of this version are taken.
 
-    `replicas`: how many there are going to be. Until they are all here, each leaves the others their share:
-    what one gives up another has to begin reading anew.
+    `replicas`: how many replicas are expected. Until all are here, each leaves the others their share: what
+    one gives up another has to begin reading anew.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Leases:
         self._ttl = timedelta(seconds=ttl)
 
     async def refresh(self, control: Connection, backend: Backend) -> Moved:
-        """Say we live, renew, and take up to the fair share.
+        """Announce this replica, renew its leases, and take up to its fair share.
 
         `held` changes in one step at the very end, so that the caller can drop what it read under lost
         leases before anything else runs.
@@ -110,7 +110,7 @@ class Leases:
             await self._execute(control, "release-leases", **_epochs(given))
 
     async def stop(self, control: Connection, part: int, reason: str) -> None:
-        """Nobody shall fold a partition of ours until it is resumed."""
+        """Let nobody fold a partition of ours until it is resumed."""
         if (held := self.held.pop(part, None)) is not None:
             await self._execute(control, "stop-partition", part=part, epoch=held.epoch, reason=reason)
 
@@ -120,7 +120,7 @@ class Leases:
         await self._execute(control, "leave")
 
     def epochs(self, parts: Iterable[int]) -> dict[int, int]:
-        """The epochs under which a batch is about to be folded."""
+        """Return the epochs under which a batch is about to be folded."""
         return {part: self.held[part].epoch for part in parts}
 
     async def fence(self, writer: Connection, reached: "Reached") -> None:
@@ -149,7 +149,7 @@ class Leases:
                 held.sequences.update(sequences)
 
     def _fair_share(self, live: list[str]) -> int:
-        """Partitions divided over the live replicas; the first ones by name take the remainder."""
+        """Divide the partitions over the live replicas; the first ones by name take the remainder."""
         each, left = divmod(self.partitions, max(len(live), self._replicas))
         return each + (live.index(self.owner) < left)
 
@@ -164,14 +164,14 @@ class Leases:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """How far a batch gets each partition, under which epochs, and the store time of its last event."""
+    """The sequences a batch gets each partition to, their epochs, and the store time of its last event."""
 
     sequences: dict[int, dict[str, int]]
     epochs: dict[int, int]
     stored_at: datetime
 
     def then(self, further: "Reached") -> "Reached":
-        """With the batch behind it, in the same transaction and under the same epochs."""
+        """Add the batch behind it, in the same transaction and under the same epochs."""
         sequences = self.sequences | {
             part: self.sequences.get(part, {}) | reached for part, reached in further.sequences.items()
         }
@@ -179,7 +179,7 @@ class Reached:
 
 
 def reached_by(events: Sequence[RawEvent], epochs: Mapping[int, int]) -> Reached:
-    """Where a batch of events leads. There is at least one."""
+    """Return how far a batch of at least one event gets each partition."""
     sequences: dict[int, dict[str, int]] = {}
     last = {(event.partition, event.stream): event.sequence for event in events}
     for (part, stream), sequence in last.items():
@@ -189,7 +189,7 @@ def reached_by(events: Sequence[RawEvent], epochs: Mapping[int, int]) -> Reached
 
 
 async def identify(writer: Connection) -> Backend:
-    """Ask a fresh writing connection who it is."""
+    """Ask a fresh writing connection for its backend."""
     row = await (await writer.execute(_QUERIES["backend"])).fetchone()
     if row is None:
         raise psycopg.OperationalError("the connection does not know its own backend")

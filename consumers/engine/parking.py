@@ -16,12 +16,12 @@ from runtime.database.queries import Queries
 from schemas.streams import STREAMS
 
 IN_A_ROW: Final = 10
-"""So many entities of a partition parked without one event folded in between: it is not the entities."""
+"""How many entities of a partition may be parked without one event folded in between."""
 
 Place = tuple[str, int]
 """Stream and sequence of an event."""
 
-_LEVELS: Final = frozenset(stream.name for stream in STREAMS if stream.newest_only)
+_LATEST_ONLY: Final = frozenset(stream.name for stream in STREAMS if stream.newest_only)
 _LONGEST: Final = 1_000
 
 
@@ -35,25 +35,25 @@ class Stopped(RuntimeError):
 
 @dataclass(slots=True)
 class Failures:
-    """The events of a batch whose fold raised, with the error: found by trying, known in the next try."""
+    """Errors by the event whose fold raised them: found by trying a batch, known when it is tried again."""
 
     errors: dict[Place, str] = field(default_factory=dict)
-    found: int = 0  # in the attempt under way: it has to be made again without them
+    found: int = 0  # in the try under way: it has to be made again without them
 
     def note(self, event: RawEvent, error: Exception) -> str:
-        """One more; answers its text."""
+        """Note the error of an event's fold; returns its text."""
         text = f"{type(error).__name__}: {error}".replace("\x00", "")
         self.errors[event.stream, event.sequence] = text.encode(errors="replace").decode()[:_LONGEST]
         self.found += 1
         return self.errors[event.stream, event.sequence]
 
     def of(self, event: RawEvent) -> str | None:
-        """What the fold of an event raised when it was tried."""
+        """Return the error of an event's fold, if it was tried and raised."""
         return self.errors.get((event.stream, event.sequence))
 
 
 class Known(NamedTuple):
-    """What is parked and what is skipped, as a transaction finds it: whoever changes either fences it."""
+    """Parked entities and skipped events as a transaction finds them: whoever changes either fences it."""
 
     keys: frozenset[Key] = frozenset()
     skips: Mapping[Place, str] = MappingProxyType({})
@@ -64,7 +64,7 @@ _NOTHING: Final = Known()
 
 @dataclass(slots=True)
 class Parked:
-    """What a batch parks: entities anew, with the event at fault, and events that wait."""
+    """The entities a batch parks, each with the event at fault, and the events that wait for one."""
 
     known: Known = _NOTHING
     entities: dict[Key, tuple[RawEvent, str]] = field(default_factory=dict)
@@ -77,18 +77,22 @@ class Parked:
         """Whether what was known before no longer says everything."""
         return bool(self.entities or self.waiting or not self.expired.isdisjoint(self.known.keys))
 
+    def fresh(self) -> "Parked":
+        """Return what the next batch, or another try of this one, begins with."""
+        return Parked(self.known, in_a_row=dict(self.in_a_row))
+
     def skipped(self, event: RawEvent) -> str | None:
-        """Why an operator had an event passed over."""
+        """Return why an operator had an event passed over; None if nobody did."""
         return self.known.skips.get((event.stream, event.sequence))
 
     def holds(self, key: Key, event: RawEvent) -> bool:
-        """Whether an event waits. Levels do not: the newest counts, whenever it comes."""
-        if event.stream in _LEVELS:
+        """Whether an event waits for its entity. A heartbeat does not: only the newest counts."""
+        if event.stream in _LATEST_ONLY:
             return False
         return key in self.entities or (key in self.known.keys and key not in self.expired)
 
     def park(self, key: Key, event: RawEvent, error: str) -> None:
-        """From this event on. Raises Stopped when it is one too many in a row."""
+        """Park an entity from this event on. Raises Stopped when it is one too many in a row."""
         self.entities[key] = event, error
         self.waiting.append((key, event))
         count = self.in_a_row[event.partition] = self.in_a_row.get(event.partition, 0) + 1
@@ -100,19 +104,19 @@ class Parked:
             )
 
     def folded(self, partition: int) -> None:
-        """An event took effect: the fold as such works."""
+        """Note that an event took effect: the fold as such works."""
         if self.in_a_row:
             self.in_a_row.pop(partition, None)
 
     def expire(self, key: Key) -> None:
-        """The entity is gone, and with it whatever waited."""
+        """Drop an entity that is gone, and whatever waited for it."""
         self.entities.pop(key, None)
         self.waiting = [one for one in self.waiting if one[0] != key]
         self.expired.add(key)
 
 
 class Parking:
-    """What one follower knows of parked entities and skipped events; read anew whenever a lease has moved.
+    """One follower's knowledge of parked entities and skipped events, read anew whenever a lease has moved.
 
     Whoever changes either raises the partition's epoch, so that it is.
     """
@@ -124,12 +128,12 @@ class Parking:
         self._in_a_row: dict[int, int] = {}
 
     def forget(self) -> None:
-        """Read again for the next transaction."""
+        """Have it read again for the next transaction."""
         self._known = None
         self._in_a_row = {}
 
     async def load(self, conn: Connection) -> Known:
-        """What is parked and what is skipped. Runs in the transaction that wants to know."""
+        """Return what is parked and skipped. Runs in the transaction that wants to know."""
         if self._known is None:
             rows = await (await conn.execute(self._queries["parked"])).fetchall()
             skips = await conn.execute(self._queries["skips"], {"projection": self._projection})
@@ -139,9 +143,9 @@ class Parking:
             )
         return self._known
 
-    def begin(self, known: Known, before: Parked | None) -> Parked:
-        """What a batch begins with; `before`: the one before it in the same transaction."""
-        return Parked(known, in_a_row=dict(self._in_a_row if before is None else before.in_a_row))
+    def begin(self, known: Known) -> Parked:
+        """Return what the first batch of a transaction begins with."""
+        return Parked(known, in_a_row=dict(self._in_a_row))
 
     async def write(self, conn: Connection, batch: Parked) -> None:
         """Store what a batch parks, inside its transaction."""
@@ -156,7 +160,7 @@ class Parking:
             await conn.execute(self._queries["keep-waiting"], _columns(rows))
 
     def committed(self, batch: Parked) -> None:
-        """Remember what a batch parked."""
+        """Remember what a batch parked, after its commit."""
         self._in_a_row = batch.in_a_row
         if self._known is not None and batch.is_news:
             keys = (self._known.keys - batch.expired) | batch.entities.keys()
@@ -164,7 +168,7 @@ class Parking:
 
 
 async def waiting(conn: Connection, queries: Queries, key: Key) -> list[RawEvent]:
-    """What waits for an entity, in the order of the line."""
+    """Return the events that wait for an entity, in the order of the line."""
     cursor = await conn.execute(queries["waiting"], {"site": key[0], "id": key[1]})
     return [
         RawEvent(

@@ -1,5 +1,7 @@
-"""The catch-up subscriptions of one follower: of each stream it reads one for all partitions if it holds them
-all, else one for each it holds. All at once cost the server a third: it need not look for some among them.
+"""The readers of one follower: its catch-up subscriptions, and when each is opened and closed.
+
+A stream has one reader for all partitions if all are held, else one for each. All at once cost the server a
+third: it need not select some among them.
 """
 
 import asyncio
@@ -20,7 +22,10 @@ _NEAR: Final = 50_000  # sequences between checkpoints that are sooner read than
 
 
 class Readers:
-    """Fill one buffer. A broken one is replaced at the checkpoint: nothing is read twice or passed over."""
+    """Keep one buffer filled.
+
+    A broken reader is replaced at the checkpoint: nothing is read twice or passed over.
+    """
 
     def __init__(
         self, follower: str, nc: BusClient, buffer: Buffer, streams: tuple[Stream, ...], partitions: int
@@ -33,7 +38,7 @@ class Readers:
         self._open: list[CatchUp] = []
 
     def give_up(self, why: str, parts: Collection[int] | None = None) -> None:
-        """Forget what was read of `parts` (of all) and not yet folded; nothing more comes of them."""
+        """Forget what was read of `parts` (None: all) and not yet folded; nothing more comes of them."""
         self._buffer.drop(lambda event: parts is None or event.partition in parts)
         for reader in self._open:
             if parts is None or not reader.partitions.isdisjoint(parts):
@@ -45,23 +50,23 @@ class Readers:
             reader.check()
 
     async def expecting(self) -> bool:
-        """Ask for more; whether events are stored that were asked for and did not arrive yet."""
+        """Ask for more; returns whether events are stored that were asked for and did not arrive yet."""
         await self.ask()
         return any(reader.expecting for reader in self._open)
 
     async def ask(self) -> None:
-        """There is room in the buffer again."""
+        """Ask for more where the buffer has room again."""
         for reader in list(self._open):
             await reader.ask()
 
     def missing(self, held: Collection[int]) -> list[tuple[str, int]]:
-        """What should be read and is not; a broken reader is first closed."""
+        """Return (stream, partition) of what is held and has no reader. Close unwanted ones first."""
         wanted = [(stream, part) for part in held for stream in self._streams]
         read = {(reader.stream, part) for reader in self._open for part in reader.partitions}
         return [key for key in wanted if key not in read]
 
     async def close_unwanted(self, held: Collection[int]) -> None:
-        """Close what is broken or no longer held."""
+        """Close readers that are broken or whose partition is no longer held."""
         reasons: Counter[str] = Counter()
         for reader in list(self._open):
             kept = reader.partitions & set(held)
@@ -74,7 +79,7 @@ class Readers:
             logger.info("%s: reads %d partitions anew: %s", self._follower, count, reason)
 
     async def open_missing(self, held: Mapping[int, Held]) -> None:
-        """Open what is missing, each after its checkpoint. No batch may be under way meanwhile."""
+        """Open missing readers, each behind its checkpoint. No batch may be under way meanwhile."""
         if not self._nc.is_connected:
             return
         sharing = len(held) * len(self._streams)
@@ -94,7 +99,7 @@ class Readers:
         await self.close_unwanted(())
 
     def _divided(self, checkpoints: Mapping[int, int]) -> Iterable[Mapping[int, int]]:
-        """What one reader each reads: everything, if hardly any of it is read for nothing."""
+        """Divide partitions over readers: one reads all of them if hardly anything is read for nothing."""
         behind = max(checkpoints.values()) - min(checkpoints.values())
         if len(checkpoints) == self._partitions and behind <= _NEAR:
             return [checkpoints]

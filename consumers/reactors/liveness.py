@@ -14,7 +14,7 @@ from typing import Final, cast
 
 from nats.aio.client import Client
 
-from consumers.engine.follower import More, NotYet, no_more
+from consumers.engine.handler import More, NotYet, no_more
 from consumers.engine.leases import Leases, reached_by
 from consumers.reactors.newest import newest_heartbeat, newest_of_partitions
 from line.progress import Progress
@@ -60,7 +60,7 @@ class Liveness:
     def forget(self) -> None:
         """Nothing is remembered between batches."""
 
-    def anticipate(self, event: RawEvent) -> None:
+    def prefetch(self, event: RawEvent) -> None:
         """There is nothing to do ahead that is worth keeping."""
 
     async def apply(

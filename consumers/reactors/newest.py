@@ -4,7 +4,7 @@ import asyncio
 
 from nats.aio.client import Client
 
-from consumers.engine.follower import NotYet
+from consumers.engine.handler import NotYet
 from line.messages import StoredMessage, newest_message
 from line.problems import StreamUnavailable
 from projections.projection import Key

@@ -6,7 +6,7 @@ from typing import Final
 
 import psycopg
 
-from consumers.engine.follower import NotYet
+from consumers.engine.handler import NotYet
 from runtime.database.connections import Connection, connect
 from runtime.database.engine.queries import engine_queries
 from runtime.settings import Settings

@@ -14,7 +14,7 @@ from typing import Final
 
 from nats.aio.client import Client
 
-from consumers.engine.follower import NotYet
+from consumers.engine.handler import NotYet
 from consumers.reactors.newest import newest_fact, newest_heartbeat
 from consumers.reactors.periodic import QUERIES
 from line.progress import Progress

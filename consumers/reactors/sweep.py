@@ -12,7 +12,7 @@ from typing import Final
 
 from nats.aio.client import Client
 
-from consumers.engine.follower import NotYet
+from consumers.engine.handler import NotYet
 from consumers.reactors.expiry import DURABLE
 from consumers.reactors.periodic import QUERIES
 from line.jetstream import ErrorCode, has_code, request_api

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-import consumers.engine.projector
+import consumers.engine.batch
 import consumers.engine.state_cache
 import projections.sessions.projection
 import runtime.process.time_slice
@@ -57,7 +57,7 @@ class Alone:
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(consumers.engine.projector, "prepare"), (projections.sessions.projection, "fold")]
+    ("module", "name"), [(consumers.engine.batch, "decode_event"), (projections.sessions.projection, "fold")]
 )
 async def test_patches_of_a_large_state_let_others_run(
     db: Connection, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from consumers.engine import transaction
-from consumers.engine.follower import NotYet
+from consumers.engine.handler import NotYet
 from consumers.engine.leases import Fenced
 from consumers.engine.projector import Projector
 from line.raw_event import RawEvent
@@ -65,7 +65,7 @@ async def test_batches_share_a_transaction_only_when_told_to(db: Connection, tog
 
 async def test_it_ends_when_it_has_enough(db: Connection) -> None:
     folding = await made(db)
-    folding.together = Projector(PROJECTIONS[0], together=2)
+    folding.together = Projector(PROJECTIONS[0], max_transaction_events=2)
     await folding.fold([[event] for event in events(*"abcd")], together=True)
     assert await one(db, "select count(distinct xmin::text) from sessions.event") == 2
     assert await one(db, "select events from sessions.session") == BATCHES
@@ -111,7 +111,7 @@ async def test_a_partition_that_was_lost_and_taken_again_fences_all_of_it(db: Co
 
 async def test_a_lease_that_moves_meanwhile_does_not_set_free_what_waits(db: Connection) -> None:
     folding = await made(db, Buggy())
-    folding.together = Projector(Buggy(), together=1_000)
+    folding.together = Projector(Buggy(), max_transaction_events=1_000)
     await folding.fold([events("one", "bug", "two")], together=True)
     (other,), (waits,) = (
         map(raw_event, events(name, first=n, session=session)) for n, (name, session) in NEXT.items()

@@ -74,7 +74,7 @@ async def test_others_go_on_and_a_retry_folds_what_waits_in_order(
     await line.forget_message_ids()
     await line.put("event", "S1", {"name": "again"}, headers={"Nats-Msg-Id": "twice"})
     last = await put(line, "S1", ["three"])
-    async with following(nc, settings, Projector(Buggy(writing=writing), together=together)):
+    async with following(nc, settings, Projector(Buggy(writing=writing), max_transaction_events=together)):
         await model.passed("S1", last)
         later = await put(line, "S1", ["four"])  # in a batch of its own
         await model.passed("S1", later)

@@ -6,7 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from nats.aio.client import Client
 
-from consumers.engine.follower import Follower, Handler
+from consumers.engine.follower import Follower
+from consumers.engine.handler import Handler
 from consumers.engine.projector import Projector
 from consumers.reactors.liveness import Liveness
 from line.connection import connect_bus

@@ -47,7 +47,7 @@ class Folding:
         self.conn = conn
         self.leases = Leases(projection.schema, "folding", PARTITIONS, ttl=3600, version=projection.version)
         self.projector = Projector(projection)
-        self.together = Projector(projection, together=1 << 30)
+        self.together = Projector(projection, max_transaction_events=1 << 30)
         self._newest: dict[int, datetime] = {}
         self._batch_queries = engine_queries(projection.schema)
         self._views = SessionViews(own="local", timeout=timedelta(seconds=60), partitions=PARTITIONS)
@@ -86,7 +86,7 @@ class Folding:
         def following() -> list[RawEvent]:
             if ahead:
                 for event in list(chain.from_iterable(list(made)[:2]))[::2]:
-                    projector.anticipate(event)
+                    projector.prefetch(event)
             return made.popleft() if made else []
 
         while made:
@@ -103,7 +103,7 @@ class Folding:
 
     async def rows(self) -> dict[str, list[str]]:
         """Everything in the read model; of message ids those that still count, as others may go any time."""
-        await forget_old(self.conn, self._batch_queries, list(self._newest.items()))
+        await forget_old(self.conn, self._batch_queries, self._newest)
         schema = self.projector.projection.schema
         found = {}
         for table in TABLES:

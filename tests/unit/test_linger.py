@@ -1,17 +1,17 @@
-"""How long a batch waits for company."""
+"""Linger policy: when a batch waits for more events."""
 
-from consumers.engine.linger import Pace
+from consumers.engine.linger import Linger
 
 
 def after(*batches: tuple[float, int], linger: float = 0.02) -> float:
-    pace = Pace(linger)
+    policy = Linger(linger)
     for now, events in batches:
-        pace.took(events, now)
-    return pace.linger
+        policy.note_batch(events, now)
+    return policy.seconds
 
 
 def test_nothing_waits_before_anything_came() -> None:
-    assert Pace(0.25).linger == 0
+    assert Linger(0.25).seconds == 0
 
 
 def test_single_events_on_a_quiet_line_do_not_wait() -> None:

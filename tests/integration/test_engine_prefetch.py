@@ -29,13 +29,13 @@ async def test_while_a_large_batch_is_written_the_next_is_decoded(
     line, model = Line(nc), Model(db)
     await fill(line)
     heard: list[RawEvent] = []
-    anticipate = Projector.anticipate
+    prefetch = Projector.prefetch
 
     def noted(self: Projector, event: RawEvent) -> None:  # type: ignore[type-arg]
         heard.append(event)
-        anticipate(self, event)
+        prefetch(self, event)
 
-    monkeypatch.setattr(Projector, "anticipate", noted)
+    monkeypatch.setattr(Projector, "prefetch", noted)
     async with engine(settings.model_copy(update={"batch_events": 1_000})):
         await model.caught_up(line)
         assert len(heard) > 100
@@ -52,7 +52,7 @@ async def test_a_decoder_with_a_bug_is_told_of_when_it_is_the_events_turn(
     def broken(self: Projector, event: RawEvent) -> None:  # type: ignore[type-arg]
         raise RuntimeError("only ahead of time")
 
-    monkeypatch.setattr(Projector, "anticipate", broken)
+    monkeypatch.setattr(Projector, "prefetch", broken)
     async with engine(settings.model_copy(update={"batch_events": 1_000})) as followers:
         await model.caught_up(line)
         await model.equals(await line.reference(), "S0")

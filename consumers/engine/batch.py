@@ -1,0 +1,83 @@
+"""A batch: events that are folded together, decoded, under the epochs of their partitions' leases."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from msgspec import Struct
+
+from line.raw_event import RawEvent
+from projections.dedup_key import DedupKey, dedup_key_of
+from projections.recorded import Recorded, Rejection, decode, reject
+from runtime.process.time_slice import TimeSlice
+from schemas.validation import InvalidFact
+
+_AHEAD: Final = 40_000  # events decoded before their turn
+
+
+class Decoded(Struct, frozen=True, gc=False):
+    """An event, what it says or why it is rejected, and the key under which it counts once, if it has one."""
+
+    raw: RawEvent
+    event: Recorded | Rejection
+    dedup_key: DedupKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Decoded events in the order of their partitions. `epochs`: partition → the epoch it is folded under."""
+
+    items: Sequence[Decoded]
+    epochs: Mapping[int, int]
+
+    def halves(self) -> "tuple[Batch, Batch]":
+        """The same events in order, in two batches."""
+        half = len(self.items) // 2
+        return Batch(self.items[:half], self.epochs), Batch(self.items[half:], self.epochs)
+
+    def newest(self) -> dict[int, datetime]:
+        """The store time of the newest event of each partition."""
+        return {item.raw.partition: item.raw.stored_at for item in self.items}
+
+
+class Decoder:
+    """Decodes events, those that were prefetched before their turn."""
+
+    def __init__(self) -> None:
+        self._ahead: dict[int, Decoded] = {}  # by the identity of the event, which lives as long as they do
+
+    def prefetch(self, event: RawEvent) -> None:
+        """Decode an event for the batch that takes it up."""
+        self._ahead[id(event)] = decode_event(event)
+
+    async def batch(self, events: Sequence[RawEvent], epochs: Mapping[int, int]) -> Batch:
+        """Decode a batch; others on the loop have their turn meanwhile."""
+        items = []
+        time_slice = TimeSlice()
+        for event in events:
+            item = self._ahead.pop(id(event), None)
+            if item is None:
+                if time_slice.is_over():
+                    await time_slice.yield_to_others()
+                item = decode_event(event)
+            items.append(item)
+        if len(self._ahead) > _AHEAD:  # of events that never had their turn
+            self._ahead.clear()
+        return Batch(items, epochs)
+
+    def forget(self) -> None:
+        """Drop what was decoded ahead."""
+        self._ahead.clear()
+
+
+def decode_event(raw: RawEvent) -> Decoded:
+    """Decode one event. A pure function of the stored message."""
+    event: Recorded | Rejection
+    try:
+        event = decode(raw)
+        key: tuple[str, str] | None = event.key
+    except InvalidFact as exc:
+        event = reject(raw, exc)
+        key = raw.key()
+    return Decoded(raw, event, dedup_key_of(raw, key))

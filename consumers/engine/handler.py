@@ -1,0 +1,56 @@
+"""What a follower hands its events to: a projector, or a following reactor."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from consumers.engine.leases import Leases
+from line.raw_event import RawEvent
+from runtime.database.connections import Connection
+from schemas.streams import Stream
+
+More = Callable[[], Sequence[RawEvent]]
+"""Takes another batch for the transaction under way, of partitions held now; empty ends the transaction."""
+
+
+def no_more() -> Sequence[RawEvent]:
+    """Give each batch a transaction of its own."""
+    return ()
+
+
+class NotYet(RuntimeError):
+    """A handler cannot act now: the batch is tried again after a pause."""
+
+
+class Handler(Protocol):
+    """What to do with events. `apply` commits them together with their checkpoints, or raises."""
+
+    @property
+    def name(self) -> str:
+        """The follower's name in leases, metrics and logs."""
+
+    @property
+    def version(self) -> int | None:
+        """The version of what it folds: only leases of that version are taken."""
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams it reads."""
+
+    @property
+    def linger(self) -> float:
+        """How long a batch may wait for more events while they keep coming, seconds."""
+
+    def prefetch(self, event: RawEvent) -> None:
+        """Do what can be done before the event's turn, which may come late, or never."""
+
+    async def apply(
+        self, writer: Connection, events: Sequence[RawEvent], leases: Leases, more: More = no_more
+    ) -> None:
+        """Take effect once. Events come in the order of their partition; the last statement fences.
+
+        The epochs must be noted before the first await: later ones may belong to other leases. A handler may
+        ask for `more` as often as it likes; whatever it was given becomes effective together.
+        """
+
+    def forget(self) -> None:
+        """Drop whatever is remembered: events may come again from the checkpoints."""

@@ -1,0 +1,48 @@
+"""Writing: the rows of a folded batch, inside its transaction, all but those of states."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from consumers.engine.folding import Folded
+from consumers.engine.parking import Parking
+from projections.projection import Changes, Projection, State
+from projections.recorded import Recorded, Rejection
+from runtime.database.connections import Connection
+from runtime.database.queries import Queries
+
+
+class Writing:
+    """Writes what a batch adds to a read model: its rows, message ids, rejected events, parked entities."""
+
+    def __init__(self, projection: Projection[Any, Any], queries: Queries, parking: Parking) -> None:
+        self._projection = projection
+        self._queries = queries
+        self._parking = parking
+
+    async def write(self, writer: Connection, folded: Folded[State, Changes]) -> None:
+        """Write everything but the rows of states. Raises psycopg.Error."""
+        outcome = folded.outcome
+        await self._projection.write(writer, folded.changes)
+        await self._forget_expired(writer, outcome.expired.values())
+        await folded.ids.write(writer)
+        await self._record(writer, outcome.rejections)
+        await self._parking.write(writer, outcome.parked)
+
+    async def _forget_expired(self, writer: Connection, expired: Iterable[Recorded]) -> None:
+        if rows := [(*event.key, event.stream, event.sequence) for event in expired]:
+            await writer.execute(self._queries["forget-expired"], _columns(rows))
+
+    async def _record(self, writer: Connection, rejections: Sequence[Rejection]) -> None:
+        if rows := [_rejected_row(rejection) for rejection in rejections]:
+            await writer.execute(self._queries["record-rejected"], _columns(rows))
+
+
+def _rejected_row(rejection: Rejection) -> tuple[Any, ...]:
+    event = rejection.event
+    site, id_ = event.key() or (None, None)
+    place = (event.partition, event.stream, event.sequence, site, id_, event.subject.replace("\x00", ""))
+    return (*place, rejection.reason, rejection.details, event.stored_at)
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+    return [list(column) for column in zip(*rows, strict=True)]
