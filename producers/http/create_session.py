@@ -1,10 +1,12 @@
 """Creating a session over HTTP: once, whoever else tries, and the same answer for every retry."""
 
-import json
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
+
+from msgspec import UNSET
+from pydantic_core import to_json
 
 from line.messages import StoredMessage
 from producers.http.surface import WriteSurface
@@ -15,6 +17,7 @@ from runtime.http.errors import HttpProblem, unavailable
 from schemas.facts import EXPIRED, TIME, Fact, event_time, parse_fact
 from schemas.headers import header
 from schemas.positions import Position
+from schemas.sessions.document import SessionDocument, snapshot
 from schemas.sessions.facts import SessionCreated
 from schemas.streams import SESSIONS
 from schemas.subjects import Subject, entity_filter, is_token, partition_of
@@ -30,11 +33,8 @@ _LOOK_TIMEOUT: Final = 2.0
 class Created:
     """A session as it begins, and where the line has it."""
 
-    view: dict[str, Any]
+    document: SessionDocument
     position: Position
-
-    def body(self) -> bytes:
-        return json.dumps(self.view, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 async def create(surface: WriteSurface, body: bytes, wishes: Wishes) -> Created:
@@ -54,7 +54,7 @@ async def create(surface: WriteSurface, body: bytes, wishes: Wishes) -> Created:
             pass
         else:
             if not ack.duplicate:
-                return Created(_view(subject, body, fact.headers.get(TIME), now), ack.position)
+                return Created(_document(subject, body, fact.headers.get(TIME), now), ack.position)
         try:
             settled = await _settle(surface, fact)
         except InDoubt as doubt:
@@ -92,7 +92,7 @@ async def _settle(surface: WriteSurface, fact: Fact) -> Created | int:
     if first.message_id != fact.message_id:
         raise HttpProblem(409, "Session already exists", f"There is a session with ID {subject.id}")
     position = Position(SESSIONS.name, partition_of(subject.id, partitions), first.sequence)
-    return Created(_view(subject, first.body, header(first.headers, TIME), first.stored_at), position)
+    return Created(_document(subject, first.body, header(first.headers, TIME), first.stored_at), position)
 
 
 async def _first_created(surface: WriteSurface, subject: Subject) -> StoredMessage | None:
@@ -110,29 +110,29 @@ async def _first_created(surface: WriteSurface, subject: Subject) -> StoredMessa
     return None
 
 
-def _view(subject: Subject, body: bytes, time: str | None, stored_at: datetime) -> dict[str, Any]:
+def _document(subject: Subject, body: bytes, time: str | None, stored_at: datetime) -> SessionDocument:
     """The session with nothing but its `created` in it, as a later GET shows it."""
     created = parse_fact("session", "created", body, max_bytes=len(body))
     if not isinstance(created, SessionCreated):
         raise TypeError(type(created))
-    when = format_time(event_time(created, time, stored_at))
-    # In the order and the words of the read side.
+    at = event_time(created, time, stored_at)
     state = {"product": created.product, "version": created.version}
-    return {
-        "id": subject.id,
-        "session_id": subject.id,
-        "site": subject.site,
-        "created_at": when,
-        "updated_at": when,
-        "ended_at": None,
-        "active": True,
-        "suspended": False,
-        "crashed": False,
-        "hung": False,
-        "machine_id": created.machine_id or None,
-        "hostname": created.hostname or None,
-        "state": state,
-        "events": [],
-        "metrics": [],
-        "state_history": [{"timestamp": when, "state": state}],
-    }
+    return SessionDocument(
+        id=subject.id,
+        session_id=subject.id,
+        site=subject.site,
+        created_at=at,
+        updated_at=at,
+        ended_at=None,
+        last_heartbeat=UNSET,
+        active=True,
+        suspended=False,
+        crashed=False,
+        hung=False,
+        machine_id=created.machine_id or None,
+        hostname=created.hostname or None,
+        state=state,
+        events=[],
+        metrics=[],
+        state_history=to_json([snapshot(format_time(at), state)]),
+    )

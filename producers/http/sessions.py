@@ -58,7 +58,8 @@ def sessions_router(surface: WriteSurface) -> APIRouter:
         wishes = Wishes.of(request.headers, surface.settings)
         body = await read_body(request, surface.settings.max_body)
         made = await create(surface, body, wishes)
-        return await surface.answer(made.body(), positions=[made.position], wait=wishes.wait, status=201)
+        created = made.document.as_json()
+        return await surface.answer(created, positions=[made.position], wait=wishes.wait, status=201)
 
     router.add_api_route(
         "",

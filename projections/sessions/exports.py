@@ -9,7 +9,8 @@ from typing import Any, Final, Literal, get_args
 from pydantic_core import from_json
 
 from projections.sessions.condition import StateCondition, conditions_parameter
-from projections.sessions.views import PROJECTION, with_history
+from projections.sessions.render import DOCUMENT, with_history
+from projections.sessions.views import PROJECTION
 from projections.sessions.window import WAYS, Way
 from projections.statements import Statements
 from runtime.database.connections import Connection
@@ -97,7 +98,7 @@ class SessionExports:
                 "export",
                 **_KEYS[sort],
                 **sql,
-                **({} if timelines else {"timelines": "{counts}"}),
+                **(DOCUMENT if timelines else DOCUMENT | {"timelines": "{counts}"}),
                 once="not materialized" if everything and sort == "created_at" else "materialized",
             )
             for sort in get_args(Sort)

@@ -8,6 +8,7 @@ from pydantic_core import from_json, to_json
 
 from projections.sessions.merge import deep_merge
 from projections.sessions.window import Window
+from schemas.sessions.document import snapshot
 from schemas.times import format_time
 
 
@@ -43,7 +44,7 @@ def snapshots(patches: Iterable[Patch]) -> Iterator[Snapshot]:
 
 def serve(history: Iterable[Snapshot]) -> bytes:
     """Snapshots as the API shows them: a JSON array of `{timestamp, state}`."""
-    return to_json([{"timestamp": at, "state": state} for _, at, state in history])
+    return to_json([snapshot(at, state) for _, at, state in history])
 
 
 def paged(history: Iterable[Snapshot], window: Window) -> tuple[list[Snapshot], int, int | None]:

@@ -47,30 +47,18 @@ from (
 found as materialized ({sites-of})
 
 -- name: document
--- Fragment: the served JSON of a session, without its timelines and the closing brace. concat() skips nulls.
-concat(
-    '{"id":', to_json(s.id), ',"session_id":', to_json(s.id), ',"site":', to_json(s.site),
-    ',"created_at":"', foldline.rfc3339(s.created_at),
-    '","updated_at":"', foldline.rfc3339(c.updated_at),
-    '","ended_at":', coalesce('"' || foldline.rfc3339(s.ended_at) || '"', 'null'),
-    ',"last_heartbeat":"' || foldline.rfc3339(h.at) || '"',
-    ',"active":', (c.status = 'active')::text,
-    ',"suspended":', (c.status = 'suspended')::text,
-    ',"crashed":', s.crashed::text,
-    ',"hung":', (s.hung_seq is not null)::text,
-    ',"machine_id":', coalesce(to_json(s.machine_id)::text, 'null'),
-    ',"hostname":', coalesce(to_json(s.hostname)::text, 'null'),
-    ',"state":', s.state::text,
-    {timelines}
-)
+-- Fragment: the served JSON of a session, without its state history and the closing brace. The lists of arguments
+-- come from projections.sessions.render, which derives them from the declaration of the document. concat() skips
+-- nulls.
+concat({fields}, {timelines})
 
--- name: timelines
--- Fragment: events and metrics as they are stored, in the order of the line.
-',"events":[',
-(select string_agg(e.body::text, ',' order by e.seq) from {schema}.event e where e.site = s.site and e.id = s.id),
-'],"metrics":[',
-(select string_agg(m.body::text, ',' order by m.seq) from {schema}.metric m where m.site = s.site and m.id = s.id),
-']'
+-- name: events
+-- Fragment: a session's events as they are stored, in the order of the line.
+(select string_agg(e.body::text, ',' order by e.seq) from {schema}.event e where e.site = s.site and e.id = s.id)
+
+-- name: metrics
+-- Fragment: a session's metrics as they are stored, in the order of the line.
+(select string_agg(m.body::text, ',' order by m.seq) from {schema}.metric m where m.site = s.site and m.id = s.id)
 
 -- name: counts
 -- Fragment: instead of the timelines, how long they are.

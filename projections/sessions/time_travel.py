@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any, Final
 
-from pydantic_core import from_json, to_json
+from msgspec import UNSET
+from msgspec.structs import asdict
+from pydantic_core import from_json
 
 from line.raw_event import RawEvent
 from projections.projection import Key
@@ -19,6 +21,7 @@ from projections.sessions.fold import States, fold
 from projections.sessions.history import Patch, Snapshot, serve, snapshots
 from projections.sessions.rows import Row, SessionChanges
 from projections.sessions.state import Session
+from schemas.sessions.document import SessionDocument, SessionFields
 from schemas.streams import HEARTBEATS
 from schemas.times import format_time
 from schemas.validation import InvalidFact
@@ -85,43 +88,43 @@ class Remembered:
         return snapshots(_patch(row) for row in rows)
 
     def fields(self, clock: datetime, timeout: timedelta) -> dict[str, Any]:
-        """What a session's document says beside its lists and its state, as of `clock`.
-
-        The decision table of the sessions reference: the first condition that applies is the status.
-        """
-        session = self.session
-        if session is None:
+        """Return the session's document without state and lists as of `clock`; empty when there is none."""
+        if self.session is None:
             return {}
+        return self._fields(self.session, clock, timeout).as_json_values()
+
+    def document(self, clock: datetime, timeout: timedelta) -> bytes:
+        """Return the session's document as of `clock`. Raises LookupError when there is no session."""
+        if (session := self.session) is None:
+            raise LookupError(self.key)
+        document = SessionDocument(
+            **asdict(self._fields(session, clock, timeout)),
+            state=session.state,
+            events=self.events(),
+            metrics=self.metrics(),
+            state_history=serve(self.history()),
+        )
+        return document.as_json()
+
+    def _fields(self, session: Session, clock: datetime, timeout: timedelta) -> SessionFields:
+        # The decision table of the sessions reference: the first condition that applies is the status.
         beat = self.heartbeat
         over = session.crashed or session.ended_at is not None
         suspended = not over and beat is not None and beat < clock - timeout
-        updated = max(session.touched_at, beat) if beat else session.touched_at
-        return {
-            "id": self.key[1],
-            "session_id": self.key[1],
-            "site": self.key[0],
-            "created_at": format_time(session.created_at),
-            "updated_at": format_time(updated),
-            "ended_at": format_time(session.ended_at) if session.ended_at else None,
-            **({"last_heartbeat": format_time(beat)} if beat else {}),
-            "active": not over and not suspended,
-            "suspended": suspended,
-            "crashed": session.crashed,
-            "hung": session.hung_seq is not None,
-            "machine_id": session.machine_id,
-            "hostname": session.hostname,
-        }
-
-    def document(self, clock: datetime, timeout: timedelta) -> bytes:
-        """The whole session as GET shows it."""
-        state = self.session.state if self.session else {}
-        head = to_json({**self.fields(clock, timeout), "state": state})
-        events, metrics = b",".join(self.events()), b",".join(self.metrics())
-        return b'%b,"events":[%b],"metrics":[%b],"state_history":%b}' % (
-            head[:-1],
-            events,
-            metrics,
-            serve(self.history()),
+        return SessionFields(
+            id=self.key[1],
+            session_id=self.key[1],
+            site=self.key[0],
+            created_at=session.created_at,
+            updated_at=max(session.touched_at, beat) if beat else session.touched_at,
+            ended_at=session.ended_at,
+            last_heartbeat=beat or UNSET,
+            active=not over and not suspended,
+            suspended=suspended,
+            crashed=session.crashed,
+            hung=session.hung_seq is not None,
+            machine_id=session.machine_id,
+            hostname=session.hostname,
         )
 
 

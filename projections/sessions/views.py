@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Final, Literal, TypeVar
 
 from projections.sessions.history import paged, read_patches, serve, snapshots
+from projections.sessions.render import DOCUMENT, with_history
 from projections.sessions.window import WAYS, Way, Window
 from projections.statements import Statements, only_row
 from runtime.database.connections import Connection
@@ -59,7 +60,7 @@ class SessionViews:
         self._sites = statements.compose("sites")
         self._skipped = statements.compose("skipped")
         self._sessions = statements.compose(
-            "sessions", id="wanted.id", asked="wanted.site", partitions="l.part = found.part"
+            "sessions", id="wanted.id", asked="wanted.site", partitions="l.part = found.part", **DOCUMENT
         )
         self._history = statements.compose("history")
         self._timeline: dict[tuple[Timeline, Way], bytes] = {
@@ -169,9 +170,3 @@ async def _aside(patches: str | None, work: Callable[[], T]) -> T:
     if patches is None or len(patches) < _LONG_HISTORY:
         return work()
     return await asyncio.to_thread(work)
-
-
-def with_history(document: str, patches: str | None) -> bytes:
-    """Close a session's JSON with its `state_history`."""
-    history = serve(snapshots(read_patches(patches)))
-    return b'%b,"state_history":%b}' % (document.encode(), history)
