@@ -28,7 +28,7 @@ logger = logging.getLogger("foldline.http")
 Endpoint = Callable[[str, Request], Awaitable[Response]]
 
 _ROUTES: Final = {
-    "state": ("state", "Patch the state: objects merge, null deletes, the rest replaces"),
+    "state": ("state", "Change the state by JSON Merge Patch (RFC 7396): null deletes"),
     "events": ("event", "Log an event"),
     "metrics": ("metric", "Record a metric"),
     "end": ("ended", "End the session in order"),

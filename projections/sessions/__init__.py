@@ -1,1 +1,1 @@
-"""Sessions: deep-merged state, condition, timelines of events, metrics and patches."""
+"""The sessions read model: state, condition, timelines of events and metrics, state history."""

@@ -1,11 +1,11 @@
-"""The pure fold of session facts: decision table and merge rules of the sessions reference."""
+"""The pure fold of session facts: the decision table of the sessions reference, and JSON Merge Patch."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
 from projections.projection import StateKey
 from projections.recorded import Recorded
-from projections.sessions.merge import deep_merge
+from projections.sessions.merge_patch import merge_patch
 from projections.sessions.rows import SessionChanges, served_event
 from projections.sessions.state import Session
 from schemas.sessions.facts import (
@@ -59,14 +59,14 @@ def _created(session: Session, event: Recorded, changes: SessionChanges) -> Sess
     session.created_at = event.at
     session.machine_id = body.machine_id or None
     session.hostname = body.hostname or None
-    session.state = deep_merge(first, session.state)  # under what is there: facts may overtake it
+    session.state = merge_patch(first, session.state)  # under what is there: facts may overtake it
     changes.add_patch(event, first, under=True)
     return _touch(session, event)
 
 
 def _state(session: Session, event: Recorded, changes: SessionChanges) -> Session:
     patch = _body(event, SessionState).state
-    session.state = deep_merge(session.state, patch)
+    session.state = merge_patch(session.state, patch)
     changes.add_patch(event, patch)
     return _touch(session, event)
 

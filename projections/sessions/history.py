@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
-from projections.sessions.merge import deep_merge
+from projections.sessions.merge_patch import merge_patch
 from projections.sessions.window import Window
 from schemas.sessions.document import snapshot
 from schemas.times import format_time
@@ -38,7 +38,7 @@ def snapshots(patches: Iterable[Patch]) -> Iterator[Snapshot]:
     """One snapshot a patch, in the same order, which must be the order of the line."""
     state: dict[str, Any] = {}
     for seq, at, under, body in patches:
-        state = deep_merge(body, state) if under else deep_merge(state, body)
+        state = merge_patch(body, state) if under else merge_patch(state, body)
         yield Snapshot(seq, at, state)
 
 

@@ -101,7 +101,7 @@ class WrappedState(FactBody):
 
 @dataclass(slots=True)
 class SessionState:
-    """A patch, deep-merged into the session's state: objects merge, null deletes, the rest replaces.
+    """A JSON Merge Patch (RFC 7396) of the session's state: objects merge, null deletes, the rest replaces.
 
     Either the patch itself, or `{"state": {…}, "timestamp": …}` with no other key.
     """

@@ -1,4 +1,4 @@
-"""Deep merge, as the sessions reference words it."""
+"""JSON Merge Patch (RFC 7396) as the sessions reference words it, where it is called deep merge."""
 
 import copy
 from typing import Any

@@ -14,7 +14,7 @@ from producers.sidecar.daemon.histograms import BUCKETS, Histogram, Observation
 from producers.sidecar.daemon.ids import SessionIds
 from producers.sidecar.daemon.parents import birth_of, lives
 from producers.sidecar.daemon.sent import Sent
-from projections.sessions.merge import deep_merge
+from projections.sessions.merge_patch import merge_patch
 from schemas.subjects import is_token
 from schemas.validation import InvalidFact
 from tests.support.waiting import wait_until_sync
@@ -37,7 +37,7 @@ def test_what_the_filter_drops_changes_nothing(patches: list[dict[str, object]])
     for patch in patches:
         news = sent.news(patch)
         sent.note(news)
-        whole, filtered = deep_merge(whole, patch), deep_merge(filtered, news)
+        whole, filtered = merge_patch(whole, patch), merge_patch(filtered, news)
         assert filtered == whole
         assert sent.news(patch) == {}
 

@@ -48,7 +48,7 @@ class Recorder:
         return self._over
 
     def update_state(self, state: Mapping[str, Any]) -> None:
-        """Merge `state` into the session's: objects at every depth, None deletes a key, the rest replaces.
+        """Change the session's state by `state`, a JSON Merge Patch (RFC 7396): None deletes a key.
 
         `state` is copied now; changing it afterwards changes nothing.
         """
