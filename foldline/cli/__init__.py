@@ -33,6 +33,7 @@ COMMANDS = {
     "cancel": "foldline.cli.projections",
     "parked": "foldline.cli.parked",
     "rejected": "foldline.cli.rejected",
+    "line": "foldline.cli.line",
     "accept-line": "foldline.cli.accept_line",
     "asyncapi": "foldline.cli.asyncapi",
 }

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import psycopg
 import typer
@@ -22,8 +22,9 @@ from foldline.cli.connections import (
     show_json,
 )
 from foldline.cli.progress import Shown
-from projections.catalogue import projection_named
+from projections.catalogue import projection_named, projections_of
 from projections.generations import Role, generations
+from projections.projection import Projection as AnyProjection
 from runtime.problems import Problem
 from runtime.settings import Settings
 
@@ -62,7 +63,9 @@ def put_back(projection: Projection, workers: Workers = None, as_json: Json = Fa
 
 
 def verify(
-    projection: Projection,
+    projection: Annotated[
+        str | None, typer.Argument(metavar="[PROJECTION]", help="For example: sessions. Default: every one.")
+    ] = None,
     workers: Workers = None,
     limit: Annotated[int, typer.Option(min=1, help="Show at most so many differences.")] = 1_000,
     as_json: Json = False,
@@ -71,7 +74,12 @@ def verify(
 
     Exit code 1 if any differs. Consumers go on meanwhile.
     """
-    run(_verify(projection, _settings(workers), limit=limit, as_json=as_json))
+    config = _settings(workers)
+    if projection is None:
+        chosen = projections_of(config.endpoints)
+    else:
+        chosen = (projection_named(projection, config.endpoints),)
+    run(_verify(chosen, config, limit=limit, as_json=as_json))
 
 
 def _settings(workers: int | None) -> Settings:
@@ -110,16 +118,20 @@ async def _rebuild_entity(
         typer.echo(f"{entity} at {key[0]}: {folded} events folded anew")
 
 
-async def _verify(name: str, config: Settings, *, limit: int, as_json: bool) -> None:
-    projection = projection_named(name, config.endpoints)
+async def _verify(
+    chosen: tuple[AnyProjection[Any, Any], ...], config: Settings, *, limit: int, as_json: bool
+) -> None:
+    different = 0
     async with bus(config) as nc, projections_database(config):
-        with Shown(as_json=as_json) as shown:
-            found = await verify_projection(projection, config, nc, report=shown.report, limit=limit)
-    if as_json:
-        show_json(found.as_json())
-    else:
-        _show(found)
-    if found.total:
+        for projection in chosen:
+            with Shown(as_json=as_json) as shown:
+                found = await verify_projection(projection, config, nc, report=shown.report, limit=limit)
+            if as_json:
+                show_json(found.as_json())
+            else:
+                _show(found)
+            different += found.total
+    if different:
         raise typer.Exit(1)
 
 

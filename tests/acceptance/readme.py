@@ -1,11 +1,12 @@
 """The examples of the documentation as a reader would paste them."""
 
 import re
+import textwrap
 from dataclasses import dataclass
 
 from tests.support.processes import ROOT
 
-_FENCE = re.compile(r"^```([\w ]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^( *)```([\w ]+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,11 @@ def tour() -> list[Example]:
 
 
 def examples(page: str, section: str) -> list[Example]:
-    """The blocks of a section, in their order."""
+    """The blocks of a section, in their order, those of list items without their indentation."""
     text = (ROOT / page).read_text()
     _, found, rest = text.partition(f"\n## {section}\n")
     assert found, f"{page} has no section {section!r}"
-    return [Example(language, body) for language, body in _FENCE.findall(rest.partition("\n## ")[0])]
+    return [
+        Example(language, textwrap.dedent(body))
+        for _, language, body in _FENCE.findall(rest.partition("\n## ")[0])
+    ]

@@ -1,62 +1,124 @@
-"""From one NATS server to three, as docs/operations.md describes it: nothing is lost."""
+"""From one NATS server to three, by the commands of docs/operations.md as they are: nothing is lost."""
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 import nats.errors
 import pytest
 from nats.js.errors import NoStreamResponseError
 
-from consumers.control.accept_line import accept
-from consumers.control.verify import verify
 from foldline.embedded.nats import NatsServer
 from line.connection import close_bus, connect_bus
+from line.jetstream import stream_info
 from line.problems import LineProblem
 from line.streams import prepare_line
-from projections.catalogue import PROJECTIONS, projection_named
+from projections.catalogue import PROJECTIONS
 from runtime.database.connections import connect
 from runtime.settings import Settings
 from schemas.facts import MESSAGE_ID
 from schemas.streams import STREAMS
+from tests.acceptance.readme import examples
 from tests.conftest import line_settings
-from tests.support.backup import backup, restore
-from tests.support.cluster import Cluster, copies_current
+from tests.support.cluster import SIZE, Cluster, copies_current
+from tests.support.jobs import job_event
 from tests.support.line import Line, Model
-from tests.support.processes import Processes
+from tests.support.processes import Processes, environment
 from tests.support.settled import at_the_end
 from tests.support.waiting import wait_until
 
 SESSIONS = 7
 EVENTS = 20  # of each session, before the move and after it
+JOBS = 30  # before the move and after it
+BUCKET = "of_somebody_else"
+_TELL = "import json, os; print(json.dumps({**os.environ}))"
+
+
+class Shell:
+    """One shell in which the blocks of the page are run: what a block exports is there for the next one."""
+
+    def __init__(self, settings: Settings, addresses: dict[str, str], folder: Path) -> None:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        self.environment = environment(settings) | {"PATH": path, "COLUMNS": "200"}
+        self._addresses = addresses
+        self._folder = folder
+
+    def run(self, block: str) -> str:
+        """Run one block with the page's addresses replaced by those of the test; answers what it printed."""
+        for theirs, ours in self._addresses.items():
+            block = block.replace(theirs, ours)
+        done = subprocess.run(
+            ["sh", "-ec", f"{block}\n{sys.executable} -c '{_TELL}' >environment"],
+            env=self.environment,
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, (block, done.stdout, done.stderr)
+        self.environment = json.loads((self._folder / "environment").read_text())
+        return done.stdout
+
+    def exported(self) -> dict[str, str]:
+        """The settings of Foldline in this shell."""
+        return {name: value for name, value in self.environment.items() if name.startswith("FOLDLINE_")}
 
 
 @pytest.mark.timeout(180)
 async def test_a_line_moves_into_a_cluster(
-    own_nats: NatsServer, cluster: Cluster, database: str, processes: Processes
+    own_nats: NatsServer, cluster: Cluster, database: str, processes: Processes, tmp_path: Path
 ) -> None:
-    alone = line_settings(own_nats, database)
+    back_up, settings_of_all, restore, accept, verify = examples("docs/operations.md", "Move to a cluster")
+    addresses = {"nats://OLD:4222": own_nats.url}
+    for number, server in enumerate(cluster.servers, 1):
+        addresses[f"nats://NEW{number}:4222"] = server.url
+        addresses[f"http://NEW{number}:8222"] = server.monitor_url
+    alone = line_settings(own_nats, database, rebuild_workers=1)
+    shell = Shell(alone, addresses, tmp_path)
     await _folded(alone, processes, "before")
     nc = await connect_bus(alone, name="test")
-    saved = [await backup(nc, stream.name) for stream in STREAMS]
+    bucket = await nc.jetstream().create_key_value(bucket=BUCKET)
+    await bucket.put("k", b"kept")
     await close_bus(nc)
-    own_nats.stop()
 
-    together = line_settings(own_nats, database, **cluster.changes())
-    nc = await connect_bus(together, name="test")
-    for one in saved:
-        await restore(nc, one)
-    await accept(PROJECTIONS, together, nc)
+    listed = shell.run(back_up.text)
+    own_nats.stop()
+    shell.run(settings_of_all.text)
+    restored = shell.run(restore.text)
+    names = [stream.name for stream in STREAMS] + [f"KV_{BUCKET}"]
+    for name in names:
+        (row,) = [line for line in listed.splitlines() if f" {name} " in line]
+        assert row in restored.splitlines()
+    assert "the line is accepted" in shell.run(accept.text)
+
+    together = line_settings(own_nats, database, rebuild_workers=1, **cluster.changes())
+    settings = {name: value for name, value in environment(together).items() if name.startswith("FOLDLINE_")}
+    assert shell.exported() == settings
     await _folded(together, processes, "after")
+    verified = shell.run(verify.text).splitlines()
+    assert [line.split(";")[0] for line in verified] == [f"{one.name}: equal" for one in PROJECTIONS]
+
+    nc = await connect_bus(together, name="test")
     await wait_until(lambda: copies_current(nc), 60, what="three copies of every stream")
+    assert [(await stream_info(nc, name))["config"]["num_replicas"] for name in names] == [SIZE] * len(names)
+    found = await (await nc.jetstream().key_value(BUCKET)).get("k")
+    assert found.value == b"kept"
     line = Line(nc)
     reference = await line.reference()
     async with await connect(together, name="test") as db:
         model = Model(db, timeout=86_400)
         for number in range(SESSIONS):
-            names = await model.events(f"S{number}")
-            assert names == [f"{when} {n}" for when in ("before", "after") for n in range(EVENTS)]
+            events = await model.events(f"S{number}")
+            assert events == [f"{when} {n}" for when in ("before", "after") for n in range(EVENTS)]
             await model.equals(reference, f"S{number}")
-    assert (await verify(projection_named("sessions"), together, nc)).differences == []
+        cursor = await db.execute("select id from jobs.entity order by id")
+        jobs = [row[0] for row in await cursor.fetchall()]
+    assert jobs == sorted(f"{when}-{n}" for when in ("before", "after") for n in range(JOBS))
     await close_bus(nc)
 
 
@@ -67,22 +129,28 @@ async def _folded(settings: Settings, processes: Processes, when: str) -> None:
     nc = await connect_bus(settings, name="test")
     line = Line(nc)
     for number in range(EVENTS * SESSIONS):
-        await _put_for_certain(line, f"S{number % SESSIONS}", f"{when} {number // SESSIONS}")
+        session, name = f"S{number % SESSIONS}", f"{when} {number // SESSIONS}"
+        await _put_for_certain(line, f"ev.local.session.{session}.event", {"name": name}, f"{session} {name}")
+    for number in range(SESSIONS):
+        await _put_for_certain(line, f"ev.local.session.S{number}.heartbeat", {}, f"S{number} {when}")
+    for number in range(JOBS):
+        job = f"{when}-{number}"
+        await _put_for_certain(line, f"ev.fab1.job.{job}.started", job_event(job), job)
     await wait_until(lambda: at_the_end(nc, settings), 60, what="all folded")
     await close_bus(nc)
     assert await asyncio.to_thread(consumer.stop) == 0
 
 
-async def _put_for_certain(line: Line, session_id: str, name: str) -> None:
+async def _put_for_certain(line: Line, subject: str, body: object, message_id: str) -> None:
     """A cluster that elects another leader leaves what was on its way unanswered: asked again, by its id."""
 
     async def put() -> int:
         with suppress(nats.errors.TimeoutError, NoStreamResponseError):
-            headers = {MESSAGE_ID: f"{session_id} {name}"}
-            return await line.put("event", session_id, {"name": name}, headers=headers)
+            ack = await line.js.publish(subject, json.dumps(body).encode(), headers={MESSAGE_ID: message_id})
+            return ack.seq
         return 0
 
-    await wait_until(put, 60, what=f"{name} of {session_id} is acknowledged")
+    await wait_until(put, 60, what=f"{subject} {message_id} is acknowledged")
 
 
 async def test_fewer_copies_than_there_are_is_refused(cluster: Cluster, database: str) -> None:
