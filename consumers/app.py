@@ -36,6 +36,7 @@ from producers.publishing.publisher import Publisher
 from projections.catalogue import projections_of
 from projections.generations import add_leases
 from projections.install import install
+from runtime.compat.faststream_app import is_asked_to_stop
 from runtime.database import connections
 from runtime.database.engine.install import install_engine
 from runtime.process.garbage import collect_rarely
@@ -59,7 +60,7 @@ def create_app(config: Settings) -> FastStream:
     async def lifespan() -> AsyncIterator[None]:
         starting = asyncio.create_task(started(partial(_wire, config), within=config.connect_timeout))
         while not (await asyncio.wait({starting}, timeout=0.2))[0]:
-            if app._should_exit:  # FastStream's handler only notes the signal
+            if is_asked_to_stop(app):
                 starting.cancel()
         parts["expiry"], following = await starting
         async with following:

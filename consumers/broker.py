@@ -8,14 +8,14 @@ from faststream.nats.prometheus import NatsPrometheusMiddleware
 from faststream.security import SASLPlaintext
 from prometheus_client import REGISTRY
 
+from runtime.compat.faststream_app import is_no_empty_fetch
 from runtime.process.starting import started
 from runtime.process.telemetry import tracer_provider
 from runtime.settings import Settings
 
 quiet = logging.getLogger("foldline.faststream")  # its line per message belongs into debugging
 quiet.setLevel(logging.WARNING)
-# On a busy machine a fetch that found nothing ends in another TimeoutError than FastStream looks for.
-quiet.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], TimeoutError)))
+quiet.addFilter(is_no_empty_fetch)
 
 
 class PatientBroker(NatsBroker):

@@ -80,11 +80,10 @@ class PullConsumer:
             return
         self._inbox = self._nc.new_inbox()
         try:
-            self._subscription = await self._nc.subscribe(self._inbox, cb=self._take_status)
+            self._subscription = await self._nc.subscribe_sink(self._inbox, self._take, cb=self._take_status)
         except Error as exc:
             self.broken = f"cannot subscribe: {exc}"
             return
-        self._nc.sinks[self._subscription._id] = self._take
         config = {
             "ack_policy": "none",
             "mem_storage": True,
@@ -140,8 +139,7 @@ class PullConsumer:
         self.broken = self.broken or "closed"
         try:
             if self._subscription is not None:
-                self._nc.sinks.pop(self._subscription._id, None)
-                await self._subscription.unsubscribe()
+                await self._nc.unsubscribe_sink(self._subscription)
             if self._name:
                 await self._nc.publish(f"$JS.API.CONSUMER.DELETE.{self.stream}.{self._name}", b"")
         except Error as exc:

@@ -122,11 +122,10 @@ class Requests:
                     raise InDoubt("not connected")
                 inbox = self.nc.new_inbox()
                 try:
-                    opened = await self.nc.subscribe(f"{inbox}.*.*", cb=self._on_reply)
+                    await self.nc.subscribe_answers(f"{inbox}.*.*", self._on_answer, cb=self._on_reply)
                 except (Error, OSError) as exc:
                     raise InDoubt(f"not connected ({type(exc).__name__})") from exc
-                self.nc.answers[opened._id] = self._on_answer
-                self._follow_disconnects()
+                self.nc.on_disconnect(self._on_disconnect)
                 self._inbox = inbox
             return self._inbox
 
@@ -141,20 +140,10 @@ class Requests:
         if (group := self._waiting.get(token)) is not None:
             group.put(int(place), reply)
 
-    def _follow_disconnects(self) -> None:
-        # A client has one callback, given at connect time, and it belongs to whoever connected: chain ours.
-        following = self.nc._disconnected_cb
-
-        async def on_disconnect() -> None:
-            # What the client has not yet written would be sent on reconnecting, after callers gave up.
-            self.nc._pending.clear()
-            self.nc._pending_data_size = 0
-            for group in self._waiting.values():
-                group.end("the connection was lost")
-            if following is not None:
-                await following()
-
-        self.nc._disconnected_cb = on_disconnect
+    def _on_disconnect(self) -> None:
+        self.nc.drop_unsent()  # or it would be sent on reconnecting, after callers gave up
+        for group in self._waiting.values():
+            group.end("the connection was lost")
 
 
 def _answer(reply: Reply | None) -> Reply | InDoubt | None:

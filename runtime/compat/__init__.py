@@ -1,1 +1,1 @@
-"""What we take from the insides of other libraries: each has a test that fails when upstream moves."""
+"""The insides of other libraries that this project uses. Each module has a test that fails when they move."""

@@ -1,7 +1,8 @@
-"""Metrics of what happens tens of thousands of times a second.
+"""Counter and histogram for what happens tens of thousands of times a second.
 
 prometheus_client's own take a lock for each value and look at every bucket: of 33 µs that publishing a fact
-costs, a counter and a histogram of its took 9. These take one. One thread may change them, any may read.
+costs, one of its counters and one of its histograms took 9. These take one. Only one thread may change them;
+any thread may read them.
 """
 
 from bisect import bisect_left
@@ -15,7 +16,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 
-class Tally(Collector):
+class FastCounter(Collector):
     """A counter with labels."""
 
     def __init__(
@@ -26,19 +27,19 @@ class Tally(Collector):
         registry.register(self)
 
     def add(self, *labels: str) -> None:
-        """One more, of what the values of the labels say."""
+        """Increment the counter for these label values."""
         self._counts[labels] += 1
 
     def collect(self) -> Iterable[Metric]:
-        """As prometheus_client asks for it."""
+        """Return the counter as prometheus_client exposes it."""
         family = CounterMetricFamily(self._name, self._text, labels=self._labels)
         for labels, count in list(self._counts.items()):
             family.add_metric(labels, count)
         return [family]
 
 
-class Durations(Collector):
-    """A histogram with labels, of seconds."""
+class FastHistogram(Collector):
+    """A histogram of durations in seconds, with labels."""
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class Durations(Collector):
         registry.register(self)
 
     def observe(self, seconds: float, *labels: str) -> None:
-        """It took so long, of what the values of the labels say."""
+        """Count one duration for these label values."""
         series = self._series.get(labels)
         if series is None:
             series = self._series[labels] = _Series(len(self._bounds))
@@ -63,7 +64,7 @@ class Durations(Collector):
         series.seconds += seconds
 
     def collect(self) -> Iterable[Metric]:
-        """As prometheus_client asks for it."""
+        """Return the histogram as prometheus_client exposes it."""
         family = HistogramMetricFamily(self._name, self._text, labels=self._labels)
         bounds = [floatToGoString(bound) for bound in self._bounds]  # type: ignore[no-untyped-call]
         for labels, series in list(self._series.items()):
@@ -74,7 +75,7 @@ class Durations(Collector):
 
 
 class _Series:
-    """Of one combination of labels."""
+    """The buckets and the sum for one combination of label values."""
 
     __slots__ = ("counts", "seconds")
 

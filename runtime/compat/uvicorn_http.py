@@ -1,4 +1,4 @@
-"""Answers on their way out: head and body in one piece."""
+"""uvicorn's HTTP protocol with one write for head and body of an answer."""
 
 import asyncio
 from typing import Any
@@ -6,22 +6,27 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
-class WholeAnswers(HttpToolsProtocol):
-    """uvicorn's HTTP with one write for an answer.
+class SingleWriteProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, which writes an answer to the socket once.
 
-    uvicorn itself makes two, for the head and for the body; each costs us a system call, and the client wakes
-    up twice. Parts of an answer that goes on are sent in the turn of the loop they were made in.
+    uvicorn itself makes two writes, for the head and for the body; each costs us a system call, and the
+    client wakes up twice. Parts of a streamed answer leave in the turn of the loop in which they were made.
+    A WebSocket writes to the socket itself.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(_Gathering(transport))  # type: ignore[arg-type]
+        super().connection_made(_GatheringTransport(transport))  # type: ignore[arg-type]
 
     def on_response_complete(self) -> None:
         self.transport.flush()  # type: ignore[attr-defined]
         super().on_response_complete()
 
+    def handle_websocket_upgrade(self) -> None:
+        self.transport = self.transport.release()  # type: ignore[attr-defined]
+        super().handle_websocket_upgrade()
 
-class _Gathering:
+
+class _GatheringTransport:
     """A transport that sends what it was given at the end of the turn, on `flush` and before it closes."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -45,3 +50,8 @@ class _Gathering:
     def close(self) -> None:
         self.flush()
         self._transport.close()
+
+    def release(self) -> asyncio.Transport:
+        """Send what is held and return the transport behind this one."""
+        self.flush()
+        return self._transport

@@ -6,14 +6,14 @@ import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack
-from types import FrameType
 from typing import Any, Final, NamedTuple
 
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from runtime.compat.uvicorn_http import WholeAnswers
+from runtime.compat.uvicorn_http import SingleWriteProtocol
+from runtime.compat.uvicorn_server import SignalledServer
 from runtime.problems import Problem
 
 logger = logging.getLogger("foldline.http")
@@ -49,10 +49,10 @@ async def _serve(listeners: list[socket.socket], make: Callable[[], Served]) -> 
     apps, life = make()
     ports = [listener.getsockname()[1] for listener in listeners]
     stopping = asyncio.Event()
-    server = _Server(
+    server = SignalledServer(
         uvicorn.Config(
             _ByPort(dict(zip(ports, apps, strict=True)), stopping),
-            http=WholeAnswers,
+            http=SingleWriteProtocol,
             lifespan="off",  # entered below, so that a Problem stays a Problem
             log_config=None,
             access_log=False,
@@ -61,7 +61,7 @@ async def _serve(listeners: list[socket.socket], make: Callable[[], Served]) -> 
             timeout_keep_alive=30,
             timeout_graceful_shutdown=_DRAIN_S,
         ),
-        stopping,
+        stopping.set,
     )
     starting = asyncio.current_task()
 
@@ -78,17 +78,6 @@ async def _serve(listeners: list[socket.socket], make: Callable[[], Served]) -> 
             await server.serve(sockets=listeners)
     except asyncio.CancelledError:
         logger.info("asked to stop while starting")
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
-        super().__init__(config)
-        self._stopping = stopping
-        self._loop = asyncio.get_running_loop()
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        super().handle_exit(sig, frame)
 
 
 class _ByPort:

@@ -1,10 +1,17 @@
 """The short way from the socket into a sink, however the bytes are cut."""
 
+import inspect
 from typing import Any
 
+import nats.aio.client
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nats.aio.subscription import Subscription
+from nats.aio.transport import TcpTransport
+from nats.protocol.parser import Parser
 
+from runtime.compat import nats_unreadable
 from runtime.compat.nats_client import BusClient
 
 SUNK, ANSWERED, OTHER = 7, 8, 9
@@ -81,3 +88,29 @@ async def test_nothing_is_left_of_a_connection_that_was_lost() -> None:
     client._ps.reset()
     await client._ps.parse(b"PING\r\n")
     assert client.seen == ["ping"]
+
+
+def test_the_client_has_what_is_taken_from_it() -> None:
+    client = nats.aio.client.Client()
+    assert (client._pending, client._pending_data_size) == ([], 0)
+    assert (client._transport, client._flush_queue, client._disconnected_cb) == (None, None, None)
+    assert isinstance(client._ps, Parser)
+    assert {"in_msgs", "in_bytes", "out_bytes"} <= set(client.stats)
+    assert Subscription(client, 7)._id == 7
+
+
+@pytest.mark.parametrize(
+    ("function", "parameters"),
+    [
+        (nats.aio.client.Client._send_command, ["self", "cmd", "priority"]),
+        (nats.aio.client.Client._flush_pending, ["self", "force_flush"]),
+        (TcpTransport.write, ["self", "payload"]),
+        (Parser.__init__, ["self", "nc"]),
+        (Parser.reset, ["self"]),
+        (Parser.parse, ["self", "data"]),
+        (nats_unreadable._build_message, ["self", "sid", "subject", "reply", "data", "headers"]),
+        (nats_unreadable._process_headers, ["self", "headers"]),
+    ],
+)
+def test_its_methods_take_what_they_are_given(function: Any, parameters: list[str]) -> None:
+    assert list(inspect.signature(function).parameters) == parameters
