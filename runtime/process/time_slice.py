@@ -25,10 +25,3 @@ class TimeSlice:
         """Let every task run that is ready, then begin the next slice."""
         await asyncio.sleep(0)
         self._end = time.monotonic() + _SLICE_S
-
-
-class Pause(TimeSlice):
-    """The former name of a time slice; it goes as soon as the projector, now being rewritten, is done."""
-
-    is_due = TimeSlice.is_over
-    __call__ = TimeSlice.yield_to_others
