@@ -5,10 +5,11 @@ from datetime import timedelta
 
 from fastapi import APIRouter
 
-from api.operations.health import Check, health_router, parked_note, projection_check
+from api.operations.health import health_router
 from api.operations.rejected import rejected_router
 from api.operations.rejected_collector import RejectedGauge
 from api.operations.rejected_control import Rejections
+from api.reading.checks import Check, parked_note, projection_check
 from api.reading.reader import Reader
 from api.sessions.export import export_router
 from api.sessions.session import sessions_router

@@ -7,12 +7,12 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from api.jobs.central import central_router
-from api.jobs.health import database_check
+from api.jobs.health import job_health_router
 from api.jobs.jobs import job_views, jobs_router
 from api.jobs.jobs_collector import JobNumbers
-from api.jobs.sites import Sites
-from api.operations.health import identity_check, line_check, projection_check
+from api.jobs.site_monitor import SiteMonitor
+from api.jobs.sites import sites_router
+from api.reading.checks import database_check, identity_check, line_check, projection_check
 from api.reading.reader import Reader
 from foldline.web import surface
 from line.connection import close_bus, connect_bus
@@ -54,7 +54,7 @@ async def _wire(app: FastAPI, settings: Settings) -> AsyncExitStack:
         progress = Progress(nc, pool)
         await progress.start()
         reader = Reader(settings, pool, progress)
-        sites = Sites(nc, settings)
+        sites = SiteMonitor(nc, settings)
         await stack.enter_async_context(sites.run())
         views = job_views(reader)
         numbers = JobNumbers(reader, views)
@@ -65,7 +65,13 @@ async def _wire(app: FastAPI, settings: Settings) -> AsyncExitStack:
             "database": database_check(reader),
             "projection jobs": projection_check(reader, PROJECTION),
         }
-        add_routes(app, jobs_router(reader, views, sites), central_router(sites, checks, numbers.refresh))
+        health = job_health_router(
+            "central-api",
+            checks,
+            numbers.refresh,
+            lambda _: {"sites": {site.id: site.as_json() for site in sites.all()}},
+        )
+        add_routes(app, jobs_router(reader, views, sites), sites_router(sites), health)
         return stack.pop_all()
 
 

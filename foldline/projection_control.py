@@ -1,9 +1,10 @@
-"""The engine's controls behind `/v1/projections`."""
+"""Control of projections by the engine's own commands, for `/v1/projections`."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from typing import Any, Final
 
+from api.operations.projection_control import TaskUpdate
 from api.reading.reader import Reader
 from consumers.control.entity import rebuild_entity
 from consumers.control.overview import overview
@@ -12,7 +13,7 @@ from consumers.control.pause import pause, resume
 from consumers.control.rebuild import drop_generation, rebuild, under_way
 from consumers.control.rebuild_progress import Advance, Odometer
 from consumers.control.verify import verify
-from foldline.background_task import LongWork
+from foldline.background_task import Act, BackgroundTask
 from projections.catalogue import PROJECTIONS, projection_named
 from projections.generations import Generation, Role, cancel, generations, name_of
 from projections.projection import Key
@@ -24,19 +25,20 @@ from runtime.settings import Settings
 _ONE_READING: Final = ("rate", "eta", "elapsed")  # what cannot be told from a single one
 
 
-class ProjectionOperations:
-    """What routes may do, on the API's connections. Long work is folded by processes of its own."""
+class EngineProjectionControl:
+    """Implements ProjectionControl on the API's connections; rebuilds and verifications fold in processes of
+    their own."""
 
     names = tuple(projection.name for projection in PROJECTIONS)
 
     def __init__(self, reader: Reader, nc: BusClient) -> None:
         self._reader = reader
         self._nc = nc
-        self._works: set[LongWork] = set()
+        self._tasks: set[BackgroundTask] = set()
 
     async def aclose(self) -> None:
-        """End all long work; what was built is kept."""
-        await end(*(work.task for work in self._works))
+        """End all background tasks; what was built is kept."""
+        await end(*(task.asyncio_task for task in self._tasks))
 
     async def overview(self) -> list[dict[str, Any]]:
         found = await self._reader.read(lambda conn: overview(self._nc, conn, PROJECTIONS))
@@ -48,7 +50,9 @@ class ProjectionOperations:
     async def resume(self, name: str) -> int:
         return await self._reader.read(lambda conn: resume(conn, name))
 
-    def rebuild(self, name: str, *, anew: bool, put_back: bool, workers: int | None) -> LongWork:
+    def rebuild(
+        self, name: str, *, anew: bool, put_back: bool, workers: int | None
+    ) -> AsyncIterator[TaskUpdate]:
         async def act(report: Callable[[Advance], None]) -> dict[str, Any]:
             done = await rebuild(
                 projection_named(name),
@@ -62,7 +66,7 @@ class ProjectionOperations:
 
         return self._begin(act)
 
-    def verify(self, name: str, *, limit: int, workers: int | None) -> LongWork:
+    def verify(self, name: str, *, limit: int, workers: int | None) -> AsyncIterator[TaskUpdate]:
         async def act(report: Callable[[Advance], None]) -> dict[str, Any]:
             found = await verify(
                 projection_named(name), self._config(workers), self._nc, report=report, limit=limit
@@ -129,8 +133,8 @@ class ProjectionOperations:
         config = self._reader.settings
         return config if workers is None else config.model_copy(update={"rebuild_workers": workers})
 
-    def _begin(self, act: Callable[[Callable[[Advance], None]], Any]) -> LongWork:
-        work = LongWork(act)
-        self._works.add(work)
-        work.task.add_done_callback(lambda _: self._works.discard(work))
-        return work
+    def _begin(self, act: Act) -> AsyncIterator[TaskUpdate]:
+        task = BackgroundTask(act)
+        self._tasks.add(task)
+        task.asyncio_task.add_done_callback(lambda _: self._tasks.discard(task))
+        return task.follow()

@@ -12,19 +12,19 @@ from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
-from api.jobs.health import database_check, job_health_router
+from api.jobs.health import job_health_router, pool_state
 from api.jobs.jobs import job_views, jobs_router
 from api.jobs.jobs_collector import JobNumbers
 from api.jobs.live import Live
 from api.jobs.stream import job_stream_router
 from api.operations import lag
-from api.operations.health import Check, identity_check, line_check
 from api.operations.lag import LagMeter
 from api.operations.projections import projections_router
 from api.operations.rebuilds import rebuilds_router
+from api.reading.checks import Check, database_check, identity_check, line_check
 from api.reading.reader import Reader
 from api.routes import read_routers
-from foldline.projection_control import ProjectionOperations
+from foldline.projection_control import EngineProjectionControl
 from foldline.rejected_control import Rejections
 from line.connection import close_bus, connect_bus
 from line.progress import Progress
@@ -142,8 +142,8 @@ async def _sessions(on: _Connected, stack: AsyncExitStack) -> list[APIRouter]:
         settings=settings,
         now=_now,
     )
-    operations = ProjectionOperations(reader, nc)
-    stack.push_async_callback(operations.aclose)
+    control = EngineProjectionControl(reader, nc)
+    stack.push_async_callback(control.aclose)
     meter = LagMeter(reader, nc)
     await stack.enter_async_context(repeating(meter.try_to_measure, every=lag.EVERY))
     events = RejectedEvents({projection.name: projection.schema for projection in PROJECTIONS})
@@ -151,8 +151,8 @@ async def _sessions(on: _Connected, stack: AsyncExitStack) -> list[APIRouter]:
     return [
         sessions_router(surface),
         *read_routers(reader, nc, _checks(on), events, rejections),
-        projections_router(operations, settings.site),
-        rebuilds_router(operations, settings.site),
+        projections_router(control, settings.site),
+        rebuilds_router(control, settings.site),
     ]
 
 
@@ -169,7 +169,7 @@ async def _jobs(on: _Connected, stack: AsyncExitStack) -> list[APIRouter]:
         job_stream_router(live),
         jobs_router(on.reader, views),
         job_health_router(
-            _checks(on) | {"database": database_check(on.reader)}, "local-api", numbers.refresh
+            "local-api", _checks(on) | {"database": database_check(on.reader)}, numbers.refresh, pool_state
         ),
     ]
 

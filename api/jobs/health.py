@@ -1,51 +1,48 @@
 """`/v1/healthz` and `/metrics` of the jobs surfaces."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from api.operations.health import Check, Refresh, ask_all
-from api.reading.reader import Reader
+from api.reading.checks import Check, ask_all
+from api.reading.scrape import Refresh, metrics_response
+from runtime.compat.fastapi_routes import DirectRoute
+
+Particulars = Callable[[Mapping[str, str]], Mapping[str, Any]]
+"""Answers what one surface's health shows beside the common part, given what is wrong by check."""
 
 
-def job_health_router(checks: Mapping[str, Check], service: str, refresh: Refresh) -> APIRouter:
-    """`status` is `ok` when everything it needs answered, else `degraded` with the reasons, and 503."""
-    router = APIRouter(tags=["operations"])
+def job_health_router(
+    service: str, checks: Mapping[str, Check], refresh: Refresh, particulars: Particulars
+) -> APIRouter:
+    """Routes for probes and Prometheus. `checks` are by the name they are reported under."""
+    router = APIRouter(tags=["operations"], route_class=DirectRoute)
 
     @router.api_route("/v1/healthz", methods=["GET", "HEAD"])
-    async def healthz() -> Response:
-        """NATS and PostgreSQL are asked, not only whether there are connections."""
+    async def healthz(request: Request) -> Response:
+        """Every dependency is asked: `ok` if all are well, else `degraded` with the reasons, and 503."""
         found = await ask_all(checks)
         wrong = {name: problem for name, problem in found.items() if problem}
-        body: dict[str, Any] = {
+        body = {
             "status": "degraded" if wrong else "ok",
             "service": service,
             "version": version("foldline"),
-            "database_pool": "disconnected" if "database" in wrong else "connected",
+            **particulars(wrong),
             "checks": {name: problem or "ok" for name, problem in found.items()},
         }
         return Response(to_json(body), 503 if wrong else 200, media_type="application/json")
 
     @router.get("/metrics")
-    async def metrics() -> Response:
-        """What this process counts, for Prometheus."""
-        await refresh()
-        text = await asyncio.to_thread(generate_latest)
-        return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def metrics(request: Request) -> Response:
+        """Everything this process counts, for Prometheus."""
+        return await metrics_response(refresh)
 
     return router
 
 
-def database_check(reader: Reader) -> Check:
-    """PostgreSQL answers."""
-
-    async def check() -> str | None:
-        await reader.read(lambda conn: conn.execute("select 1"))
-        return None
-
-    return check
+def pool_state(wrong: Mapping[str, str]) -> dict[str, str]:
+    """`database_pool`, as a site's health shows it: `disconnected` when the check `database` failed."""
+    return {"database_pool": "disconnected" if "database" in wrong else "connected"}

@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic_core import to_json
 
 from api.jobs.jobs_collector import reading
-from api.jobs.sites import Sites
+from api.jobs.site_monitor import SiteMonitor
 from api.reading import cursor, formats
 from api.reading.params import Query, Text, bad_parameter, documented, read_query
 from api.reading.reader import Reader
@@ -106,17 +106,17 @@ class StatsQuery(Query):
     limit: Limit = Field(1000, description="Most items, 1 to 10000.")
 
 
-def jobs_router(reader: Reader, views: JobViews, sites: Sites | None = None) -> APIRouter:
+def jobs_router(reader: Reader, views: JobViews, sites: SiteMonitor | None = None) -> APIRouter:
     """`/v1/jobs`, `/v1/jobs/{id}`, `/v1/subjobs` and `/v1/stats`.
 
-    With `sites`, those of a centre, every list is of the one it names, and says how that stands.
+    At a centre, which has `sites`, every list is of the one site it names, and shows the status of that.
     """
     router = APIRouter(prefix="/v1", tags=["jobs"], route_class=DirectRoute)
 
     async def listed(request: Request, kind: Type, query: EntitiesQuery, filters: JobFilters) -> Response:
         started = time.perf_counter()
         after = query.after(kind)
-        standing = None if sites is None else sites.one(query.site)
+        site = None if sites is None else sites.named(query.site)
         await reader.settle(PROJECTION, request.headers)
         with reading("entity"):
             page = await reader.read(
@@ -132,8 +132,8 @@ def jobs_router(reader: Reader, views: JobViews, sites: Sites | None = None) -> 
             "duration_s": round(time.perf_counter() - started, 6),
             "next_cursor": following,
         }
-        if standing is not None:
-            body["site"] = {"id": standing.id, **standing.as_json()}
+        if site is not None:
+            body["site"] = {"id": site.id, **site.as_json()}
         return Response(to_json(body), headers=headers, media_type="application/json")
 
     @router.get("/jobs", openapi_extra=documented(JobsQuery))

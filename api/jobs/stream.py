@@ -7,13 +7,19 @@ from contextlib import aclosing, suppress
 from typing import Final, Literal
 
 from fastapi import APIRouter, Request, Response
-from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from pydantic import Field
-from pydantic_core import to_json
 from starlette.types import Receive, Scope, Send
 
 from api.jobs.live import Live, Resync, TooSlow, Wanted
 from api.reading.params import Query, Text, bad_parameter, documented, read_query
+from api.reading.server_sent_events import (
+    CONNECTED,
+    HEADERS,
+    KEEPALIVE,
+    SILENCE_S,
+    named_event,
+    numbered_event,
+)
 from projections.jobs.live import LiveEvent
 from runtime.compat.fastapi_routes import DirectRoute
 from runtime.http.serving import STOPPING
@@ -24,14 +30,8 @@ from schemas.jobs.facts import KINDS
 logger = logging.getLogger("foldline.live")
 
 LAST_EVENT_ID: Final = "Last-Event-ID"
-SILENCE: Final = 15.0
 _STUCK_S: Final = 30.0  # what one send may take
-_CONNECTED: Final = b": connected\n\n"
-_HEADERS: Final = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-]
+_RAW_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 
 class StreamQuery(Query):
@@ -61,7 +61,7 @@ class StreamQuery(Query):
         return wanted
 
 
-def job_stream_router(live: Live, *, silence: float = SILENCE) -> APIRouter:
+def job_stream_router(live: Live, *, silence: float = SILENCE_S) -> APIRouter:
     """The live stream."""
     router = APIRouter(prefix="/v1", tags=["jobs"], route_class=DirectRoute)
 
@@ -90,24 +90,20 @@ def _after(request: Request) -> int | None:
 async def _encoded(
     live: Live, wanted: Wanted, after: int | None, silence: float
 ) -> AsyncGenerator[bytes, None]:
-    greeting = _CONNECTED
+    greeting = CONNECTED
     while True:
         try:
             async with aclosing(live.events(wanted, after, silence=silence)) as coming:
                 async for events in coming:
                     # Whoever reads the greeting misses nothing that is sent from then on.
-                    yield greeting + b"".join(map(_event, events)) or KEEPALIVE_COMMENT
+                    encoded = b"".join(numbered_event(event.sequence, event.data) for event in events)
+                    yield greeting + encoded or KEEPALIVE
                     greeting = b""
                     after = events[-1].sequence if events else after
         except Resync as exc:
             asked, after = after, exc.next - 1
-            told = to_json({"asked": asked, "next": exc.next}).decode()
-            yield greeting + format_sse_event(event="resync", data_str=told)
+            yield greeting + named_event("resync", {"asked": asked, "next": exc.next})
             greeting = b""
-
-
-def _event(event: LiveEvent) -> bytes:
-    return b"id: %d\ndata: %b\n\n" % (event.sequence, event.data)
 
 
 class _Streaming(Response):
@@ -130,7 +126,7 @@ class _Streaming(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        await send({"type": "http.response.start", "status": 200, "headers": _RAW_HEADERS})
         try:
             async with aclosing(self._body) as chunks:
                 async for chunk in chunks:

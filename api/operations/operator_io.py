@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
-from api.operations.projection_control import Operations
+from api.operations.projection_control import ProjectionControl
 from api.reading.reader import NOT_INSTALLED, NOT_SET_UP
 from api.reading.responses import json_response
 from line.problems import StreamUnavailable
@@ -48,10 +48,10 @@ class Entity(Body):
         return self.site or own, self.id
 
 
-def known(operations: Operations, name: str) -> str:
+def known(control: ProjectionControl, name: str) -> str:
     """The name of a projection. Raises HttpProblem (404)."""
-    if name not in operations.names:
-        names = ", ".join(operations.names)
+    if name not in control.names:
+        names = ", ".join(control.names)
         raise HttpProblem(404, "Unknown projection", f"no projection {name[:100]!r}: known are {names}")
     return name
 

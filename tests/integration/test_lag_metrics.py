@@ -9,8 +9,9 @@ from fastapi import FastAPI
 from nats.aio.client import Client
 from prometheus_client import REGISTRY
 
-from api.operations.health import health_router, parked_note, projection_check
+from api.operations.health import health_router
 from api.operations.lag import LagMeter
+from api.reading.checks import parked_note, projection_check
 from api.reading.reader import Reader
 from consumers.control.pause import pause, resume
 from line.progress import Progress
