@@ -9,13 +9,13 @@ import psycopg
 
 from api.operations.projection_control import TaskUpdate
 from api.reading.reader import NOT_INSTALLED, NOT_SET_UP
-from consumers.control.rebuild_progress import Advance
+from consumers.control.rebuild_progress import ReportProgress
 from line.problems import StreamUnavailable
 from runtime.problems import Problem
 
 logger = logging.getLogger("foldline.background_task")
 
-Act = Callable[[Callable[[Advance], None]], Awaitable[dict[str, Any]]]
+Act = Callable[[ReportProgress], Awaitable[dict[str, Any]]]
 """Does the work of a task: is given a function to report progress to, answers the result."""
 
 

@@ -1,17 +1,19 @@
 """Control of projections by the engine's own commands, for `/v1/projections`."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Any, Final
 
 from api.operations.projection_control import TaskUpdate
 from api.reading.reader import Reader
-from consumers.control.entity import rebuild_entity
+from consumers.control.building_generation import drop_generation
+from consumers.control.entity_rebuild import rebuild_entity
 from consumers.control.overview import overview
-from consumers.control.parked import parked_entities, retry, skip
+from consumers.control.parked import parked_entities, retry_parked, skip_parked_event
 from consumers.control.pause import pause, resume
-from consumers.control.rebuild import drop_generation, rebuild, under_way
-from consumers.control.rebuild_progress import Advance, Odometer
+from consumers.control.projection_lock import is_projection_locked
+from consumers.control.rebuild import rebuild
+from consumers.control.rebuild_progress import ProgressMeter, ReportProgress
 from consumers.control.verify import verify
 from foldline.background_task import Act, BackgroundTask
 from projections.catalogue import PROJECTIONS, projection_named
@@ -53,7 +55,7 @@ class EngineProjectionControl:
     def rebuild(
         self, name: str, *, anew: bool, put_back: bool, workers: int | None
     ) -> AsyncIterator[TaskUpdate]:
-        async def act(report: Callable[[Advance], None]) -> dict[str, Any]:
+        async def act(report: ReportProgress) -> dict[str, Any]:
             done = await rebuild(
                 projection_named(name),
                 self._config(workers),
@@ -67,7 +69,7 @@ class EngineProjectionControl:
         return self._begin(act)
 
     def verify(self, name: str, *, limit: int, workers: int | None) -> AsyncIterator[TaskUpdate]:
-        async def act(report: Callable[[Advance], None]) -> dict[str, Any]:
+        async def act(report: ReportProgress) -> dict[str, Any]:
             found = await verify(
                 projection_named(name), self._config(workers), self._nc, report=report, limit=limit
             )
@@ -77,14 +79,14 @@ class EngineProjectionControl:
 
     async def building(self, name: str) -> dict[str, Any] | None:
         projection = projection_named(name)
-        odometer = Odometer(self._nc, name, name_of(name, Role.BUILDING), projection.streams)
+        meter = ProgressMeter(self._nc, name, name_of(name, Role.BUILDING), projection.streams)
 
         async def read(conn: Connection) -> tuple[Generation, bool, dict[str, Any]] | None:
             found = (await generations(conn, name)).get(Role.BUILDING)
             if found is None:
                 return None
-            now = (await odometer.read(conn, "folding")).as_json()
-            return found, await under_way(conn, name), now
+            now = (await meter.read(conn, "folding")).as_json()
+            return found, await is_projection_locked(conn, name), now
 
         found = await self._reader.read(read)
         if found is None:
@@ -121,12 +123,14 @@ class EngineProjectionControl:
 
     async def retry(self, name: str, key: Key) -> int:
         partitions = self._reader.settings.partitions
-        return await self._reader.read(lambda conn: retry(conn, projection_named(name), key, partitions))
+        return await self._reader.read(
+            lambda conn: retry_parked(conn, projection_named(name), key, partitions)
+        )
 
     async def skip(self, name: str, key: Key, reason: str) -> int:
         partitions = self._reader.settings.partitions
         return await self._reader.read(
-            lambda conn: skip(conn, projection_named(name), key, partitions, reason)
+            lambda conn: skip_parked_event(conn, projection_named(name), key, partitions, reason)
         )
 
     def _config(self, workers: int | None) -> Settings:

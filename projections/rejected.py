@@ -6,16 +6,15 @@ Dismissing one hides it and changes no read model.
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from pydantic_core import from_json
 
 from runtime.database.connections import Connection
+from runtime.database.engine.operator_reason import checked_reason
 from runtime.database.engine.queries import engine_queries
 from runtime.problems import Problem
 from schemas.subjects import published_form
-
-_LONGEST: Final = 500
 
 Place = tuple[str, str, int, str]
 """(stored_at, stream, sequence, projection): where a page ended. The order is by these, newest first."""
@@ -115,10 +114,7 @@ class RejectedEvents:
 
     async def dismiss(self, conn: Connection, stream: str, sequence: int, reason: str) -> None:
         """Hide a rejected event from lists and counts. Raises NotRejected, Problem."""
-        if not reason.strip() or len(reason) > _LONGEST or "\x00" in reason:
-            raise Problem(
-                f"a dismissal needs a reason of 1 to {_LONGEST} characters, for whoever finds it later"
-            )
+        because = checked_reason("a dismissal", reason)
         dismissed = 0
         async with conn.transaction():
             for name, queries in self._queries.items():
@@ -126,7 +122,7 @@ class RejectedEvents:
                     "projection": name,
                     "stream": stream,
                     "sequence": sequence,
-                    "reason": reason.strip(),
+                    "reason": because,
                 }
                 dismissed += (await conn.execute(queries["dismiss"], values)).rowcount
         if not dismissed:

@@ -11,22 +11,18 @@ from runtime.database.connections import Connection
 from runtime.database.queries import load_queries
 
 _ROWS_AT_ONCE: Final = 50_000
-# What of the engine's own tables is no function of the line alone.
-_CONDITIONS: Final = {
-    "message_id": "t.stored_at >= %(since)s",  # older ones are forgotten at any time
-    "rejected": "t.stream <> all(%(levels)s)",  # of a level only the newest is left to be judged again
-}
 
 Kind = Literal["changed", "missing", "extra"]
 Row = tuple[str | None, ...]
 Digests = Mapping[int, tuple[Any, ...]]
+"""Bucket → number of rows, and two sums of hashes over them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A row that is not what the line gives. `columns`: name → (what is there, what the line gives).
+    """A row that is not what the line gives. `columns`: name → (value in the read model, value by the line).
 
-    `missing` rows the line gives and the read model lacks; `extra` ones it has and the line does not give.
+    A row that only the line gives is `missing`, one that only the read model has is `extra`.
     """
 
     table: str
@@ -36,14 +32,23 @@ class Difference:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        columns = {name: {"there": there, "line": line} for name, (there, line) in self.columns.items()}
+        columns = {name: {"there": live, "line": folded} for name, (live, folded) in self.columns.items()}
         return asdict(self) | {"columns": columns}
 
 
-class Side:
-    """One of the two: a connection, whose snapshot counts, and a schema.
+class ComparedTable(NamedTuple):
+    """A table to compare: its columns in order, those of its key, and the SQL condition on a row `t`."""
 
-    `values` are the parameters of the conditions: `since`, and the names of `levels`.
+    name: str
+    columns: list[str]
+    key: list[str]
+    condition: str
+
+
+class Side:
+    """One side of the comparison: the schema of a generation, as the connection's snapshot shows it.
+
+    `values` are the parameters that conditions name.
     """
 
     def __init__(self, conn: Connection, schema: str, values: Mapping[str, Any]) -> None:
@@ -52,67 +57,61 @@ class Side:
         self._values = values
         self._queries = load_queries("consumers.control", "compare.sql", schema=schema)
 
-    async def shape(self, table: str) -> "_Shape":
-        """The columns of a table."""
-        cursor = await self._conn.execute(self._queries["columns"], {"table": f"{self._schema}.{table}"})
+    async def table(self, name: str, condition: str) -> ComparedTable:
+        """Describe a table, whose rows are compared where `condition` holds."""
+        cursor = await self._conn.execute(self._queries["columns"], {"table": f"{self._schema}.{name}"})
         columns = await cursor.fetchall()
-        return _Shape(table, [name for name, _ in columns], [name for name, is_key in columns if is_key])
+        key = [column for column, is_key in columns if is_key]
+        return ComparedTable(name, [column for column, _ in columns], key, condition)
 
-    async def digests(self, shape: "_Shape") -> Digests:
-        """Bucket → number of rows and sums."""
-        cursor = await self._conn.execute(self._statement("digests", shape), self._values)
+    async def digests(self, table: ComparedTable) -> Digests:
+        """Add up the rows of each bucket."""
+        cursor = await self._conn.execute(self._statement("digests", table), self._values)
         return {bucket: tuple(sums) async for bucket, *sums in cursor}
 
-    async def rows(self, shape: "_Shape", wanted: list[int]) -> dict[Row, Row]:
-        """The rows of some buckets, by key."""
-        places = [shape.columns.index(name) for name in shape.key]
-        values = {**self._values, "wanted": wanted}
-        cursor = await self._conn.execute(self._statement("rows", shape), values)
+    async def rows(self, table: ComparedTable, buckets: list[int]) -> dict[Row, Row]:
+        """Fetch the rows of some buckets, by key."""
+        places = [table.columns.index(name) for name in table.key]
+        values = {**self._values, "buckets": buckets}
+        cursor = await self._conn.execute(self._statement("rows", table), values)
         return {tuple(row[place] for place in places): row async for row in cursor}
 
-    def _statement(self, name: str, shape: "_Shape") -> bytes:
+    def _statement(self, name: str, table: ComparedTable) -> bytes:
         text = self._queries[name].decode().replace("{bucket}", self._queries["bucket"].decode())
         parts = {
-            "table": f'"{shape.table}"',
-            "condition": _CONDITIONS.get(shape.table, "true"),
-            "key": ", ".join(f't."{name}"' for name in shape.key),
-            "columns": ", ".join(f't."{name}"::text' for name in shape.columns),
+            "table": f'"{table.name}"',
+            "condition": table.condition,
+            "key": ", ".join(f't."{column}"' for column in table.key),
+            "columns": ", ".join(f't."{column}"::text' for column in table.columns),
         }
         for mark, part in parts.items():
             text = text.replace(f"{{{mark}}}", part)
         return text.encode()
 
 
-class _Shape(NamedTuple):
-    table: str
-    columns: list[str]
-    key: list[str]
-
-
-async def compare(there: Side, line: Side, table: str) -> AsyncIterator[Difference]:
+async def compare(live: Side, folded: Side, table: ComparedTable) -> AsyncIterator[Difference]:
     """The differences of one table, in the order of keys within each group of buckets."""
-    shape = await line.shape(table)
-    for wanted in _groups(await there.digests(shape), await line.digests(shape)):
-        is_there, is_line = await there.rows(shape, wanted), await line.rows(shape, wanted)
-        for key in sorted(is_there.keys() | is_line.keys(), key=repr):
-            if is_there.get(key) != is_line.get(key):
-                yield _difference(shape, key, is_there.get(key), is_line.get(key))
+    for buckets in _groups(await live.digests(table), await folded.digests(table)):
+        live_rows, folded_rows = await live.rows(table, buckets), await folded.rows(table, buckets)
+        for key in sorted(live_rows.keys() | folded_rows.keys(), key=repr):
+            if live_rows.get(key) != folded_rows.get(key):
+                yield _difference(table, key, live_rows.get(key), folded_rows.get(key))
 
 
-async def count(side: Side, table: str) -> int:
+async def count(side: Side, table: ComparedTable) -> int:
     """How many rows of a table are compared."""
-    return sum(rows for rows, *_ in (await side.digests(await side.shape(table))).values())
+    return sum(rows for rows, *_ in (await side.digests(table)).values())
 
 
-def _groups(there: Digests, line: Digests) -> Iterator[list[int]]:
+def _groups(live: Digests, folded: Digests) -> Iterator[list[int]]:
     """Buckets that differ, as many at a time as fit into memory."""
     group: list[int] = []
     rows = 0
-    for bucket in sorted(there.keys() | line.keys()):
-        if there.get(bucket) == line.get(bucket):
+    for bucket in sorted(live.keys() | folded.keys()):
+        if live.get(bucket) == folded.get(bucket):
             continue
         group.append(bucket)
-        rows += max(there.get(bucket, (0,))[0], line.get(bucket, (0,))[0])
+        rows += max(live.get(bucket, (0,))[0], folded.get(bucket, (0,))[0])
         if rows >= _ROWS_AT_ONCE:
             yield group
             group, rows = [], 0
@@ -120,13 +119,13 @@ def _groups(there: Digests, line: Digests) -> Iterator[list[int]]:
         yield group
 
 
-def _difference(shape: _Shape, key: Row, there: Row | None, line: Row | None) -> Difference:
-    nothing: Row = (None,) * len(shape.columns)
-    columns = zip(shape.columns, there or nothing, line or nothing, strict=True)
-    kind: Kind = "missing" if there is None else "extra" if line is None else "changed"
+def _difference(table: ComparedTable, key: Row, live: Row | None, folded: Row | None) -> Difference:
+    nothing: Row = (None,) * len(table.columns)
+    columns = zip(table.columns, live or nothing, folded or nothing, strict=True)
+    kind: Kind = "missing" if live is None else "extra" if folded is None else "changed"
     return Difference(
-        shape.table,
+        table.name,
         kind,
-        dict(zip(shape.key, key, strict=True)),
-        {name: (is_there, is_line) for name, is_there, is_line in columns if is_there != is_line},
+        dict(zip(table.key, key, strict=True)),
+        {name: (is_live, is_folded) for name, is_live, is_folded in columns if is_live != is_folded},
     )

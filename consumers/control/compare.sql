@@ -7,11 +7,11 @@ where a.attrelid = to_regclass(%(table)s) and a.attnum > 0 and not a.attisdroppe
 order by a.attnum
 
 -- name: bucket
--- Fragment: which of many buckets a row belongs to, by its key.
+-- Fragment: the bucket of a row, one of 4,096, by its key.
 (hashtextextended(concat_ws(' ', {key}), 0) & 4095)
 
 -- name: digests
--- How many rows each bucket of a table has, and what they add up to.
+-- Each bucket of a table: how many rows it has, and two sums of their hashes.
 select {bucket}, count(*), sum(hashtextextended(t::text, 1)::numeric), sum(hashtextextended(t::text, 2)::numeric)
 from {schema}.{table} t
 where {condition}
@@ -21,4 +21,4 @@ group by 1
 -- The rows of some buckets, every column as text.
 select {columns}
 from {schema}.{table} t
-where {condition} and {bucket} = any(%(wanted)s::bigint[])
+where {condition} and {bucket} = any(%(buckets)s::bigint[])

@@ -1,8 +1,8 @@
-"""How far long work is: events, rate, time left."""
+"""Progress of a rebuild or a verification: events folded, rate, time left."""
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
@@ -20,8 +20,8 @@ _WINDOW: Final = 20  # readings a rate is taken over
 
 
 @dataclass(frozen=True, slots=True)
-class Advance:
-    """One reading. `rate` in events a second, `eta` (None: cannot be told) and `elapsed` in seconds."""
+class RebuildProgress:
+    """One reading. `rate` in events a second, `eta` (None: unknown) and `elapsed` in seconds."""
 
     projection: str
     phase: Phase
@@ -30,7 +30,7 @@ class Advance:
     rate: float
     eta: float | None
     elapsed: float
-    carried: int = 0  # entities taken over as they were: the line no longer holds all of them
+    carried: int = 0  # entities that were copied as they are: the line no longer holds all of them
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, rounded."""
@@ -39,8 +39,12 @@ class Advance:
         return asdict(self) | rounded | {"eta": eta}
 
 
-class Odometer:
-    """Measures what a follower has folded of the line."""
+ReportProgress = Callable[[RebuildProgress], None]
+"""Called with each new reading."""
+
+
+class ProgressMeter:
+    """Measures how much of the line a follower has folded. `exact`: the last reading was no estimate."""
 
     def __init__(self, nc: Client, projection: str, follower: str, streams: Iterable[Stream]) -> None:
         self._nc = nc
@@ -50,32 +54,32 @@ class Odometer:
         self._streams = [stream.name for stream in streams]
         self._clock = asyncio.get_running_loop().time
         self._began = self._clock()
-        self.counted = False  # the last reading, and not estimated
-        self._readings: deque[tuple[float, int, int]] = deque(maxlen=_WINDOW)
+        self._readings: deque[tuple[float, int, int]] = deque(maxlen=_WINDOW)  # time, events, events left
+        self.exact = False
 
-    async def read(self, conn: Connection, phase: Phase) -> Advance:
-        """Where it is now. Raises StreamUnavailable."""
+    async def read(self, conn: Connection, phase: Phase) -> RebuildProgress:
+        """Take a reading. Raises StreamUnavailable, psycopg.Error."""
         at = await checkpoints(conn, self._follower)
         left = total = 0
-        self.counted = True
+        self.exact = True
         for stream in self._streams:
             behind = {part: sequences.get(stream, 0) for part, sequences in at.items()}
             lag = summed((await self._meter.lags(stream, behind)).values())
-            self.counted = self.counted and lag.counted
+            self.exact = self.exact and lag.counted
             left += lag.events
             info = await request_api(self._nc, f"STREAM.INFO.{stream}")
             total += info["state"]["messages"] if "state" in info else 0
         events, now = max(0, total - left), self._clock()
         self._readings.append((now, events, left))
-        then, before, more = self._readings[0]
-        seconds = max(now - then, 1e-9)
-        shrinking = (more - left) / seconds  # what is folded, less what arrives meanwhile
-        return Advance(
+        first_at, first_events, first_left = self._readings[0]
+        seconds = max(now - first_at, 1e-9)
+        shrinking = (first_left - left) / seconds  # what is folded, less what arrives meanwhile
+        return RebuildProgress(
             projection=self._projection,
             phase=phase,
             events=events,
             total=events + left,
-            rate=max(0.0, (events - before) / seconds),
+            rate=max(0.0, (events - first_events) / seconds),
             eta=0.0 if not left else left / shrinking if shrinking > 0 else None,
             elapsed=now - self._began,
         )

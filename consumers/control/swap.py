@@ -7,14 +7,13 @@ fenced, for every epoch is raised.
 """
 
 import asyncio
-import logging
 from dataclasses import dataclass
 from typing import Any, Final
 
-import psycopg
 from nats.aio.client import Client
 from psycopg.types.json import Jsonb
 
+from consumers.control.lock_wait import LOCK_REFUSED, limit_lock_wait
 from line.checkpoints import Sequences, checkpoints, further, reached
 from projections.generations import (
     Role,
@@ -31,16 +30,14 @@ from runtime.database.connections import Connection, connect
 from runtime.database.engine.queries import engine_queries
 from runtime.settings import Settings
 
-logger = logging.getLogger("foldline.rebuild")
-
 _QUERIES: Final = engine_queries()
-_LOCK_TIMEOUT: Final = "2s"
+_LOCK_WAIT_S: Final = 2
 _REMAINDER_S: Final = 3.0  # how long live batches may be held up for it
 _POLL_S: Final = 0.02
 
 
-class NotNow(RuntimeError):
-    """The swap was given up and nothing has changed: to be tried again."""
+class SwapPostponed(RuntimeError):
+    """The swap was given up, and nothing has changed: it is to be tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +49,26 @@ class Swap:
     config: Settings
 
     async def prepare(self, conn: Connection) -> None:
-        """What need not be done while others are held up: room for the old generation, fresh statistics."""
+        """Do what need not be done while others are held up: drop the old generation, make statistics."""
         name = self.projection.name
         async with conn.transaction():
-            await self._bound(conn)
+            await limit_lock_wait(conn, _LOCK_WAIT_S)
             await lock_installation(conn)
             await drop(conn, name, Role.OLD)
         for table in await tables(conn, name_of(name, Role.BUILDING)):
             await conn.execute(f'analyze "{name_of(name, Role.BUILDING)}"."{table}"'.encode())
 
     async def perform(self, conn: Connection) -> None:
-        """The swap itself. Raises NotNow."""
+        """Swap. Raises SwapPostponed."""
         try:
             async with conn.transaction():
-                await self._bound(conn)
+                await limit_lock_wait(conn, _LOCK_WAIT_S)
                 await lock_installation(conn)
                 live = await checkpoints(conn, self.projection.name, lock=True)
                 await self._wait_for_remainder(live)
                 await self._exchange(conn, live)
-        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as exc:
-            raise NotNow(f"a lock was not to be had: {exc}") from exc
+        except LOCK_REFUSED as exc:
+            raise SwapPostponed(f"PostgreSQL refused a lock: {str(exc).splitlines()[0]}") from exc
 
     async def _wait_for_remainder(self, live: Sequences) -> None:
         deadline = asyncio.get_running_loop().time() + _REMAINDER_S
@@ -79,7 +76,7 @@ class Swap:
         async with await connect(self.config, name="foldline-swap") as beside:
             while not await reached(self.nc, await checkpoints(beside, building), live):
                 if asyncio.get_running_loop().time() > deadline:
-                    raise NotNow("the remainder took too long")
+                    raise SwapPostponed(f"the remainder was not folded within {_REMAINDER_S:g} s")
                 await asyncio.sleep(_POLL_S)
 
     async def _exchange(self, conn: Connection, live: Sequences) -> None:
@@ -89,9 +86,9 @@ class Swap:
         await become(conn, name, Role.LIVE, Role.OLD)
         await become(conn, name, Role.BUILDING, Role.LIVE)
         # The live checkpoint may be ahead with nothing left to fold: facts of expired entities were purged.
-        await self._write(conn, "continue-at", name, further(live, built), self.projection.version)
+        await self._write(conn, "swap-live-leases", name, further(live, built), self.projection.version)
         await drop_leases(conn, name, Role.BUILDING)
-        await self._write(conn, "set-aside", name_of(name, Role.OLD), live, version)
+        await self._write(conn, "add-old-leases", name_of(name, Role.OLD), live, version)
 
     async def _write(
         self, conn: Connection, query: str, follower: str, sequences: Sequences, version: int
@@ -105,6 +102,3 @@ class Swap:
             "built": name_of(self.projection.name, Role.BUILDING),
         }
         await conn.execute(_QUERIES[query], values)
-
-    async def _bound(self, conn: Connection) -> None:
-        await conn.execute(_QUERIES["bound-lock"], {"timeout": _LOCK_TIMEOUT})

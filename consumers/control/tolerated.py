@@ -1,6 +1,7 @@
-"""Differences that the line explains: what it no longer holds cannot be folded again.
+"""Differences that a verification tolerates: the line explains them, for it has moved on meanwhile.
 
-While a verification runs, sessions expire and are purged, and of levels (heartbeats) only the newest is kept.
+While a verification runs, sessions expire and are purged, and of heartbeats the stream keeps only the newest:
+what the line no longer holds cannot be folded again.
 """
 
 from typing import Any
@@ -15,37 +16,37 @@ from schemas.facts import EXPIRED
 from schemas.subjects import fact_filter, home_of
 
 
-class Excuses:
-    """Looks a differing row's entity up on the line; `live` is where the comparison stands."""
+class Tolerated:
+    """Looks up on the line whether a difference is tolerated. `target`: the checkpoints of the comparison."""
 
     def __init__(
-        self, projection: Projection[Any, Any], nc: Client, live: Sequences, partitions: int
+        self, projection: Projection[Any, Any], nc: Client, target: Sequences, partitions: int
     ) -> None:
         self._projection = projection
         self._nc = nc
-        self._live = live
+        self._target = target
         self._partitions = partitions
         self._known: dict[tuple[str, Key], bool] = {}
 
-    async def excuse(self, difference: Difference) -> bool:
-        """Whether the row is about something that changed on the line after the checkpoints."""
+    async def includes(self, difference: Difference) -> bool:
+        """Whether the row's entity changed on the line after the checkpoints. Raises StreamUnavailable."""
         site, entity_id = difference.key.get("site"), difference.key.get("id")
         if site is None or entity_id is None:
             return False
         key = site, entity_id
         return any(
             [
-                await self._later(stream.name, key, "*" if stream.newest_only else EXPIRED)
+                await self._is_later(stream.name, key, "*" if stream.newest_only else EXPIRED)
                 for stream in self._projection.streams
                 if not stream.newest_only or self._projection.levels.get(difference.table) == stream.name
             ]
         )
 
-    async def _later(self, stream: str, key: Key, fact: str) -> bool:
-        """Whether the newest such fact of the entity was stored after the checkpoint."""
+    async def _is_later(self, stream: str, key: Key, fact: str) -> bool:
+        """Whether the entity's newest fact of this name (`*`: any) was stored after the checkpoint."""
         if (stream, key) not in self._known:
             where = fact_filter(key[0], self._projection.entity, key[1], fact, self._partitions)
-            end = self._live.get(home_of(key[1], self._partitions), {}).get(stream, 0)
+            end = self._target.get(home_of(key[1], self._partitions), {}).get(stream, 0)
             newest = await newest_message(self._nc, stream, where)
             self._known[stream, key] = newest is not None and newest.sequence > end
         return self._known[stream, key]

@@ -1,7 +1,7 @@
 """Upgrading: where the live read model is of an older version, a consumer of the new program rebuilds it.
 
 Consumers of the old program, as long as there are any, fold the old generation meanwhile; readers see that
-one until the switch.
+one until the swap.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from typing import Any, Final
 import psycopg
 from nats.aio.client import Client
 
-from consumers.control.rebuild import Cancelled, rebuild
-from consumers.control.rebuild_progress import Advance
+from consumers.control.rebuild import RebuildCancelled, rebuild
+from consumers.control.rebuild_progress import RebuildProgress
 from projections.generations import Role, generations
 from projections.projection import Projection
 from runtime.database.connections import connect
@@ -23,11 +23,15 @@ from runtime.settings import Settings
 logger = logging.getLogger("foldline.upgrade")
 
 _TRY_AGAIN_S: Final = 5.0
-_TELL_EVERY_S: Final = 10.0
+_LOG_EVERY_S: Final = 10.0
 
 
 async def upgrade(projection: Projection[Any, Any], config: Settings, nc: Client) -> None:
-    """Until the live generation is of our version, whoever built it; one consumer at a time does."""
+    """Return once the live generation is of this program's version, whoever built it.
+
+    One consumer at a time builds, the others try again every 5 seconds. Returns early if the rebuild is
+    cancelled.
+    """
     name, version = projection.name, projection.version
     while True:
         try:
@@ -36,25 +40,25 @@ async def upgrade(projection: Projection[Any, Any], config: Settings, nc: Client
             if live.version >= version:
                 return
             logger.info("%s: version %d is live, building version %d", name, live.version, version)
-            await rebuild(projection, config, nc, report=_Told())
-        except Cancelled as exc:
-            logger.warning("%s; it goes on with `foldline rebuild %s`", exc, name)
+            await rebuild(projection, config, nc, report=_ProgressLog())
+        except RebuildCancelled as exc:
+            logger.warning("%s", exc)
             return
         except (Problem, psycopg.Error, OSError) as exc:
-            logger.info("%s: not upgraded yet: %s", name, exc)
+            logger.info("%s: version %d is not live yet, trying again: %s", name, version, exc)
             await asyncio.sleep(_TRY_AGAIN_S)
 
 
-class _Told:
-    """Logs readings now and then."""
+class _ProgressLog:
+    """Logs a reading every 10 seconds, and the last one."""
 
     def __init__(self) -> None:
         self._next = 0.0
 
-    def __call__(self, now: Advance) -> None:
+    def __call__(self, now: RebuildProgress) -> None:
         if time.monotonic() < self._next and now.phase != "done":
             return
-        self._next = time.monotonic() + _TELL_EVERY_S
+        self._next = time.monotonic() + _LOG_EVERY_S
         logger.info(
             "%s: %s, %d of %d events, %.0f/s", now.projection, now.phase, now.events, now.total, now.rate
         )

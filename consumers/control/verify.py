@@ -1,45 +1,39 @@
 """Verify: the line is folded into a scratch schema up to the live checkpoints, and every row compared."""
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import psycopg
 from nats.aio.client import Client
 
 from consumers.control.compare import Difference, Side, compare, count
-from consumers.control.rebuild import Report, only_one
-from consumers.control.rebuild_progress import Odometer
-from consumers.control.tolerated import Excuses
-from consumers.control.worker import Order
-from consumers.control.workers import workers
+from consumers.control.live_snapshot import live_snapshot
+from consumers.control.projection_lock import projection_lock
+from consumers.control.rebuild_progress import ProgressMeter, ReportProgress
+from consumers.control.scratch_generation import scratch_generation
+from consumers.control.tolerated import Tolerated
+from consumers.control.worker import Assignment
+from consumers.control.workers import running_workers
 from line.checkpoints import Sequences, checkpoints, firsts, reached
 from line.identity import check_identity
-from projections.generations import Role, create, drop, generations, lock_installation, name_of, tables
+from projections.generations import Role, generations, name_of, tables
 from projections.projection import Projection
 from projections.recorded import MESSAGE_ID_WINDOW
-from runtime.database.connections import Connection, connect
+from runtime.database.connections import Connection
+from runtime.database.engine.generation_tables import ENGINE_TABLES
 from runtime.database.engine.queries import engine_queries
 from runtime.problems import Problem
 from runtime.process.tasks import heed_cancellation
 from runtime.settings import Settings
 
-logger = logging.getLogger("foldline.verify")
-
 _QUERIES: Final = engine_queries()
 _POLL_S: Final = 0.2
-_LOCK_TIMEOUT: Final = "2s"
-_LOCK_TRIES: Final = 10
-_OWN: Final = frozenset({"generation"})
 
 
 @dataclass(slots=True)
 class Verification:
-    """What was found. `rows`: table → rows compared; `differences` are the first ones of `total`."""
+    """The result. `rows`: table → rows compared; `differences` holds the first ones of `total`."""
 
     projection: str
     position: str  # up to which the read model was checked, as a Foldline-Position
@@ -68,146 +62,96 @@ async def verify(
     config: Settings,
     nc: Client,
     *,
-    report: Report = lambda _: None,
+    report: ReportProgress = lambda _: None,
     limit: int = 1_000,
 ) -> Verification:
     """Compare the live read model with the line; at most `limit` differences are kept, all are counted.
 
-    Raises Problem if a rebuild or another verification is under way, or the live version or the
-    line is another one.
+    Raises Problem if a rebuild or another verification is under way, if the live generation is of another
+    version than this program folds, or if the line is another one.
     """
     clock = asyncio.get_running_loop().time
     began = clock()
-    async with only_one(config, projection.name, "verification") as conn:
+    async with projection_lock(config, projection.name, "verification") as conn:
         await check_identity(nc, conn, closely=False)
         version = (await generations(conn, projection.name))[Role.LIVE].version
         if version != projection.version:
             raise Problem(
-                f"the live {projection.name} are of version {version}, this program folds version "
-                f"{projection.version}: verify with the program that matches"
+                f"the live generation of {projection.name} is of version {version}, this program folds "
+                f"version {projection.version}: verify with the program that folds version {version}"
             )
-        first = await firsts(nc, projection.streams)
+        first_sequences = await firsts(nc, projection.streams)
         async with (
-            _frozen(config, projection.name) as (there, live),
-            _scratch(conn, projection, config, first) as carried,
+            live_snapshot(config, projection.name) as (live, target),
+            scratch_generation(conn, projection, config, first_sequences) as carried,
         ):
-            checking = _Checking(projection, config, nc, conn, carried)
-            await checking.fold(live, report)
-            found = await checking.compare(there, live, limit)
+            run = _Verify(projection, config, nc, conn, carried)
+            await run.fold(target, report)
+            found = await run.compare(live, target, limit)
     found.elapsed = clock() - began
     return found
 
 
-@asynccontextmanager
-async def _frozen(config: Settings, projection: str) -> AsyncIterator[tuple[Connection, Sequences]]:
-    """A connection that sees the read model exactly as of the checkpoints that come with it."""
-    async with (
-        await connect(config, name="foldline-verify") as there,
-        await connect(config, name="foldline-verify-lock") as locking,
-    ):
-        await there.execute("begin isolation level repeatable read read only")
-        live = await _snapshot(there, locking, projection)
-        yield there, live
-        await there.execute("rollback")
+@dataclass(frozen=True, slots=True)
+class _Verify:
+    """One run: `conn` sees the scratch schema. `carried`: how many of its entities were not folded."""
 
+    projection: Projection[Any, Any]
+    config: Settings
+    nc: Client
+    conn: Connection
+    carried: int
 
-async def _snapshot(there: Connection, locking: Connection, projection: str) -> Sequences:
-    for _ in range(_LOCK_TRIES):
-        try:
-            async with locking.transaction():
-                await locking.execute(_QUERIES["bound-lock"], {"timeout": _LOCK_TIMEOUT})
-                live = await checkpoints(locking, projection, lock=True)
-                await checkpoints(there, projection)  # the first statement makes the snapshot
-                return live
-        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as exc:
-            logger.info("%s: %s", projection, exc)
-    raise Problem(f"the leases of {projection} are locked: is a consumer hanging in a transaction?")
-
-
-@asynccontextmanager
-async def _scratch(
-    conn: Connection, projection: Projection[Any, Any], config: Settings, first: Mapping[str, int]
-) -> AsyncIterator[int]:
-    """A scratch schema with what the line no longer holds in it, gone afterwards; how many entities that is.
-
-    One that was left behind goes first.
-    """
-
-    async def clear() -> None:
-        async with conn.transaction():
-            await lock_installation(conn)
-            await drop(conn, projection.name, Role.SCRATCH)
-
-    await clear()
-    async with conn.transaction():
-        await lock_installation(conn)
-        await create(conn, projection, Role.SCRATCH, config.partitions)
-        scratch = projection.in_schema(name_of(projection.name, Role.SCRATCH))
-        carried = await scratch.carry(conn, projection.name, first)
-    try:
-        yield carried
-    finally:
-        await clear()
-
-
-class _Checking:
-    """One verification: `there` sees the live rows as of `live` checkpoints, `conn` the scratch schema."""
-
-    def __init__(
-        self,
-        projection: Projection[Any, Any],
-        config: Settings,
-        nc: Client,
-        conn: Connection,
-        carried: int,
-    ) -> None:
-        self._projection = projection
-        self._config = config
-        self._nc = nc
-        self._conn = conn
-        self._carried = carried
-        self._scratch = name_of(projection.name, Role.SCRATCH)
-
-    async def fold(self, live: Sequences, report: Report) -> None:
-        """Fill the scratch schema."""
-        odometer = Odometer(self._nc, self._projection.name, self._scratch, self._projection.streams)
-        order = Order(projection=self._projection.name, role=Role.SCRATCH, until=live)
-        async with workers(order, self._config, self._config.rebuild_workers) as team:
-            while not await reached(self._nc, await checkpoints(self._conn, self._scratch), live):
+    async def fold(self, target: Sequences, report: ReportProgress) -> None:
+        """Fill the scratch schema up to the checkpoints `target`."""
+        scratch = name_of(self.projection.name, Role.SCRATCH)
+        meter = ProgressMeter(self.nc, self.projection.name, scratch, self.projection.streams)
+        assignment = Assignment(projection=self.projection.name, role=Role.SCRATCH, until=target)
+        async with running_workers(assignment, self.config, self.config.rebuild_workers) as workers:
+            while not await reached(self.nc, await checkpoints(self.conn, scratch), target):
                 heed_cancellation()
-                await team.check()
-                report(await odometer.read(self._conn, "folding"))
+                await workers.replace_dead()
+                report(await meter.read(self.conn, "folding"))
                 await asyncio.sleep(_POLL_S)
-            report(await odometer.read(self._conn, "comparing"))
+            report(await meter.read(self.conn, "comparing"))
 
-    async def compare(self, there: Connection, live: Sequences, limit: int) -> Verification:
-        """Compare table by table."""
-        found = Verification(self._projection.name, _position(live), carried=self._carried)
-        values = await self._values(there)
-        sides = Side(there, self._projection.name, values), Side(self._conn, self._scratch, values)
-        excuses = Excuses(self._projection, self._nc, live, self._config.partitions)
-        for table in await tables(self._conn, self._scratch):
-            if table in _OWN or table in self._projection.bookkeeping:
-                continue
-            if self._carried and table in self._projection.aggregates:
-                continue  # maxima of what has left the line are known to the live rows alone
-            found.rows[table] = await count(sides[1], table)
-            async for difference in compare(*sides, table):
-                if await excuses.excuse(difference):
+    async def compare(self, live: Connection, target: Sequences, limit: int) -> Verification:
+        """Compare table by table with `live`, which sees the live rows as of the checkpoints `target`."""
+        scratch = name_of(self.projection.name, Role.SCRATCH)
+        found = Verification(self.projection.name, _position(target), carried=self.carried)
+        values = await self._values(live)
+        live_side = Side(live, self.projection.name, values)
+        folded_side = Side(self.conn, scratch, values)
+        tolerated = Tolerated(self.projection, self.nc, target, self.config.partitions)
+        for name, condition in (await self._conditions(scratch)).items():
+            table = await folded_side.table(name, condition)
+            found.rows[name] = await count(folded_side, table)
+            async for difference in compare(live_side, folded_side, table):
+                if await tolerated.includes(difference):
                     continue
                 found.total += 1
                 if len(found.differences) < limit:
                     found.differences.append(difference)
         return found
 
-    async def _values(self, there: Connection) -> dict[str, Any]:
-        follower = {"follower": self._projection.name}
-        row = await (await there.execute(_QUERIES["newest-folded"], follower)).fetchone()
-        newest = row[0] if row and row[0] else datetime.now(UTC)  # nothing folded: no ids either
-        levels = [stream.name for stream in self._projection.streams if stream.newest_only]
-        return {"since": newest - MESSAGE_ID_WINDOW, "levels": levels}
+    async def _conditions(self, scratch: str) -> dict[str, str]:
+        """The tables to compare, each with the condition under which its rows are compared."""
+        conditions = dict.fromkeys(await tables(self.conn, scratch), "true")
+        conditions |= {table.name: table.compared_if for table in ENGINE_TABLES}
+        left_out = {table.name for table in ENGINE_TABLES if not table.folded} | self.projection.bookkeeping
+        if self.carried:
+            left_out |= self.projection.aggregates  # maxima of what has left the line: in the live rows alone
+        return {name: condition for name, condition in conditions.items() if name not in left_out}
+
+    async def _values(self, live: Connection) -> dict[str, Any]:
+        """The parameters of the conditions."""
+        follower = {"follower": self.projection.name}
+        row = await (await live.execute(_QUERIES["newest-folded"], follower)).fetchone()
+        newest = row[0] if row and row[0] else datetime.now(UTC)  # nothing folded: no message ids either
+        latest_only = [stream.name for stream in self.projection.streams if stream.newest_only]
+        return {"since": newest - MESSAGE_ID_WINDOW, "latest_only": latest_only}
 
 
-def _position(live: Sequences) -> str:
-    places = sorted((stream, part, seq) for part, seqs in live.items() for stream, seq in seqs.items())
+def _position(target: Sequences) -> str:
+    places = sorted((stream, part, seq) for part, seqs in target.items() for stream, seq in seqs.items())
     return ",".join(f"{stream}/{part}:{seq}" for stream, part, seq in places)

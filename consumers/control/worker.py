@@ -31,10 +31,10 @@ _TRANSACTION_EVENTS: Final = 100_000  # events of one transaction: a few seconds
 _INPUT: Final = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - standard input, unbuffered
 
 
-class Order(BaseModel):
-    """A generation to fold, up to the sequences of `until` (partition → stream → sequence) or for ever.
+class Assignment(BaseModel):
+    """What a worker folds: a generation, for ever or up to the sequences of `until`.
 
-    `workers`: how many processes have this order.
+    `until`: partition → stream → sequence. `workers`: how many have this assignment.
     """
 
     projection: str
@@ -77,15 +77,15 @@ class UpTo:
         return self._until.get(event.partition, {}).get(event.stream, 0)
 
 
-async def work(order: Order, config: Settings) -> None:
+async def run_worker(assignment: Assignment, config: Settings) -> None:
     """Fold until standard input ends."""
-    projection = projection_named(order.projection, config.endpoints)
-    generation = projection.in_schema(name_of(projection.name, order.role))
+    projection = projection_named(assignment.projection, config.endpoints)
+    generation = projection.in_schema(name_of(projection.name, assignment.role))
     projector = Projector(generation, max_transaction_events=_TRANSACTION_EVENTS)
-    handler: Handler = projector if order.until is None else UpTo(projector, order.until)
-    nc = await connect_bus(config, name=f"foldline-{order.role}")
+    handler: Handler = projector if assignment.until is None else UpTo(projector, assignment.until)
+    nc = await connect_bus(config, name=f"foldline-{assignment.role}")
     owner = f"{socket.gethostname()}-{os.getpid()}"
-    follower = Follower(handler, nc, config, owner, replicas=order.workers)
+    follower = Follower(handler, nc, config, owner, replicas=assignment.workers)
     running = asyncio.create_task(follower.run())
     try:
         await _end_of_input()
@@ -107,8 +107,8 @@ def main() -> None:
     set_up_logging(config)
     os.nice(_NICE)
     collect_rarely()
-    order = Order.model_validate_json(_INPUT.readline())
-    uvloop.run(work(order, config))
+    assignment = Assignment.model_validate_json(_INPUT.readline())
+    uvloop.run(run_worker(assignment, config))
 
 
 if __name__ == "__main__":

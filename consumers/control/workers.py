@@ -8,28 +8,28 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from consumers.control.worker import Order
+from consumers.control.worker import Assignment
 from runtime.problems import Problem
 from runtime.process.tasks import in_any_case
 from runtime.settings import Settings, environment_of
 
 _ARGUMENTS: Final = ("-m", "consumers.control.worker")
 _DEATHS: Final = 5  # in a row, before a cause is looked for instead of trying again
-_PATIENCE: Final = 10.0
+_STOP_S: Final = 10.0
 
 
 class Workers:
-    """Keeps `count` of them running; `check` raises Problem when they keep dying."""
+    """A fixed number of worker processes. Whoever waits for their work calls `replace_dead` now and then."""
 
-    def __init__(self, order: Order, config: Settings, count: int) -> None:
-        self._order = order.model_copy(update={"workers": count})
+    def __init__(self, assignment: Assignment, config: Settings, count: int) -> None:
+        self._assignment = assignment.model_copy(update={"workers": count})
         self._config = config
         self._count = count
         self._running: list[asyncio.subprocess.Process] = []
         self._deaths = 0
 
     async def start(self) -> None:
-        """Start what is missing."""
+        """Start as many as are missing."""
         while len(self._running) < self._count:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -42,27 +42,27 @@ class Workers:
             self._running.append(process)
             if process.stdin is not None:
                 with suppress(ConnectionError):  # already dead: seen by the next check
-                    process.stdin.write(self._order.model_dump_json().encode() + b"\n")
+                    process.stdin.write(self._assignment.model_dump_json().encode() + b"\n")
                     await process.stdin.drain()
 
-    async def check(self) -> None:
-        """Replace the dead."""
+    async def replace_dead(self) -> None:
+        """Start a worker for each that has ended. Raises Problem when they keep dying without progress."""
         dead = [process for process in self._running if process.returncode is not None]
         self._deaths += len(dead)
         if self._deaths >= _DEATHS:
             raise Problem(
-                f"the workers of {self._order.projection} keep dying, the last one with exit code "
-                f"{dead[-1].returncode}: their messages are above"
+                f"{self._deaths} workers of {self._assignment.projection} died without progress, the last "
+                f"one with exit code {dead[-1].returncode}: their log, on standard error, says why"
             )
         self._running = [process for process in self._running if process.returncode is None]
         await self.start()
 
-    def worked(self) -> None:
-        """There was progress: deaths before it do not count any more."""
+    def forgive_deaths(self) -> None:
+        """Count deaths anew, for there was progress."""
         self._deaths = 0
 
     async def stop(self) -> None:
-        """End their input and wait; one that does not listen is killed. Cancelled, it still waits."""
+        """Close their input and wait for their end, also when cancelled; kill those that take over 10 s."""
         for process in self._running:
             if process.stdin is not None:
                 process.stdin.close()
@@ -70,19 +70,19 @@ class Workers:
 
 
 @asynccontextmanager
-async def workers(order: Order, config: Settings, count: int) -> AsyncIterator[Workers]:
-    """Workers for the length of a block."""
-    team = Workers(order, config, count)
+async def running_workers(assignment: Assignment, config: Settings, count: int) -> AsyncIterator[Workers]:
+    """Run `count` workers for the length of a block."""
+    workers = Workers(assignment, config, count)
     try:
-        await team.start()
-        yield team
+        await workers.start()
+        yield workers
     finally:
-        await team.stop()
+        await workers.stop()
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
     try:
-        await asyncio.wait_for(process.wait(), _PATIENCE)
+        await asyncio.wait_for(process.wait(), _STOP_S)
     except TimeoutError:
         with suppress(ProcessLookupError):
             process.send_signal(signal.SIGKILL)

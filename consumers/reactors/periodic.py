@@ -22,7 +22,7 @@ Round = Callable[[Connection], Awaitable[int]]
 async def one_round(config: Settings, name: str, act: Round) -> int | None:
     """A round unless another replica is in the midst of one: then None. Raises what `act` raises."""
     async with await connect(config, name=f"foldline-{name}") as conn:
-        row = await (await conn.execute(QUERIES["one-replica"], {"name": name})).fetchone()
+        row = await (await conn.execute(QUERIES["try-reactor-lock"], {"name": name})).fetchone()
         return await act(conn) if row and row[0] else None
 
 

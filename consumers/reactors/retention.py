@@ -56,7 +56,7 @@ class Retention:
 
     async def round(self, conn: Connection) -> int:
         """Go through all silent sessions once; how many expired. Raises NotYet, psycopg.Error."""
-        row = await (await conn.execute(QUERIES["ago"], {"age": self._age})).fetchone()
+        row = await (await conn.execute(QUERIES["moment-ago"], {"age": self._age})).fetchone()
         return await self.expire(conn, row[0]) if row else 0
 
     async def expire(self, conn: Connection, before: datetime) -> int:

@@ -47,7 +47,7 @@ class Sweep:
         """Look at every partition once; how many facts went. Raises NotYet, psycopg.Error."""
         # Before the leases: a generation that begins in between finds only what the purge has left.
         purged = await self._purged()
-        row = await (await conn.execute(QUERIES["ago"], {"age": self._age})).fetchone()
+        row = await (await conn.execute(QUERIES["moment-ago"], {"age": self._age})).fetchone()
         if row is None or not purged:
             return 0
         count = 0

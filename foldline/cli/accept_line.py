@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from consumers.control.accept_line import accept
+from consumers.control.accept_line import accept_line as accept
 from foldline.cli.connections import bus, command_settings, projections_database, run
 from foldline.cli.progress import Shown
 from line.identity import changes

@@ -7,9 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from consumers.control.parked import ParkedEntity, parked_entities
-from consumers.control.parked import retry as retry_entity
-from consumers.control.parked import skip as skip_event
+from consumers.control.parked import ParkedEntity, parked_entities, retry_parked, skip_parked_event
 from foldline.cli.connections import command_settings, printable, projections_database, run, show_json
 from projections.catalogue import projection_named, projections_of
 
@@ -63,7 +61,7 @@ async def _retry(name: str, entity: str, site: str | None) -> None:
     config = command_settings(database=True)
     projection, key = projection_named(name, config.endpoints), (site or config.site, entity)
     async with projections_database(config) as conn:
-        folded = await retry_entity(conn, projection, key, config.partitions)
+        folded = await retry_parked(conn, projection, key, config.partitions)
     typer.echo(f"{entity} at {key[0]}: {folded} events folded, it is no longer parked")
 
 
@@ -71,7 +69,7 @@ async def _skip(name: str, entity: str, site: str | None, reason: str) -> None:
     config = command_settings(database=True)
     projection, key = projection_named(name, config.endpoints), (site or config.site, entity)
     async with projections_database(config) as conn:
-        folded = await skip_event(conn, projection, key, config.partitions, reason)
+        folded = await skip_parked_event(conn, projection, key, config.partitions, reason)
     typer.echo(f"{entity} at {key[0]}: one event is passed over, {folded} folded, it is no longer parked")
 
 

@@ -6,7 +6,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from consumers.control.rebuild_progress import Advance
+from consumers.control.rebuild_progress import RebuildProgress
 from foldline.cli.connections import show_json
 
 _COLUMNS = (
@@ -35,7 +35,7 @@ class Shown:
         if not self._as_json:
             self._progress.stop()
 
-    def report(self, now: Advance) -> None:
+    def report(self, now: RebuildProgress) -> None:
         """Show one reading."""
         if self._as_json:
             show_json(now.as_json())

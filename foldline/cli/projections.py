@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from consumers.control.building_generation import drop_generation
 from consumers.control.overview import Overview, overview
 from consumers.control.pause import pause as pause_projection
 from consumers.control.pause import resume as resume_projection
-from consumers.control.rebuild import drop_generation
 from foldline.cli.connections import bus, command_settings, printable, projections_database, run, show_json
 from projections.catalogue import projection_named, projections_of
 from projections.generations import Role

@@ -9,7 +9,7 @@ import psycopg
 import typer
 from rich.console import Console
 
-from consumers.control.entity import rebuild_entity
+from consumers.control.entity_rebuild import rebuild_entity
 from consumers.control.rebuild import rebuild as rebuild_projection
 from consumers.control.verify import Verification
 from consumers.control.verify import verify as verify_projection

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 from nats.aio.client import Client
 
+from consumers.control.building_generation import drop_generation
 from consumers.control.pause import pause, resume
-from consumers.control.rebuild import Cancelled, drop_generation, rebuild
+from consumers.control.rebuild import RebuildCancelled, rebuild
 from consumers.control.verify import verify
 from projections.catalogue import projection_named
 from projections.generations import Role, cancel, generations
@@ -105,7 +106,7 @@ async def test_a_cancelled_rebuild_goes_on_where_it_was(
         with pytest.raises(Problem, match="already under way"):
             await rebuild(SESSIONS, settings, nc)
         assert await cancel(db, "sessions")
-        with pytest.raises(Cancelled):
+        with pytest.raises(RebuildCancelled):
             await asyncio.wait_for(running, 20)
     built = await generations(db, "sessions")
     assert built[Role.BUILDING].cancelled

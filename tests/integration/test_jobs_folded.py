@@ -5,7 +5,7 @@ import json
 import pytest
 from nats.aio.client import Client
 
-from consumers.control.entity import rebuild_entity
+from consumers.control.entity_rebuild import rebuild_entity
 from consumers.control.rebuild import rebuild
 from consumers.control.verify import verify
 from projections.catalogue import projection_named

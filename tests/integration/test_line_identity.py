@@ -13,7 +13,7 @@ import httpx
 import pytest
 from nats.aio.client import Client
 
-from consumers.control.accept_line import accept
+from consumers.control.accept_line import accept_line
 from consumers.control.rebuild import rebuild
 from consumers.control.verify import verify
 from consumers.engine.follower import Follower
@@ -185,7 +185,7 @@ async def test_refused_at_start_and_equal_to_the_line_once_accepted(
         assert (await verify(GOOD, settings, nc)).differences == []
         assert await changes(nc, db, closely=True) == []
         with pytest.raises(Problem, match="nothing to accept"):
-            await accept(PROJECTIONS, settings, nc)
+            await accept_line(PROJECTIONS, settings, nc)
 
 
 async def test_a_running_consumer_stops_reading_and_the_api_says_why(scene: Scene) -> None:
@@ -215,7 +215,7 @@ async def test_a_running_consumer_stops_reading_and_the_api_says_why(scene: Scen
             assert await model.session("N1") is None
             assert await model.session("N8") is None
             # It is accepted under the running consumer, which then follows.
-            await accept(PROJECTIONS, settings, nc)
+            await accept_line(PROJECTIONS, settings, nc)
             last = await fill(line, "Z")
             await model.passed("Z", last)
             await model.equals(await line.reference(), "N8")

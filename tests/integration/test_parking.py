@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import pytest
 from nats.aio.client import Client
 
-from consumers.control.entity import rebuild_entity
-from consumers.control.parked import parked_entities, retry, skip
+from consumers.control.entity_rebuild import rebuild_entity
+from consumers.control.parked import parked_entities, retry_parked, skip_parked_event
 from consumers.control.pause import resume
 from consumers.control.verify import verify
 from consumers.engine.projector import Projector
@@ -87,16 +87,16 @@ async def test_others_go_on_and_a_retry_folds_what_waits_in_order(
         )
         if not writing:
             with pytest.raises(Problem, match="the fold raises again: ZeroDivisionError"):
-                await retry(db, Buggy(), ("local", "S1"), PARTITIONS)
+                await retry_parked(db, Buggy(), ("local", "S1"), PARTITIONS)
             assert await summary(db) == {"S1": (stuck, 5)}
     # The program was mended.
     async with following(nc, settings, Projector(GOOD)):
         await model.passed("S1", await put(line, "S1", ["five"]))
-        assert await retry(db, GOOD, ("local", "S1"), PARTITIONS) == 5
+        assert await retry_parked(db, GOOD, ("local", "S1"), PARTITIONS) == 5
         assert await model.events("S1") == ["one", "bug", "again", "three", "four", "five"]
         assert await summary(db) == {}
         with pytest.raises(Problem, match="is not parked"):
-            await retry(db, GOOD, ("local", "S1"), PARTITIONS)
+            await retry_parked(db, GOOD, ("local", "S1"), PARTITIONS)
         await model.passed("S1", await put(line, "S1", ["six"]))
         assert (await model.events("S1"))[-1] == "six"
         assert (await verify(GOOD, settings, nc)).differences == []
@@ -111,8 +111,8 @@ async def test_an_event_can_be_passed_over_and_a_verification_obeys(
     async with following(nc, settings, Projector(Buggy())):
         await model.passed("S1", last)
         with pytest.raises(Problem, match="needs a reason"):
-            await skip(db, Buggy(), ("local", "S1"), PARTITIONS, " ")
-        assert await skip(db, Buggy(), ("local", "S1"), PARTITIONS, "a known bug") == 1
+            await skip_parked_event(db, Buggy(), ("local", "S1"), PARTITIONS, " ")
+        assert await skip_parked_event(db, Buggy(), ("local", "S1"), PARTITIONS, "a known bug") == 1
         assert await model.events("S1") == ["one", "two"]
         assert await model.rejected() == {("SESSIONS", stuck): "skipped"}
         await model.passed("S1", await put(line, "S1", ["three"]))

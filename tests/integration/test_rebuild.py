@@ -3,7 +3,7 @@
 from nats.aio.client import Client
 
 from consumers.control.rebuild import rebuild
-from consumers.control.rebuild_progress import Advance
+from consumers.control.rebuild_progress import RebuildProgress
 from consumers.control.verify import verify
 from projections.catalogue import projection_named
 from projections.generations import Role, generations
@@ -25,7 +25,7 @@ async def fill(line: Line) -> None:
 async def test_folds_everything_and_becomes_live(settings: Settings, nc: Client, db: Connection) -> None:
     line, model = Line(nc), Model(db)
     await fill(line)
-    readings: list[Advance] = []
+    readings: list[RebuildProgress] = []
     async with engine(settings):
         await line.put("event", "S19", {"name": "last"})
         await model.caught_up(line)

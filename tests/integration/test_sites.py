@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from nats.aio.msg import Msg
 
-from consumers.control.entity import rebuild_entity
+from consumers.control.entity_rebuild import rebuild_entity
 from consumers.control.rebuild import rebuild
 from consumers.control.verify import verify
 from line.connection import close_bus, connect_bus

@@ -11,9 +11,11 @@ from consumers.engine.message_ids import forget_old
 from consumers.engine.projector import Projector
 from line.raw_event import RawEvent
 from projections.catalogue import PROJECTIONS
+from projections.generations import tables
 from projections.projection import Projection
 from projections.sessions.views import SessionViews
 from runtime.database.connections import Connection
+from runtime.database.engine.generation_tables import ENGINE_TABLES
 from runtime.database.engine.queries import engine_queries
 from schemas.headers import header_block
 from schemas.streams import stream_of
@@ -21,8 +23,7 @@ from schemas.subjects import PREFIX, partition_of
 from tests.reference.published import Published
 
 PARTITIONS: Final = 16
-TABLES: Final = ("session", "heartbeat", "event", "metric", "patch", "rejected", "message_id")
-_BOOKKEEPING: Final = ("expiry",)  # no answer depends on it, and it tells how the streams interleaved
+_NOT_FOLDED: Final = {table.name for table in ENGINE_TABLES if not table.folded}
 
 
 def raw_event(one: Published) -> RawEvent:
@@ -55,8 +56,9 @@ class Folding:
     async def start_over(self) -> None:
         """Empty tables and checkpoints, all leases ours."""
         schema = self.projector.projection.schema
+        folded = await self._folded_tables()
         async with self.conn.transaction(), self.conn.pipeline():
-            for table in (*TABLES, *_BOOKKEEPING):  # few rows: quicker than truncating
+            for table in folded:  # few rows: quicker than truncating
                 await self.conn.execute(f"delete from {schema}.{table}".encode())
             await self.conn.execute("update foldline.lease set seqs = '{}' where seqs <> '{}'")
         self._newest.clear()
@@ -104,12 +106,23 @@ class Folding:
     async def rows(self) -> dict[str, list[str]]:
         """Everything in the read model; of message ids those that still count, as others may go any time."""
         await forget_old(self.conn, self._batch_queries, self._newest)
-        schema = self.projector.projection.schema
+        projection = self.projector.projection
+        schema = projection.schema
         found = {}
-        for table in TABLES:
+        for table in await self._folded_tables():
+            if table in projection.bookkeeping:
+                continue
             cursor = await self.conn.execute(f"select t::text from {schema}.{table} t".encode())
             found[table] = sorted(row for (row,) in await cursor.fetchall())
         return found
+
+    async def _folded_tables(self) -> list[str]:
+        """The tables whose rows come from folding events."""
+        return [
+            name
+            for name in await tables(self.conn, self.projector.projection.schema)
+            if name not in _NOT_FOLDED
+        ]
 
     async def rejected(self) -> set[tuple[str, int]]:
         """Streams and sequences of what was set aside."""

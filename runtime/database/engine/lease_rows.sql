@@ -1,32 +1,32 @@
 -- name: add-leases
--- A free lease row for each partition that has none, at the start of the line.
+-- Add a free lease row, at the start of the line, for each partition that has none.
 insert into foldline.lease (follower, part, version, streams)
 select %(follower)s, p, %(version)s, %(streams)s from generate_series(0, %(partitions)s - 1) p
 on conflict do nothing
 
 -- name: set-streams
--- What a follower reads, where that has changed.
+-- Record the streams that a follower reads, where they have changed.
 with changed as (
     select part from foldline.lease where follower = %(follower)s and streams <> %(streams)s::text[] order by part for update
 )
 update foldline.lease l set streams = %(streams)s from changed where l.follower = %(follower)s and l.part = changed.part
 
 -- name: drop-leases
--- The leases of a generation that goes away; whoever folds it is fenced.
+-- Delete the leases of a generation that is dropped; whoever folds it is fenced.
 with gone as (
     select part from foldline.lease where follower = %(follower)s order by part for update
 )
 delete from foldline.lease l using gone where l.follower = %(follower)s and l.part = gone.part
 
 -- name: move-leases
--- The leases of a generation follow it to its new name, free and under epochs nobody holds.
+-- Rename the leases of a generation with it; they are free, under epochs that nobody holds.
 update foldline.lease set
     follower = %(to)s, epoch = epoch + 1, owner = null, backend_pid = null, backend_start = null, until = '-infinity'
 where follower = %(from)s
 
--- name: continue-at
--- The generation that becomes live: as far as it is, under epochs nobody holds. Who held the partitions keeps
--- them, and takes them anew. The time the swap took is no silence of theirs.
+-- name: swap-live-leases
+-- Give the live leases the checkpoints of the generation that becomes live, under epochs that nobody holds. The
+-- owners keep their partitions and take them anew; their leases run on by the time that the swap took.
 update foldline.lease l
 set seqs = reached.seqs, version = %(version)s, streams = %(streams)s, epoch = l.epoch + 1,
     stored_at = greatest(l.stored_at, (select max(b.stored_at) from foldline.lease b where b.follower = %(built)s)),
@@ -34,18 +34,18 @@ set seqs = reached.seqs, version = %(version)s, streams = %(streams)s, epoch = l
 from unnest(%(parts)s::smallint[], %(seqs)s::jsonb[]) reached (part, seqs)
 where l.follower = %(follower)s and l.part = reached.part
 
--- name: set-aside
--- The generation before, as far as it was.
+-- name: add-old-leases
+-- Add the leases of the generation that was live before, at its checkpoints.
 insert into foldline.lease (follower, part, version, streams, seqs)
 select %(follower)s, part, %(version)s, %(streams)s, seqs
 from unnest(%(parts)s::smallint[], %(seqs)s::jsonb[]) was (part, seqs)
 
 -- name: take-over-partition
--- The partition of an entity is ours until the end of the transaction; what its owner remembers is void.
+-- Lock a partition until the end of the transaction; its owner is fenced, and what it has cached is void.
 update foldline.lease set epoch = epoch + 1 where follower = %(follower)s and part = %(part)s returning seqs
 
 -- name: pause
--- Nobody folds a projection's partitions any more; who does is fenced.
+-- Pause all partitions of a projection; whoever folds them is fenced.
 with running as (
     select part from foldline.lease
     where follower = %(follower)s and paused is distinct from %(reason)s
@@ -59,7 +59,7 @@ from running
 where l.follower = %(follower)s and l.part = running.part
 
 -- name: resume
--- Its partitions may be taken again.
+-- Let the paused partitions of a projection be taken again.
 with paused as (
     select part from foldline.lease
     where follower = %(follower)s and paused is not null
@@ -70,37 +70,33 @@ update foldline.lease l set paused = null, paused_at = null
 from paused
 where l.follower = %(follower)s and l.part = paused.part
 
--- name: paused-partitions
--- The partitions nobody may fold, and why.
-select part, paused from foldline.lease where follower = %(follower)s and paused is not null order by part
-
 -- name: paused-by-reason
--- Partitions nobody may fold, by reason.
+-- The paused partitions of a projection, by reason.
 select paused, array_agg(part order by part) from foldline.lease
 where follower = %(projection)s and paused is not null
 group by paused order by paused
 
 -- name: held-partitions
--- How many partitions of a projection have an owner whose lease still runs.
+-- How many partitions of a projection have an owner whose lease has not expired.
 select count(*) from foldline.lease
 where follower = %(projection)s and owner is not null and until > clock_timestamp()
 
--- name: rest
--- Nobody folds a projection until it was rebuilt; whoever does is fenced. An operator's own pause stays.
+-- name: pause-if-running
+-- Pause the partitions of a projection that are not paused yet: an operator's own pause stays as it is.
 update foldline.lease
 set paused = coalesce(paused, %(reason)s), paused_at = coalesce(paused_at, clock_timestamp())
 where follower = %(follower)s
 
--- name: resting
--- Whether a projection waits for its rebuild.
+-- name: is-paused-for-reason
+-- Whether any partition of a projection is paused for this reason.
 select exists (select from foldline.lease where follower = %(follower)s and paused = %(reason)s)
 
--- name: go-on
--- It was rebuilt.
+-- name: resume-if-reason
+-- Resume the partitions of a projection that are paused for this reason.
 update foldline.lease set paused = null, paused_at = null where follower = %(follower)s and paused = %(reason)s
 
--- name: start-over
--- Every follower is at the start of the line; whoever folds or follows is fenced.
+-- name: reset-checkpoints
+-- Put every follower at the start of the line; whoever folds or follows is fenced.
 update foldline.lease
 set seqs = '{}', stored_at = null, epoch = epoch + 1, owner = null, backend_pid = null, backend_start = null,
     until = '-infinity'

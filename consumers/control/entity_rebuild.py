@@ -1,11 +1,11 @@
-"""One entity folded anew, in place: its rows go and come back within its partition's lock."""
+"""Rebuilding one entity in place: its rows go and come back while its partition is locked."""
 
 from typing import Any, Final
 
 from psycopg import sql
 
-from consumers.control.parked import replayed
-from consumers.control.partition_lock import within
+from consumers.control.parked import replay
+from consumers.control.partition_lock import with_partition_locked
 from line.checkpoints import firsts
 from line.entity_history import stored_events
 from projections.projection import Key, Projection
@@ -21,31 +21,31 @@ _QUERIES: Final = engine_queries()
 async def rebuild_entity(
     conn: Connection, nc: BusClient, projection: Projection[Any, Any], key: Key, partitions: int
 ) -> int:
-    """Fold all facts of one entity up to the live checkpoint; how many took effect.
+    """Fold all facts of one entity up to the live checkpoint; returns how many took effect.
 
     An entity that the line does not know loses its rows; one that was parked is so no longer. Raises Problem
-    if a fold raises: then everything is as it was.
+    if a fold raises, or if facts of it have left the line by their age: then everything is as it was.
     """
     part = home_of(key[1], partitions)
     where = entity_filter(key[0], projection.entity, key[1], partitions)
+    first_sequences = await firsts(nc, projection.streams)
 
-    first = await firsts(nc, projection.streams)
-
-    async def fold(reached: dict[str, int]) -> int:
-        if await projection.is_aged(conn, key, first):
+    async def fold(checkpoint: dict[str, int]) -> int:
+        if await projection.is_aged(conn, key, first_sequences):
             raise Problem(
-                f"some of {key[1]} at {key[0]} has left the line by its age: it cannot be folded anew"
+                f"the line no longer holds all facts of {key[1]} at {key[0]}, for some have left it by their "
+                f"age: it cannot be folded anew, and its rows stay as they are"
             )
         await projection.withdraw(conn, key)
         await _erase(conn, projection.schema, key)
         events = []
         for stream in projection.streams:
             async for event in stored_events(nc, stream.name, where):
-                if event.sequence <= reached.get(stream.name, 0) and event.key() == key:
+                if event.sequence <= checkpoint.get(stream.name, 0) and event.key() == key:
                     events.append(event)
-        return await replayed(projection, conn, events, key) if events else 0
+        return await replay(projection, conn, events, key) if events else 0
 
-    return await within(conn, projection.schema, part, fold)
+    return await with_partition_locked(conn, projection.schema, part, fold)
 
 
 async def _erase(conn: Connection, schema: str, key: Key) -> None:

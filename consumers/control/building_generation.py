@@ -1,0 +1,85 @@
+"""The generation that a rebuild folds: a new one, one that was begun before, or the old one put back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from consumers.control.projection_lock import projection_lock
+from projections.generations import (
+    Role,
+    become,
+    cancel,
+    create,
+    drop,
+    generations,
+    lock_installation,
+    move_leases,
+    name_of,
+)
+from projections.projection import Projection
+from runtime.database.connections import Connection
+from runtime.problems import Problem
+from runtime.settings import Settings
+
+
+async def begin_building(
+    conn: Connection,
+    projection: Projection[Any, Any],
+    config: Settings,
+    first_sequences: Mapping[str, int],
+    *,
+    anew: bool,
+) -> int:
+    """Create the generation unless one of this program's version was begun before and `anew` is not wanted.
+
+    Answers how many entities were copied from the live generation because the line no longer holds all of
+    them: `first_sequences` has the first sequence of each stream whose oldest messages go by age.
+    """
+    async with conn.transaction():
+        await lock_installation(conn)
+        begun = (await generations(conn, projection.name)).get(Role.BUILDING)
+        if begun is not None and not anew and begun.version == projection.version:
+            await cancel(conn, projection.name, cancelled=False)
+            return 0
+        if begun is not None:
+            await drop(conn, projection.name, Role.BUILDING)
+        await create(conn, projection, Role.BUILDING, config.partitions)
+        built = projection.in_schema(name_of(projection.name, Role.BUILDING))
+        return await built.carry(conn, projection.name, first_sequences)
+
+
+async def put_back_old(conn: Connection, projection: Projection[Any, Any]) -> None:
+    """Make the old generation the one being built; it goes on from its own checkpoints.
+
+    Raises Problem if no old generation is kept, or if it is of another version than this program folds.
+    """
+    name = projection.name
+    async with conn.transaction():
+        await lock_installation(conn)
+        found = await generations(conn, name)
+        old = found.get(Role.OLD)
+        if old is None:
+            raise Problem(
+                f"no old generation of {name} is kept, so there is nothing to put back: "
+                f"`foldline rebuild {name}` folds a new one from the line"
+            )
+        if old.version != projection.version:
+            raise Problem(
+                f"the old generation of {name} is of version {old.version}, this program folds version "
+                f"{projection.version}: run put-back with the program that folds version {old.version}"
+            )
+        if Role.BUILDING in found:
+            await drop(conn, name, Role.BUILDING)
+        await become(conn, name, Role.OLD, Role.BUILDING)
+        await move_leases(conn, name, Role.OLD, Role.BUILDING)
+
+
+async def drop_generation(config: Settings, projection: str, role: Role) -> bool:
+    """Drop the old generation or the one being built; False if there is none.
+
+    Raises Problem while a rebuild or verification of the projection runs.
+    """
+    async with projection_lock(config, projection, "drop") as conn, conn.transaction():
+        await lock_installation(conn)
+        found = role in await generations(conn, projection)
+        await drop(conn, projection, role)
+        return found
