@@ -1,4 +1,4 @@
-"""The same from an asyncio program."""
+"""Sessions and clients of asyncio programs, against real servers."""
 
 import asyncio
 import time
@@ -58,7 +58,8 @@ async def test_nothing_waits_for_a_server_that_is_away(bare_http: HttpServer) ->
     assert time.monotonic() - started < 0.5
     assert not await session.flush(0.1)
     bare_http.start()
-    assert await session.crash("gone")
+    # 102 requests, one after the other: 0.2 s on an idle machine, more than crash()'s own 5 s on a busy one.
+    assert await session.crash("gone", timeout=60)
     assert len(bare_http.requests) == 102
     assert bare_http.requests[-1][1] == {"reason": "gone"}
 
