@@ -10,7 +10,8 @@ from typing import Any
 from benchmarks.meter import Meter
 from benchmarks.steady import fact
 from line.connection import close_bus, connect_bus
-from producers.publishing.publisher import Ack, Publisher, checked_fact
+from producers.admission import admit_fact
+from producers.publishing.publisher import Ack, Publisher
 from runtime.process.garbage import collect_rarely
 from runtime.settings import Settings
 from schemas.facts import Fact
@@ -78,7 +79,7 @@ def _facts(name: str, count: int) -> list[Callable[[], Fact]]:
     """What makes each fact of its subject and body, which are there."""
 
     def making(subject: Subject, body: bytes) -> Callable[[], Fact]:
-        return lambda: checked_fact(subject, body, now=datetime.now(UTC))
+        return lambda: admit_fact(subject, body, now=datetime.now(UTC))
 
     found = []
     for number in range(count):

@@ -10,7 +10,8 @@ from typing import Any
 from benchmarks.client import Http
 from benchmarks.meter import Meter
 from line.connection import close_bus, connect_bus
-from producers.publishing.publisher import Publisher, checked_fact
+from producers.admission import admit_fact
+from producers.publishing.publisher import Publisher
 from runtime.settings import Settings
 from schemas.subjects import Subject
 
@@ -38,7 +39,7 @@ async def seen(config: Settings, *, rate: int, seconds: float) -> dict[str, Any]
         session = f"seen-{number % (rate * 10)}"
         body = json.dumps({"name": f"e{number}"}).encode()
         subject = Subject(config.site, "session", session, "event")
-        ack = await publisher.publish(checked_fact(subject, body, now=datetime.now(UTC)))
+        ack = await publisher.publish(admit_fact(subject, body, now=datetime.now(UTC)))
         if number % every == 0:
             client = await free.get()
             status = await client.get(f"/api/sessions/{session}", str(ack.position))

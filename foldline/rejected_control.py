@@ -13,7 +13,7 @@ from line.messages import StoredMessage, message_at
 from line.problems import StreamUnavailable
 from producers.publishing.publisher import Publisher, PublishError
 from producers.publishing.publisher import Refused as NotTaken
-from producers.republish import retry_fact
+from producers.republish import republished_fact
 from projections.rejected import NotRejected, Rejected, RejectedEvents
 from runtime.database.connections import Connection
 from runtime.problems import Problem
@@ -75,7 +75,7 @@ class Rejections:
         """
         rejected, message = await self._find(stream, sequence)
         place = _place(message, rejected)
-        fact = retry_fact(
+        fact = republished_fact(
             message,
             place,
             subject=Subject.parse(subject) if subject is not None else None,

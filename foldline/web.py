@@ -133,7 +133,9 @@ async def _connect(settings: Settings, stack: AsyncExitStack) -> _Connected:
 async def _sessions(on: _Connected, stack: AsyncExitStack) -> list[APIRouter]:
     """Sessions, and operations."""
     settings, nc, reader, publisher = on.settings, on.nc, on.reader, on.publisher
-    existence = Existence(publisher.stored, partitions=settings.partitions, timeout=settings.publish_timeout)
+    existence = Existence(
+        publisher.stored_lookup, partitions=settings.partitions, timeout=settings.publish_timeout
+    )
     surface = WriteSurface(
         publisher=publisher,
         existence=existence,

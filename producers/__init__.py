@@ -1,1 +1,1 @@
-"""Everything that puts facts on the line. Each process has one way out: `producers.publishing.publisher`."""
+"""Ways onto the line: write routes, sidecar, client. Our servers publish through `producers.publishing`."""

@@ -1,4 +1,4 @@
-"""The door: a fact made of what a producer sent, valid and with its message id and its time."""
+"""Admission: checks what a producer sent and makes a fact of it, with its message id and its time."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from schemas.validation import MAX_FACT_BYTES, InvalidFact
 _KEY: Final = re.compile(r"[!-~]{1,256}")
 
 
-def checked_fact(
+def admit_fact(
     subject: Subject,
     body: bytes,
     *,
@@ -24,19 +24,18 @@ def checked_fact(
     now: datetime,
     max_bytes: int = MAX_FACT_BYTES,
 ) -> Fact:
-    """Validate `body` and keep its bytes as they are. Raises InvalidFact.
+    """Validate `body` and make a fact of its bytes as they are. Raises InvalidFact.
 
-    `key` is the producer's idempotency key. When neither the body nor `headers` say when it happened, it
-    happened `now`.
+    `key` is the producer's idempotency key. The event time is the body's, else that of `headers`, else `now`.
     """
     model = parse_fact(subject.entity, subject.fact, body, max_bytes=max_bytes)
     check_subject(subject, model)
     if key is None and isinstance(model, JobFact):
         key = model.key
-    return fact_of(subject, body, model, key=key, headers=headers, now=now)
+    return admit_validated(subject, body, model, key=key, headers=headers, now=now)
 
 
-def fact_of(
+def admit_validated(
     subject: Subject,
     body: bytes,
     model: Body,
@@ -45,7 +44,7 @@ def fact_of(
     headers: Mapping[str, str] | None,
     now: datetime,
 ) -> Fact:
-    """The same of a body that is validated already. Raises InvalidFact."""
+    """Make a fact of a body that `model` has validated already. Raises InvalidFact."""
     headers = dict(headers) if headers else {}
     claimed = headers.get(TIME)
     if model.timestamp is not None or claimed is not None:
@@ -60,6 +59,7 @@ def _message_id(subject: Subject, key: str | None) -> str:
         return AUTO + os.urandom(16).hex()
     if _KEY.fullmatch(key) is None:
         raise InvalidFact(
-            "invalid_key", "Idempotency-Key: 1 to 256 printable ASCII characters without spaces are allowed"
+            "invalid_key",
+            f"Idempotency-Key: {key[:50]!r} is not 1 to 256 printable ASCII characters without spaces",
         )
     return message_id(subject, key)

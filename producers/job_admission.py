@@ -1,11 +1,11 @@
-"""The door for events of jobs: a documented event becomes the fact that is published, byte for byte."""
+"""Admission of job events: a documented event becomes the fact that is published, byte for byte."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from producers.admission import fact_of
+from producers.admission import admit_validated
 from runtime.settings import Settings
 from schemas.facts import Fact, parse_fact
 from schemas.jobs.facts import JobFact
@@ -13,7 +13,7 @@ from schemas.times import format_time
 from schemas.validation import MAX_FACT_BYTES, InvalidFact
 
 
-def job_fact(
+def admit_job_event(
     body: bytes,
     *,
     site: str,
@@ -23,48 +23,51 @@ def job_fact(
     headers: Mapping[str, str] | None = None,
     max_bytes: int = MAX_FACT_BYTES,
 ) -> Fact:
-    """Validate an event; its subject follows from it. Raises InvalidFact.
+    """Validate an event and make a fact of it; its subject follows from the event. Raises InvalidFact.
 
-    `site` is for an event that names none; with `only_site` no other is taken.
+    `site` is for an event that names none; with `only_site` an event of another site is refused.
     """
-    model = parse_fact("job", "started", body, max_bytes=max_bytes)  # one form for every kind
+    model = parse_fact("job", "started", body, max_bytes=max_bytes)  # all kinds have one form
     if not isinstance(model, JobFact):
         raise TypeError(type(model))
     if only_site and model.site_id not in (None, site):
-        raise InvalidFact("wrong_site", f"site_id: this is {site}, events of {model.site_id} go there")
+        raise InvalidFact(
+            "wrong_site",
+            f"site_id: this is site {site}; send events of site {model.site_id} to its own sidecar or API",
+        )
     at = model.timestamp
     if at is not None and at - now > max_skew:
         raise InvalidFact(
             "time_in_future",
             f"Event time skew too large: {format_time(at)} is more than {max_skew.total_seconds():g} s "
-            f"after {format_time(now)}",
+            f"after {format_time(now)}, the time here: is the producer's clock right?",
         )
-    return fact_of(model.subject(site), body, model, key=model.key, headers=headers, now=now)
+    return admit_validated(model.subject(site), body, model, key=model.key, headers=headers, now=now)
 
 
-def job_facts_by(
+def job_admission(
     settings: Settings, now: Callable[[], datetime], headers: Mapping[str, str] | None = None
 ) -> Callable[[bytes], Fact]:
-    """What makes facts of events as a process's settings want them. It raises InvalidFact."""
-    fact = partial(
-        job_fact,
+    """Return the admission of job events under a process's settings. It raises InvalidFact."""
+    admit = partial(
+        admit_job_event,
         site=settings.site,
         only_site=settings.own_site_only,
         max_skew=timedelta(seconds=settings.job_max_skew),
         headers=headers,
         max_bytes=settings.max_body,
     )
-    return lambda body: fact(body, now=now())
+    return lambda body: admit(body, now=now())
 
 
-def checked_batch(
-    items: Sequence[bytes], check: Callable[[bytes], Fact]
+def admit_batch(
+    items: Sequence[bytes], admit: Callable[[bytes], Fact]
 ) -> tuple[list[Fact], list[dict[str, Any]]]:
-    """The facts of a batch in their order, and what is wrong with the others: `{index, error, detail}`."""
+    """Return the facts of a batch in order, and an error for each bad item: `{index, error, detail}`."""
     facts, errors = [], []
     for index, item in enumerate(items):
         try:
-            facts.append(check(item))
+            facts.append(admit(item))
         except InvalidFact as exc:
             errors.append({"index": index, "error": exc.reason, "detail": exc.details})
     return facts, errors

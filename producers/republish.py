@@ -1,11 +1,11 @@
-"""A rejected event published again: corrected, as a new fact that says which one it stands for."""
+"""A rejected event published again, corrected: a new fact whose header names the event it stands for."""
 
 from datetime import datetime
 from hashlib import blake2b
 from typing import Final
 
 from line.messages import StoredMessage
-from producers.admission import checked_fact
+from producers.admission import admit_fact
 from schemas.facts import RETRY_OF, TIME, Fact, parse_fact
 from schemas.headers import header
 from schemas.jobs.facts import JobFact
@@ -18,7 +18,7 @@ from schemas.validation import InvalidFact
 _DIGEST_BYTES: Final = 12
 
 
-def retry_fact(
+def republished_fact(
     message: StoredMessage,
     place: Position,
     *,
@@ -27,21 +27,21 @@ def retry_fact(
     time: str | None = None,
     now: datetime,
 ) -> Fact:
-    """The fact to publish: what was stored, but for what is corrected. Raises InvalidFact.
+    """Return the fact to publish: the stored message with the given corrections. Raises InvalidFact.
 
-    It happened when the rejected one did: by `time`, its body or its header, else when that was stored. The
-    same correction of the same event has the same message id, so it counts once however often it is sent.
+    Its event time is `time`, else that of its body or header, else the time the rejected event was stored.
+    The same correction of the same event has the same message id, so it counts once however often it is sent.
     """
     if message.stream == HEARTBEATS.name:
         raise InvalidFact(
             "not_retryable",
-            "a heartbeat says that an application is alive now: an old one is not published again",
+            "a heartbeat says that an application is alive now: an old one cannot be published again",
         )
     body = message.body if body is None else body
     subject = subject or _subject(message.subject, body)
     claimed = time or header(message.headers, TIME) or format_time(message.stored_at)
     digest = blake2b(f"{subject}\n{time}\n".encode() + body, digest_size=_DIGEST_BYTES).hexdigest()
-    return checked_fact(
+    return admit_fact(
         subject,
         body,
         key=f"retry:{place}:{digest}",
@@ -51,9 +51,9 @@ def retry_fact(
 
 
 def _subject(stored: str, body: bytes) -> Subject:
-    """Where it was published. Of a job that is told by the body alone. Raises InvalidFact."""
+    """Return the subject it was published under: for a job its body alone tells it. Raises InvalidFact."""
     subject = Subject.parse(published_form(stored))
     if subject.entity != "job":
         return subject
-    told = parse_fact(subject.entity, subject.fact, body)
-    return told.subject(subject.site) if isinstance(told, JobFact) else subject
+    model = parse_fact(subject.entity, subject.fact, body)
+    return model.subject(subject.site) if isinstance(model, JobFact) else subject

@@ -14,7 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from foldline.cli.connections import bus, command_settings, run
 from foldline.embedded.ports import reachable_host
-from producers.publishing.publisher import Publisher, PublishError, checked_fact
+from producers.admission import admit_fact
+from producers.publishing.publisher import Publisher, PublishError
 from runtime.problems import Problem
 from schemas.facts import Fact
 from schemas.sessions.facts import HUNG
@@ -62,7 +63,7 @@ async def _demo(sessions: int, rate: float, seconds: float, chance: random.Rando
 
 
 def _fact(site: str, session: str, fact: str, body: dict[str, Any]) -> Fact:
-    return checked_fact(Subject(site, "session", session, fact), to_json(body), now=datetime.now(UTC))
+    return admit_fact(Subject(site, "session", session, fact), to_json(body), now=datetime.now(UTC))
 
 
 def _created(chance: random.Random) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from foldline.cli.connections import bus, command_settings, run, show_json
-from producers.publishing.publisher import Publisher, PublishError, checked_fact
+from producers.admission import admit_fact
+from producers.publishing.publisher import Publisher, PublishError
 from runtime.problems import Problem
 from schemas.facts import TIME
 from schemas.subjects import Subject
@@ -30,7 +31,7 @@ async def _publish(subject: str, body: bytes, *, key: str | None, time: str | No
     config = command_settings()
     headers = {TIME: time} if time else {}
     try:
-        fact = checked_fact(Subject.parse(subject), body, key=key, headers=headers, now=datetime.now(UTC))
+        fact = admit_fact(Subject.parse(subject), body, key=key, headers=headers, now=datetime.now(UTC))
         async with bus(config, publisher=True) as nc:
             publisher = Publisher(nc, partitions=config.partitions, timeout=config.publish_timeout)
             ack = await publisher.publish(fact)

@@ -1,1 +1,1 @@
-"""Write routes of the HTTP surfaces, one module a surface."""
+"""Write routes of the HTTP surfaces: sessions in `sessions`, jobs in `job_events`."""

@@ -1,4 +1,4 @@
-"""Creating a session over HTTP: once, whoever else tries, and the same answer for every retry."""
+"""Creates a session over HTTP: once, whoever else tries, with the same answer to every retry."""
 
 import uuid
 from dataclasses import dataclass
@@ -9,9 +9,10 @@ from msgspec import UNSET
 from pydantic_core import to_json
 
 from line.messages import StoredMessage
+from producers.admission import admit_fact
 from producers.http.surface import WriteSurface
-from producers.http.write_headers import Wishes
-from producers.publishing.publisher import Conflict, checked_fact
+from producers.http.write_headers import WriteHeaders
+from producers.publishing.publisher import Conflict
 from producers.publishing.requests import InDoubt
 from runtime.http.errors import HttpProblem, unavailable
 from schemas.facts import EXPIRED, TIME, Fact, event_time, parse_fact
@@ -30,21 +31,21 @@ _LOOK_TIMEOUT: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Created:
-    """A session as it begins, and where the line has it."""
+class CreatedSession:
+    """The document of a new session, and the position of its `created`."""
 
     document: SessionDocument
     position: Position
 
 
-async def create(surface: WriteSurface, body: bytes, wishes: Wishes) -> Created:
-    """Publish `created`. Raises InvalidFact, and HttpProblem 409 when the session exists already."""
+async def create_session(surface: WriteSurface, body: bytes, headers: WriteHeaders) -> CreatedSession:
+    """Publish `created`. Raises InvalidFact, HttpProblem 409 when the session exists already, and 503."""
     settings, now = surface.settings, surface.now()
     parse_fact("session", "created", body, max_bytes=settings.max_body)
-    session_id = _session_id(body, settings.site, wishes.key)
+    session_id = _session_id(body, settings.site, headers.key)
     subject = Subject(settings.site, "session", session_id, "created")
-    fact = checked_fact(
-        subject, body, key=wishes.key, headers=wishes.headers, now=now, max_bytes=settings.max_body
+    fact = admit_fact(
+        subject, body, key=headers.key, headers=headers.passed_on, now=now, max_bytes=settings.max_body
     )
     expected = 0
     for _ in range(_TRIES):
@@ -54,15 +55,15 @@ async def create(surface: WriteSurface, body: bytes, wishes: Wishes) -> Created:
             pass
         else:
             if not ack.duplicate:
-                return Created(_document(subject, body, fact.headers.get(TIME), now), ack.position)
+                return CreatedSession(_document(subject, body, fact.headers.get(TIME), now), ack.position)
         try:
-            settled = await _settle(surface, fact)
+            settled = await _resolve_conflict(surface, fact)
         except InDoubt as doubt:
-            raise unavailable(f"the line does not answer: {doubt}") from doubt
-        if isinstance(settled, Created):
+            raise unavailable(f"the event stream does not answer: {doubt}") from doubt
+        if isinstance(settled, CreatedSession):
             return settled
         expected = settled
-    raise unavailable(f"session {session_id} is being written by others; try again")
+    raise unavailable(f"session {session_id} is being written by other requests; try again")
 
 
 def _session_id(body: bytes, site: str, key: str | None) -> str:
@@ -71,19 +72,22 @@ def _session_id(body: bytes, site: str, key: str | None) -> str:
         # With a key the id follows from it: a retry, even days later, meets the session it made.
         return str(uuid.uuid4() if key is None else uuid.uuid5(_NAMESPACE, f"{site}:{key}"))
     if not isinstance(wanted, str) or not is_token(wanted):
-        raise InvalidFact("invalid_field", "session_id: up to 128 characters of A-Z a-z 0-9 _ - are allowed")
+        raise InvalidFact(
+            "invalid_field",
+            f"session_id: {str(wanted)[:50]!r} is not 1 to 128 characters of A-Z a-z 0-9 _ -",
+        )
     return wanted
 
 
-async def _settle(surface: WriteSurface, fact: Fact) -> Created | int:
-    """After a refusal: the answer of an earlier try, or the sequence after which `created` may follow.
+async def _resolve_conflict(surface: WriteSurface, fact: Fact) -> CreatedSession | int:
+    """Return the answer of an earlier try, or the sequence after which `created` may follow.
 
     Raises HttpProblem 409 when another `created` made the session.
     """
     subject, partitions = fact.subject, surface.settings.partitions
-    stored = surface.publisher.stored
+    lookup = surface.publisher.stored_lookup
     whole = entity_filter(subject.site, subject.entity, subject.id, partitions)
-    newest = await stored.last(SESSIONS.name, whole, _LOOK_TIMEOUT)
+    newest = await lookup.last(SESSIONS.name, whole, _LOOK_TIMEOUT)
     if newest is None or newest.fact == EXPIRED:
         return newest.sequence if newest else 0  # the id is free again
     first = await _first_created(surface, subject)
@@ -92,14 +96,18 @@ async def _settle(surface: WriteSurface, fact: Fact) -> Created | int:
     if first.message_id != fact.message_id:
         raise HttpProblem(409, "Session already exists", f"There is a session with ID {subject.id}")
     position = Position(SESSIONS.name, partition_of(subject.id, partitions), first.sequence)
-    return Created(_document(subject, first.body, header(first.headers, TIME), first.stored_at), position)
+    return CreatedSession(
+        _document(subject, first.body, header(first.headers, TIME), first.stored_at), position
+    )
 
 
 async def _first_created(surface: WriteSurface, subject: Subject) -> StoredMessage | None:
-    """The `created` that counts: later ones, and invalid ones published past the door, have no effect."""
+    """Return the `created` that counts: later ones, and invalid ones published straight to NATS, do not."""
     address = subject.stored(surface.settings.partitions)
     sequence = 1
-    while found := await surface.publisher.stored.next(SESSIONS.name, address, sequence, _LOOK_TIMEOUT):
+    while found := await surface.publisher.stored_lookup.next(
+        SESSIONS.name, address, sequence, _LOOK_TIMEOUT
+    ):
         try:
             model = parse_fact("session", "created", found.body, max_bytes=surface.settings.max_body)
             event_time(model, header(found.headers, TIME), found.stored_at)
@@ -111,7 +119,7 @@ async def _first_created(surface: WriteSurface, subject: Subject) -> StoredMessa
 
 
 def _document(subject: Subject, body: bytes, time: str | None, stored_at: datetime) -> SessionDocument:
-    """The session with nothing but its `created` in it, as a later GET shows it."""
+    """Return the document of a session that has nothing but its `created`, as a later GET shows it."""
     created = parse_fact("session", "created", body, max_bytes=len(body))
     if not isinstance(created, SessionCreated):
         raise TypeError(type(created))

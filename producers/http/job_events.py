@@ -11,10 +11,10 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from producers.http.surface import Waiter, answered
-from producers.http.write_headers import Wishes
-from producers.job_admission import checked_batch, job_facts_by
-from producers.publishing.publisher import Ack, BusUnavailable, Fact, Publisher, PublishError
+from producers.http.surface import ProgressWaiter, write_response
+from producers.http.write_headers import WriteHeaders
+from producers.job_admission import admit_batch, job_admission
+from producers.publishing.publisher import Ack, BusUnavailable, Publisher, PublishError
 from runtime.compat.fastapi_routes import DirectRoute
 from runtime.http.bodies import read_body
 from runtime.http.errors import HttpProblem, unavailable
@@ -22,6 +22,7 @@ from runtime.http.openapi import request_body
 from runtime.metrics import EVENTS_PROCESSED
 from runtime.settings import Settings
 from schemas.errors import JobError
+from schemas.facts import Fact
 from schemas.jobs.facts import JobEvent
 from schemas.validation import MAX_DEPTH, InvalidFact, invalid_json
 
@@ -36,26 +37,26 @@ class JobSurface:
     """The dependencies of the ingest routes."""
 
     publisher: Publisher
-    progress: Waiter
+    progress: ProgressWaiter
     settings: Settings
     now: Callable[[], datetime]
 
-    def facts(self, wishes: Wishes) -> Callable[[bytes], Fact]:
-        """What checks events, and makes facts of them. It raises InvalidFact."""
-        return job_facts_by(self.settings, self.now, wishes.headers)
+    def admission(self, headers: WriteHeaders) -> Callable[[bytes], Fact]:
+        """Return the admission of the events of one request. It raises InvalidFact."""
+        return job_admission(self.settings, self.now, headers.passed_on)
 
 
 def job_events_router(surface: JobSurface) -> APIRouter:
-    """The two ingest routes. A body is published as it came; those of a batch one by one."""
+    """Make the two ingest routes. Every event is published byte for byte."""
     router = APIRouter(prefix="/v1/ingest", tags=["jobs: write"], route_class=DirectRoute)
 
     async def ingest_event(request: Request) -> Response:
         """Store one event of a job or subjob. The same `idempotency_key` again has no effect."""
         started = time.perf_counter()
-        wishes = Wishes.of(request.headers, surface.settings)
+        headers = WriteHeaders.of(request.headers, surface.settings)
         body = await read_body(request, surface.settings.max_body)
         try:
-            fact = surface.facts(wishes)(body)
+            fact = surface.admission(headers)(body)
         except InvalidFact as exc:
             EVENTS_PROCESSED.labels("unknown", exc.reason).inc()
             raise
@@ -64,20 +65,22 @@ def job_events_router(surface: JobSurface) -> APIRouter:
         except PublishError as exc:
             raise _unavailable(exc) from exc
         _count([fact], [ack])
-        told = b'{"ok":true,"duration_s":%.6f}' % (time.perf_counter() - started)
-        return await answered(surface.progress, PROJECTION, told, positions=[ack.position], wait=wishes.wait)
+        answer = b'{"ok":true,"duration_s":%.6f}' % (time.perf_counter() - started)
+        return await write_response(
+            surface.progress, PROJECTION, answer, positions=[ack.position], wait=headers.wait
+        )
 
     async def ingest_batch(request: Request) -> Response:
-        """Store events in their order. Those that are wrong are told one by one, the others are kept."""
+        """Store events in their order. Each bad event is reported by its index; the others are stored."""
         started = time.perf_counter()
-        wishes = Wishes.of(request.headers, surface.settings, default_wait=0.0)
+        headers = WriteHeaders.of(request.headers, surface.settings, default_wait=0.0)
         items = split_batch(await read_body(request, surface.settings.max_batch_body))
-        facts, errors = checked_batch(items, surface.facts(wishes))
+        facts, errors = admit_batch(items, surface.admission(headers))
         for error in errors:
             EVENTS_PROCESSED.labels("unknown", error["error"]).inc()
         acks = await _published(surface.publisher, facts)
         _count(facts, acks)
-        told = {
+        answer = {
             "ok": not errors,
             "total": len(items),
             "success": len(acks),
@@ -85,12 +88,12 @@ def job_events_router(surface: JobSurface) -> APIRouter:
             "errors": errors,
             "duration_s": round(time.perf_counter() - started, 6),
         }
-        return await answered(
+        return await write_response(
             surface.progress,
             PROJECTION,
-            to_json(told),
+            to_json(answer),
             positions=[ack.position for ack in acks],
-            wait=wishes.wait,
+            wait=headers.wait,
         )
 
     for path, endpoint, model in (
@@ -104,25 +107,25 @@ def job_events_router(surface: JobSurface) -> APIRouter:
 
 
 def split_batch(body: bytes) -> list[bytes]:
-    """The items of a JSON array, each as it came. Raises InvalidFact.
+    """Return the items of a JSON array, each byte for byte. Raises InvalidFact.
 
-    Items are not looked into: what is wrong within one is found when it is its turn.
+    The items themselves are not checked here: admission does that, one by one.
     """
     try:
         items = _ITEMS.decode(body)
     except RecursionError:
         raise InvalidFact("too_deep", f"nested deeper than {MAX_DEPTH} levels") from None
     except msgspec.ValidationError:
-        raise InvalidFact("invalid_field", "a batch is a JSON array of events") from None
+        raise InvalidFact("invalid_field", "a batch must be a JSON array of events") from None
     except msgspec.DecodeError as exc:
         raise invalid_json(body, str(exc)) from None
     if len(items) > MAX_BATCH:
-        raise InvalidFact("too_large", f"a batch has {len(items)} events, at most {MAX_BATCH} are allowed")
+        raise InvalidFact("too_large", f"the batch has {len(items)} events, at most {MAX_BATCH} are allowed")
     return list(map(bytes, items))
 
 
 async def _published(publisher: Publisher, facts: Sequence[Fact]) -> list[Ack]:
-    """All are stored, or the client is told to send them again: by their keys each counts once."""
+    """Store all facts, or answer 503: sent again, each counts once by its key. Raises HttpProblem."""
     acks = []
     for outcome in await publisher.publish_many(facts):
         if isinstance(outcome, PublishError):
@@ -141,4 +144,4 @@ def _count(facts: Sequence[Fact], acks: Sequence[Ack]) -> None:
 def _unavailable(exc: PublishError) -> HttpProblem:
     if isinstance(exc, BusUnavailable):
         return unavailable(str(exc), exc.retry_after)
-    return unavailable(f"the line does not take it: {exc}", 10)
+    return unavailable(f"the event stream does not take this event: {exc}", 10)

@@ -8,10 +8,11 @@ from typing import Any, Final, Literal, cast
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from producers.http.create_session import create
+from producers.admission import admit_fact
+from producers.http.create_session import create_session
 from producers.http.surface import WriteSurface
-from producers.http.write_headers import Wishes
-from producers.publishing.publisher import BusUnavailable, Conflict, checked_fact
+from producers.http.write_headers import WriteHeaders
+from producers.publishing.publisher import BusUnavailable, Conflict
 from runtime.compat.fastapi_routes import DirectRoute
 from runtime.http.bodies import read_body
 from runtime.http.errors import HttpProblem, session_not_found, unavailable
@@ -37,34 +38,36 @@ _ROUTES: Final = {
 _HUNG_TIMEOUT: Final = 1.0
 
 
-class Written(BaseModel):
-    """What every write answers, in the words of the document and of its existing clients."""
+class WriteAccepted(BaseModel):
+    """The answer to every write, as the document and its existing clients have it."""
 
     success: Literal[True] = True
     status: Literal["ok"] = "ok"
 
 
-_WRITTEN: Final = Written().model_dump_json().encode()
+_ACCEPTED: Final = WriteAccepted().model_dump_json().encode()
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"model": SessionError} for status in (400, 404, 413, 503)
 }
 
 
 def sessions_router(surface: WriteSurface) -> APIRouter:
-    """The seven write routes. Bodies are validated and published as they came, byte for byte."""
+    """Make the seven write routes. Bodies are validated, and published byte for byte."""
     router = APIRouter(prefix="/api/sessions", tags=["sessions: write"], route_class=DirectRoute)
 
-    async def create_session(request: Request) -> Response:
-        wishes = Wishes.of(request.headers, surface.settings)
+    async def create(request: Request) -> Response:
+        headers = WriteHeaders.of(request.headers, surface.settings)
         body = await read_body(request, surface.settings.max_body)
-        made = await create(surface, body, wishes)
-        created = made.document.as_json()
-        return await surface.answer(created, positions=[made.position], wait=wishes.wait, status=201)
+        created = await create_session(surface, body, headers)
+        return await surface.answer(
+            created.document.as_json(), positions=[created.position], wait=headers.wait, status=201
+        )
 
     router.add_api_route(
         "",
-        create_session,
+        create,
         methods=["POST"],
+        name="create_session",
         status_code=201,
         summary="Create a session",
         openapi_extra=_body_of("created"),
@@ -72,7 +75,7 @@ def sessions_router(surface: WriteSurface) -> APIRouter:
     )
     for path, (fact, summary) in _ROUTES.items():
         _add(router, path, fact, _fact_route(surface, fact), summary)
-    _add(router, "heartbeat", "heartbeat", _heartbeat_route(surface), "Tell that the application is alive")
+    _add(router, "heartbeat", "heartbeat", _heartbeat_route(surface), "Report that the application is alive")
     return router
 
 
@@ -84,7 +87,7 @@ def _add(router: APIRouter, path: str, fact: str, endpoint: Endpoint, summary: s
         name=f"{fact}_session",
         summary=summary,
         openapi_extra=_body_of(fact),
-        response_model=Written,
+        response_model=WriteAccepted,
         responses=_ERRORS,
     )
 
@@ -95,36 +98,37 @@ def _body_of(fact: str) -> dict[str, Any]:
 
 def _fact_route(surface: WriteSurface, fact: str) -> Endpoint:
     async def write(id: str, request: Request) -> Response:  # noqa: A002 - the document's name for it
-        position, wishes, _ = await _write(surface, id, fact, request)
-        return await surface.answer(_WRITTEN, positions=[position], wait=wishes.wait)
+        position, headers, _ = await _write(surface, id, fact, request)
+        return await surface.answer(_ACCEPTED, positions=[position], wait=headers.wait)
 
     return write
 
 
 def _heartbeat_route(surface: WriteSurface) -> Endpoint:
     async def beat(id: str, request: Request) -> Response:  # noqa: A002 - the document's name for it
-        position, wishes, body = await _write(surface, id, "heartbeat", request)
+        position, headers, body = await _write(surface, id, "heartbeat", request)
         host_only = cast(SessionHeartbeat, parse_fact("session", "heartbeat", body)).host_only
         recovery = None if host_only else await _recover(surface, id)
         positions = [position, *([recovery] if recovery else [])]
-        return await surface.answer(_WRITTEN, positions=positions, wait=wishes.wait)
+        return await surface.answer(_ACCEPTED, positions=positions, wait=headers.wait)
 
     return beat
 
 
 async def _write(
     surface: WriteSurface, session_id: str, fact: str, request: Request
-) -> tuple[Position, Wishes, bytes]:
+) -> tuple[Position, WriteHeaders, bytes]:
+    """Publish one fact of a session; answers its position. Raises InvalidFact, HttpProblem."""
     settings = surface.settings
-    wishes = Wishes.of(request.headers, settings)
+    headers = WriteHeaders.of(request.headers, settings)
     body = await read_body(request, settings.max_body)
     if not is_token(session_id):
         raise session_not_found(session_id)
-    valid = checked_fact(
+    admitted = admit_fact(
         Subject(settings.site, "session", session_id, fact),
         body,
-        key=wishes.key,
-        headers=wishes.headers,
+        key=headers.key,
+        headers=headers.passed_on,
         now=surface.now(),
         max_bytes=settings.max_body,
     )
@@ -134,12 +138,12 @@ async def _write(
         raise unavailable(str(exc), exc.retry_after) from exc
     if not exists:
         raise session_not_found(session_id)
-    ack = await surface.publish(valid)
-    return ack.position, wishes, body
+    ack = await surface.publish(admitted)
+    return ack.position, headers, body
 
 
 async def _recover(surface: WriteSurface, session_id: str) -> Position | None:
-    """A heartbeat on a hung session ends the hang. Best effort: the liveness reactor sees the rest."""
+    """Publish the recovery if the session was hung; what fails here the liveness reactor makes good."""
     site = surface.settings.site
     try:
         async with asyncio.timeout(_HUNG_TIMEOUT):

@@ -1,4 +1,4 @@
-"""What a request asks for in its headers, beside its body."""
+"""The headers of a write that Foldline reads: idempotency, event time, trace, and how long to wait."""
 
 import re
 from collections.abc import Mapping
@@ -15,24 +15,24 @@ _LONGEST_TRACEPARENT: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """Idempotency, event time and trace of a write, and how long its answer may wait to be readable."""
+class WriteHeaders:
+    """Idempotency key, event time and trace of a write, and how long its answer waits to be readable."""
 
     key: str | None
-    headers: Mapping[str, str]  # travel with the fact
+    passed_on: Mapping[str, str]  # published with the fact
     wait: float  # seconds
 
     @classmethod
     def of(cls, headers: Mapping[str, str], settings: Settings, *, default_wait: float | None = None) -> Self:
-        """Read the headers. Raises InvalidFact, HttpProblem; the key is checked with the fact."""
-        passed = {}
+        """Read a request's headers. Raises InvalidFact, HttpProblem; the key is checked by admission."""
+        passed_on = {}
         if (time := headers.get(TIME)) is not None:
             parse_time(time, TIME)
-            passed[TIME] = time
+            passed_on[TIME] = time
         trace = headers.get("traceparent", "")
-        # As the W3C says: one that is not understood is ignored, never an error.
+        # W3C Trace Context: a traceparent that cannot be parsed is ignored, never an error.
         if len(trace) <= _LONGEST_TRACEPARENT and _TRACEPARENT.fullmatch(trace):
-            passed["traceparent"] = trace
+            passed_on["traceparent"] = trace
         return cls(
-            headers.get("Idempotency-Key"), passed, wanted_wait(headers, settings, default=default_wait)
+            headers.get("Idempotency-Key"), passed_on, wanted_wait(headers, settings, default=default_wait)
         )

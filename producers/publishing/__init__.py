@@ -1,1 +1,1 @@
-"""Publishing: the one way out of our servers, in groups that are durable before they are acknowledged."""
+"""Publishing: the one way out of our servers, in groups that are stored before they are acknowledged."""

@@ -1,4 +1,4 @@
-"""Facts waiting for their batch, in the order of their entity."""
+"""Facts that wait for their batch, queued by entity so that each entity's facts keep their order."""
 
 import asyncio
 from collections.abc import Iterable
@@ -7,15 +7,16 @@ from typing import Final
 from producers.publishing.outcomes import Ack, BusUnavailable
 from schemas.facts import Fact
 
-Entity = tuple[str, str, str]
+EntityAddress = tuple[str, str, str]
+"""Site, entity and id: facts with the same address are stored in the order of their submission."""
 
 _TOO_LATE: Final = "the bus did not acknowledge in time"
 
 
 class Call:
-    """Somebody who waits, until `deadline` on the loop's clock, for what becomes of some facts.
+    """A caller that waits, until `deadline` on the loop's clock, for the outcomes of its facts.
 
-    One future for all of them: a future for each costs more than writing the fact to the line.
+    One future serves all facts: a future for each costs more than writing the fact to the line.
     """
 
     __slots__ = ("_left", "deadline", "done")
@@ -25,20 +26,20 @@ class Call:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._left = facts
 
-    def count(self) -> None:
-        """The outcome of one of them is known."""
+    def count_outcome(self) -> None:
+        """Count one more outcome; the last one ends the call."""
         self._left -= 1
         if not self._left:
             self.end()
 
     def end(self) -> None:
-        """Whoever waits goes on, with or without all outcomes."""
+        """Let the caller go on, with or without all outcomes."""
         if not self.done.done():
             self.done.set_result(None)
 
 
-class Waiting:
-    """One fact of a call. Its outcome is the truth: once there is one, nothing more may be sent for it."""
+class PendingFact:
+    """One fact of a call. Its outcome is final: once there is one, nothing more may be sent for the fact."""
 
     __slots__ = (
         "alone",
@@ -58,66 +59,67 @@ class Waiting:
         self.headers = headers  # the fact's, as lines of a header block
         self.size = size  # body and headers, bytes
         self.expected_last = expected_last
-        self.entity: Entity = fact.subject.address
+        self.entity: EntityAddress = fact.subject.address
         self.outcome: Ack | Exception | None = None
         self.alone = False  # would get a whole batch refused
-        self.submitted = False  # takes room
+        self.submitted = False  # takes capacity
 
     @property
     def live(self) -> bool:
-        """Whether its outcome is open: the caller waits for it."""
+        """Whether the caller still waits for the outcome."""
         return self.outcome is None
 
     def settle(self, outcome: Ack | Exception) -> None:
-        """Of a live one: what became of it."""
+        """Give a live fact its outcome, and tell its caller."""
         self.outcome = outcome
-        self.call.count()
+        self.call.count_outcome()
 
     def give_up(self) -> None:
-        """Of a live one: the caller left. It is not sent any more; what is under way stays in doubt."""
+        """Mark a live fact as left by its caller: it is not sent any more; a try under way stays in doubt."""
         self.outcome = BusUnavailable(_TOO_LATE)
 
 
 class Backlog:
-    """Queues by entity. An entity whose facts are under way is busy: its later ones wait for those."""
+    """Queues by entity. An entity whose facts are under way is busy: its later facts wait for those."""
 
     def __init__(self) -> None:
-        self._queues: dict[Entity, dict[Waiting, None]] = {}
-        self._busy: set[Entity] = set()
+        self._queues: dict[EntityAddress, dict[PendingFact, None]] = {}
+        self._busy: set[EntityAddress] = set()
 
     def __bool__(self) -> bool:
-        """Whether anything waits, if only for its entity."""
+        """Whether any fact waits, be it only for its busy entity."""
         return bool(self._queues)
 
-    def add(self, item: Waiting) -> None:
+    def add(self, item: PendingFact) -> None:
+        """Queue a fact behind those of its entity."""
         queue = self._queues.get(item.entity)
         if queue is None:
             self._queues[item.entity] = {item: None}
         else:
             queue[item] = None
 
-    def remove(self, item: Waiting) -> None:
-        """Forget a fact whose caller left; one already taken is not here any more."""
+    def remove(self, item: PendingFact) -> None:
+        """Forget a fact whose caller left; a fact that was taken already is not here any more."""
         queue = self._queues.get(item.entity)
         if queue is not None and item in queue:
             del queue[item]
             if not queue:
                 del self._queues[item.entity]
 
-    def take(self, *, messages: int, size: int) -> list[Waiting]:
-        """The next batch, of entities that are not busy; they are busy from here until `release`.
+    def take(self, *, messages: int, size: int) -> list[PendingFact]:
+        """Take the next batch, from entities that are not busy; they are busy from here until `release`.
 
-        At least one fact if any may be sent, otherwise within both bounds.
+        The batch has at least one fact if any may be sent, and otherwise stays within both bounds.
         """
-        batch: list[Waiting] = []
-        room = size
+        batch: list[PendingFact] = []
+        left = size
         for entity in list(self._queues):
-            if len(batch) >= messages or room <= 0:
+            if len(batch) >= messages or left <= 0:
                 break
             if entity in self._busy:
                 continue
             queue = self._queues[entity]
-            taken = _leading(queue, messages - len(batch), room, first=not batch)
+            taken = _leading(queue, messages - len(batch), left, first=not batch)
             if not taken:
                 continue
             batch += taken
@@ -128,18 +130,19 @@ class Backlog:
                     del queue[item]
                 self._queues[entity] = queue  # behind the others: no entity starves them
             for item in taken:
-                room -= item.size
+                left -= item.size
             if taken[0].alone:
                 break
         return batch
 
-    def release(self, batch: Iterable[Waiting]) -> None:
+    def release(self, batch: Iterable[PendingFact]) -> None:
+        """Let the entities of a batch that is over join the next one."""
         self._busy.difference_update([item.entity for item in batch])
 
 
-def _leading(queue: Iterable[Waiting], messages: int, size: int, *, first: bool) -> list[Waiting]:
-    """How much of one entity's queue may join a batch that is empty if `first`."""
-    taken: list[Waiting] = []
+def _leading(queue: Iterable[PendingFact], messages: int, size: int, *, first: bool) -> list[PendingFact]:
+    """Return the head of one entity's queue that may join a batch; `first`: the batch is still empty."""
+    taken: list[PendingFact] = []
     ids: set[str] = set()
     for item in queue:
         if item.fact.message_id in ids:

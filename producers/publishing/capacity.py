@@ -1,27 +1,27 @@
-"""A bound on what waits: so many messages and so many bytes."""
+"""A bound on the facts that wait, in messages and in bytes."""
 
 import asyncio
 from collections import deque
 
 
-class Room:
-    """Callers enter in the order they came and wait while it is full; one too large for it enters alone."""
+class Capacity:
+    """Callers acquire bytes in the order they came and wait while it is full; one too large enters alone."""
 
     def __init__(self, *, messages: int, size: int) -> None:
         self._messages, self._size = messages, size
         self._inside = self._used = 0
         self._queue: deque[tuple[asyncio.Future[None], int]] = deque()
 
-    def enter_now(self, size: int) -> bool:
-        """Take `size` bytes if that needs no waiting."""
+    def acquire_now(self, size: int) -> bool:
+        """Take `size` bytes if that needs no waiting; answers whether they were taken."""
         if self._queue or not self._fits(size):
             return False
         self._take(size)
         return True
 
-    async def enter(self, size: int) -> None:
+    async def acquire(self, size: int) -> None:
         """Take `size` bytes; cancelled while waiting, it takes nothing."""
-        if self.enter_now(size):
+        if self.acquire_now(size):
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         place = (turn, size)
@@ -37,8 +37,8 @@ class Room:
             self._queue.remove(place)
             self._let_in()
 
-    def leave(self, size: int) -> None:
-        """Give back what `enter` took."""
+    def release(self, size: int) -> None:
+        """Give back the bytes of one `acquire`."""
         self._give_back(size)
         self._let_in()
 

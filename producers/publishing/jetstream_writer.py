@@ -1,4 +1,4 @@
-"""One try at storing facts: as a request, or many as one atomic batch. No waiting, no retrying."""
+"""One try at storing facts in a stream, singly or as one atomic batch; nothing is retried here."""
 
 import asyncio
 import secrets
@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 from line.jetstream import ErrorCode
-from producers.publishing.backlog import Waiting
+from producers.publishing.backlog import PendingFact
 from producers.publishing.outcomes import Ack, Conflict, Refused
 from producers.publishing.requests import InDoubt, Reply, Requests
 from producers.publishing.stored_lookup import StoredLookup
@@ -17,37 +17,42 @@ from schemas.facts import MESSAGE_ID
 from schemas.positions import Position
 from schemas.subjects import entity_filter, partition_of
 
-EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
-EXPECTED_OF: Final = "Nats-Expected-Last-Subject-Sequence-Subject"
+EXPECTED_LAST: Final = "Nats-Expected-Last-Subject-Sequence"
+EXPECTED_LAST_FILTER: Final = "Nats-Expected-Last-Subject-Sequence-Subject"
 
 _IN_PROGRESS: Final = (ErrorCode.MESSAGE_ID_IN_PROGRESS, ErrorCode.SUBJECT_IN_PROGRESS)
 
-Settle = Callable[[Waiting, Ack | Conflict | Refused], None]
-"""Told what became of a fact; of one whose caller left, to no effect."""
+Settle = Callable[[PendingFact, Ack | Conflict | Refused], None]
+"""Called with a fact's outcome; does nothing if its caller has left."""
 
 
 class BatchRefused(Exception):
     """The server stored nothing of the batch; each fact may still be fine by itself."""
 
 
-class Wire:
-    """How one stream is written. Calls raise InDoubt when it is not known what became of the facts."""
+class JetStreamWriter:
+    """Writes one stream. InDoubt means that the facts may be stored or not."""
 
-    def __init__(self, requests: Requests, stored: StoredLookup, *, stream: str, partitions: int) -> None:
+    def __init__(
+        self, requests: Requests, stored_lookup: StoredLookup, *, stream: str, partitions: int
+    ) -> None:
         self.stream = stream
         self._requests = requests
-        self._stored = stored
+        self._stored_lookup = stored_lookup
         self._partitions = partitions
 
-    async def each(self, items: Sequence[Waiting], timeout: float, settle: Settle) -> InDoubt | None:
-        """Store facts of different entities, each for itself. `settle` is told of each when its answer comes.
+    async def store_singly(
+        self, items: Sequence[PendingFact], timeout: float, settle: Settle
+    ) -> InDoubt | None:
+        """Store facts of different entities, each by itself, within `timeout` seconds.
 
-        Answers why, when nothing is known of some, whether or not anybody waits for them.
+        `settle` is called with each outcome when it comes. Returns None when every outcome is known, else the
+        reason why some are not, even if nobody waits for those any more.
         """
-        conflicts: list[tuple[Waiting, str]] = []
+        conflicts: list[tuple[PendingFact, str]] = []
         until = asyncio.get_running_loop().time() + timeout
 
-        def heard(place: int, reply: Reply) -> None:
+        def on_reply(place: int, reply: Reply) -> None:
             item = items[place]
             with suppress(Exception):  # an answer that cannot be read leaves its fact in doubt
                 outcome = self._outcome(item, reply)
@@ -58,13 +63,15 @@ class Wire:
 
         def lines(replies: Sequence[str]) -> bytes:
             return b"".join(
-                [self._line(item, "", f"{reply} ") for item, reply in zip(items, replies, strict=True)]
+                [self._message(item, "", f"{reply} ") for item, reply in zip(items, replies, strict=True)]
             )
 
-        replies = await self._requests.ask_with(len(items), lines, timeout, heard)
+        replies = await self._requests.ask_many(len(items), lines, timeout, on_reply)
         if conflicts:
             left = max(0.1, until - asyncio.get_running_loop().time())
-            found = await asyncio.gather(*(self._earlier(*conflict, left) for conflict in conflicts))
+            found = await asyncio.gather(
+                *(self._earlier_or_conflict(*conflict, left) for conflict in conflicts)
+            )
             for (item, _), outcome in zip(conflicts, found, strict=True):
                 if not isinstance(outcome, InDoubt):
                     settle(item, outcome)
@@ -75,8 +82,8 @@ class Wire:
                 return InDoubt("the server could not tell")
         return None
 
-    def _outcome(self, item: Waiting, reply: Reply) -> Ack | Refused | str | None:
-        """What a reply means; None: nothing for sure. A text is what the server says of a conflict."""
+    def _outcome(self, item: PendingFact, reply: Reply) -> Ack | Refused | str | None:
+        """Return the outcome in a reply, None where it settles nothing, the server's text for a conflict."""
         try:
             answer = self._read(reply.data)
         except Refused as refused:
@@ -90,64 +97,70 @@ class Wire:
             return None
         return Refused(error["description"])
 
-    async def batch(self, items: Sequence[Waiting], timeout: float) -> list[Ack]:
-        """Store all or none, with consecutive sequences. Raises InDoubt, BatchRefused."""
+    async def store_batch(self, items: Sequence[PendingFact], timeout: float) -> list[Ack]:
+        """Store all facts, with consecutive sequences, or none. Raises InDoubt, BatchRefused and Refused."""
         batch = secrets.token_urlsafe(9)
         *leading, last = items
 
         def lines(replies: Sequence[str]) -> bytes:
             written = [
-                self._line(item, f"Nats-Batch-Id: {batch}\r\nNats-Batch-Sequence: {number}\r\n")
+                self._message(item, f"Nats-Batch-Id: {batch}\r\nNats-Batch-Sequence: {number}\r\n")
                 for number, item in enumerate(leading, 1)
             ]
             end = f"Nats-Batch-Id: {batch}\r\nNats-Batch-Sequence: {len(items)}\r\nNats-Batch-Commit: 1\r\n"
-            return b"".join([*written, self._line(last, end, f"{replies[0]} ")])
+            return b"".join([*written, self._message(last, end, f"{replies[0]} ")])
 
-        (reply,) = await self._requests.ask_with(1, lines, timeout)
+        (reply,) = await self._requests.ask_many(1, lines, timeout)
         if isinstance(reply, InDoubt):
             raise reply
         answer = self._read(reply.data)
         if "error" in answer or answer.get("count") != len(items):
-            # A count that does not match answers for nobody: single publishes ask again for each.
+            # A count that does not match says nothing of any fact: single publishes ask again for each.
             raise BatchRefused
         first = answer["seq"] - len(items) + 1
         return [self._ack(item, first + offset) for offset, item in enumerate(items)]
 
-    def _line(self, item: Waiting, batch: str, reply: str = "") -> bytes:
-        """One message as NATS's protocol has it."""
+    def _message(self, item: PendingFact, batch: str, reply: str = "") -> bytes:
+        """Encode one message of the NATS protocol."""
         fact = item.fact
-        mine = f"{MESSAGE_ID}: {fact.message_id}\r\n"
+        own = f"{MESSAGE_ID}: {fact.message_id}\r\n"
         if item.expected_last is not None:
-            mine += f"{EXPECTED}: {item.expected_last}\r\n{EXPECTED_OF}: {self._entity(item)}\r\n"
-        headers = f"NATS/1.0\r\n{item.headers}{mine}{batch}\r\n".encode()
+            own += f"{EXPECTED_LAST}: {item.expected_last}\r\n"
+            own += f"{EXPECTED_LAST_FILTER}: {self._entity_filter(item)}\r\n"
+        headers = f"NATS/1.0\r\n{item.headers}{own}{batch}\r\n".encode()
         sizes = f"{len(headers)} {len(headers) + len(fact.body)}"
         return b"%b%b%b\r\n" % (f"HPUB {fact.subject} {reply}{sizes}\r\n".encode(), headers, fact.body)
 
     def _read(self, data: bytes) -> dict[str, Any]:
         answer: dict[str, Any] = from_json(data)
         if answer.get("stream", self.stream) != self.stream:
-            # Another stream bound the subject; whose acknowledgement that is, nobody can tell.
-            raise Refused(f"stored by stream {answer['stream']} instead of {self.stream}")
+            # Another stream binds the subject: this acknowledgement says nothing of ours.
+            raise Refused(
+                f"stream {answer['stream']} stored it instead of {self.stream}: no other stream may bind "
+                f"the subjects of {self.stream}"
+            )
         return answer
 
-    def _ack(self, item: Waiting, sequence: int, *, duplicate: bool = False) -> Ack:
+    def _ack(self, item: PendingFact, sequence: int, *, duplicate: bool = False) -> Ack:
         partition = partition_of(item.fact.subject.id, self._partitions)
         return Ack(Position(self.stream, partition, sequence), duplicate)
 
-    async def _earlier(self, item: Waiting, description: str, timeout: float) -> Ack | Conflict | InDoubt:
-        """Tell a conflict from our own earlier success: the server compares sequences before message ids.
+    async def _earlier_or_conflict(
+        self, item: PendingFact, description: str, timeout: float
+    ) -> Ack | Conflict | InDoubt:
+        """Tell a conflict from an earlier success of this fact: the server compares sequences before ids.
 
-        Had this very fact been stored, it would be the first one of its entity after the expected sequence.
+        Had this fact been stored, it would be the first one of its entity after the expected sequence.
         """
         after = (item.expected_last or 0) + 1
         try:
-            found = await self._stored.next(self.stream, self._entity(item), after, timeout)
+            found = await self._stored_lookup.next(self.stream, self._entity_filter(item), after, timeout)
         except InDoubt as doubt:
             return doubt
         if found is not None and found.message_id == item.fact.message_id:
             return self._ack(item, found.sequence, duplicate=True)
         return Conflict(int(description.rpartition(":")[2]))
 
-    def _entity(self, item: Waiting) -> str:
+    def _entity_filter(self, item: PendingFact) -> str:
         subject = item.fact.subject
         return entity_filter(subject.site, subject.entity, subject.id, self._partitions)

@@ -1,14 +1,14 @@
-"""What becomes of a fact handed to the publisher: an acknowledgement, or one of these errors."""
+"""Outcomes of a fact that was handed to the publisher: an acknowledgement, or one of these errors."""
 
 from typing import Final, NamedTuple
 
 from schemas.positions import Position
 
-RETRY_AFTER: Final = 1.0
+RETRY_AFTER_S: Final = 1.0
 
 
 class Ack(NamedTuple):
-    """Stored and synced at `position`; `duplicate` when an earlier fact had the same message id."""
+    """The fact is stored and synced at `position`; `duplicate`: by an earlier fact with its message id."""
 
     position: Position
     duplicate: bool
@@ -19,7 +19,7 @@ class PublishError(Exception):
 
 
 class Conflict(PublishError):
-    """The entity's last sequence is `last` and not the expected one; nothing was stored."""
+    """The entity's last sequence is `last` and not the expected one; the fact was not stored."""
 
     def __init__(self, last: int) -> None:
         super().__init__(f"the entity's last sequence is {last}")
@@ -27,15 +27,15 @@ class Conflict(PublishError):
 
 
 class Refused(PublishError):
-    """The server will not take this fact, now or later; nothing was stored."""
+    """The server does not take this fact, now or later; it was not stored."""
 
 
 class BusUnavailable(PublishError):
-    """No answer within the caller's bound; try again after `retry_after` seconds, under the same message id.
+    """No answer came within the caller's bound: try again in `retry_after` seconds under the same message id.
 
     The fact may be stored if it was on its way when the bound ran out; it is not sent again.
     """
 
-    def __init__(self, details: str, retry_after: float = RETRY_AFTER) -> None:
+    def __init__(self, details: str, retry_after: float = RETRY_AFTER_S) -> None:
         super().__init__(details)
         self.retry_after = retry_after

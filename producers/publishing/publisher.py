@@ -1,14 +1,13 @@
-"""The one way out of our servers: every fact we put on the line is acknowledged, synced, and there once."""
+"""The one way out of our servers: every fact they publish is acknowledged, synced, and stored once."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from producers.admission import checked_fact
-from producers.publishing.backlog import Call, Waiting
+from producers.publishing.backlog import Call, PendingFact
 from producers.publishing.deadlines import Deadlines
 from producers.publishing.group_commit import GroupCommit
-from producers.publishing.jetstream_writer import Wire
+from producers.publishing.jetstream_writer import JetStreamWriter
 from producers.publishing.outcomes import Ack, BusUnavailable, Conflict, PublishError, Refused
 from producers.publishing.requests import Requests
 from producers.publishing.stored_lookup import StoredLookup
@@ -22,23 +21,20 @@ __all__ = [
     "Ack",
     "BusUnavailable",
     "Conflict",
-    "Fact",
-    "InvalidFact",
     "PublishError",
     "Publisher",
     "Refused",
-    "checked_fact",
 ]
 
-_HEADERS_ROOM: Final = 1024  # what the publisher's own headers may add to a message, bytes
-_LONGEST: Final = DUPLICATE_WINDOW_S / 2
+_HEADER_ALLOWANCE: Final = 1024  # bytes that the publisher's own headers may add to a message
+_LONGEST_WAIT_S: Final = DUPLICATE_WINDOW_S / 2
 
 
 class Publisher:
     """Publishes facts in groups over one NATS connection (made with `connect_bus(…, publisher=True)`).
 
     Facts of one entity are stored in the order in which `publish` was called. `timeout` bounds in seconds
-    what a caller waits; it must stay well inside the line's memory for message ids.
+    what a caller waits; it must stay well inside JetStream's window for duplicate message ids.
     """
 
     def __init__(
@@ -50,17 +46,20 @@ class Publisher:
         waiting_messages: int = 20_000,
         waiting_bytes: int = 64 << 20,
     ) -> None:
-        if timeout > _LONGEST:
-            raise ValueError(f"a publish may wait at most {_LONGEST:.0f} s: retries rely on message ids")
+        if timeout > _LONGEST_WAIT_S:
+            raise ValueError(
+                f"timeout {timeout:g} s is too long: a publish may wait at most {_LONGEST_WAIT_S:.0f} s, for "
+                f"retries rely on message ids, which JetStream keeps for {DUPLICATE_WINDOW_S:g} s"
+            )
         self.timeout = timeout
         self._nc = nc
         self._closed = False
         self._deadlines = Deadlines()
         requests = Requests(nc)
-        self.stored = StoredLookup(requests)
-        self._lines = {
+        self.stored_lookup = StoredLookup(requests)
+        self._commits = {
             stream.name: GroupCommit(
-                Wire(requests, self.stored, stream=stream.name, partitions=partitions),
+                JetStreamWriter(requests, self.stored_lookup, stream=stream.name, partitions=partitions),
                 waiting_messages=waiting_messages,
                 waiting_bytes=waiting_bytes,
             )
@@ -72,13 +71,13 @@ class Publisher:
     ) -> Ack:
         """Store one fact and answer its position.
 
-        `expected_last` is the last sequence of the whole entity in the fact's stream, 0 = none: Conflict if
-        it is another. A fact whose message id is already stored answers the first one's position. Raises
-        InvalidFact, Conflict, Refused, and BusUnavailable when `timeout` (or the publisher's) ran out.
+        `expected_last` is the last sequence of the whole entity in the fact's stream, 0 for none: any other
+        one is a Conflict. A fact whose message id is already stored answers the position of the first one.
+        Raises InvalidFact, Conflict, Refused, and BusUnavailable when `timeout` (or the publisher's) ran out.
         """
         call = self._call(1, timeout)
         stream = _stream_name(fact)
-        item = self._waiting(fact, call, expected_last)
+        item = self._pending(fact, call, expected_last)
         await self._carry(call, {stream: [item]})
         outcome = _outcome(item)
         if isinstance(outcome, Ack):
@@ -88,14 +87,14 @@ class Publisher:
     async def publish_many(
         self, facts: Sequence[Fact], *, timeout: float | None = None
     ) -> list[Ack | PublishError]:
-        """Store facts, those of one entity in this order; one outcome each, in order.
+        """Store facts and answer one outcome each; the facts of one entity are stored in this order.
 
-        Nothing joins them: some may be stored and others not. `timeout` bounds the whole call. Raises
-        InvalidFact, having published nothing, when there is no stream for one of them.
+        The call is not atomic: some facts may be stored and others not. `timeout` bounds the whole call.
+        Raises InvalidFact, having published nothing, when there is no stream for one of them.
         """
         call = self._call(len(facts), timeout)
-        items = [self._waiting(fact, call, None) for fact in facts]
-        by_stream: dict[str, list[Waiting]] = {}
+        items = [self._pending(fact, call, None) for fact in facts]
+        by_stream: dict[str, list[PendingFact]] = {}
         for item in items:
             by_stream.setdefault(_stream_name(item.fact), []).append(item)
         if items:
@@ -103,45 +102,49 @@ class Publisher:
         return [_outcome(item) for item in items]
 
     async def aclose(self) -> None:
-        """Refuse new facts and wait for those under way, which their callers' bounds end."""
+        """Refuse new facts and wait for those under way; the bounds of their callers end that."""
         self._closed = True
-        for line in self._lines.values():
-            await line.drain()
+        for commit in self._commits.values():
+            await commit.drain()
 
-    async def _carry(self, call: Call, by_stream: Mapping[str, Sequence[Waiting]]) -> None:
-        """Until every fact has its outcome, or the call ran out of time."""
+    async def _carry(self, call: Call, by_stream: Mapping[str, Sequence[PendingFact]]) -> None:
+        """Submit the facts and wait until each has its outcome, or the call ran out of time."""
         loop = asyncio.get_running_loop()
         started = loop.time()
         self._deadlines.watch(call)
         try:
             for stream, items in by_stream.items():
-                await self._lines[stream].submit(items)
+                await self._commits[stream].submit(items)
             await call.done
         except TimeoutError:
-            pass  # no room in time: told by the outcomes
+            pass  # no capacity in time: the outcomes say so
         finally:
             self._deadlines.leave(call)
             for stream, items in by_stream.items():
-                self._lines[stream].abandon(items)
+                self._commits[stream].abandon(items)
         for stream, items in by_stream.items():
             PUBLISH_SECONDS.observe(loop.time() - started, stream)
             for item in items:
-                PUBLISHED.add(stream, _word(item.outcome))
+                PUBLISHED.add(stream, _outcome_label(item.outcome))
 
     def _call(self, facts: int, timeout: float | None) -> Call:
         if self._closed:
             raise BusUnavailable("this process is shutting down")
-        bound = self.timeout if timeout is None else min(timeout, _LONGEST)
+        bound = self.timeout if timeout is None else min(timeout, _LONGEST_WAIT_S)
         return Call(facts, asyncio.get_running_loop().time() + bound)
 
-    def _waiting(self, fact: Fact, call: Call, expected_last: int | None) -> Waiting:
+    def _pending(self, fact: Fact, call: Call, expected_last: int | None) -> PendingFact:
         headers = "".join([f"{name}: {value}\r\n" for name, value in fact.headers.items()])
         if headers.count("\n") > len(fact.headers) or headers.count("\r") > len(fact.headers):
-            raise InvalidFact("invalid_header", "a header holds a line break")
+            raise InvalidFact("invalid_header", "a header holds a line break: it must be one line")
         size = len(fact.body) + len(headers)
-        if size + _HEADERS_ROOM > self._nc.max_payload:
-            raise InvalidFact("too_large", f"the fact has {size} bytes, the bus takes {self._nc.max_payload}")
-        return Waiting(fact, call, headers, size, expected_last)
+        if size + _HEADER_ALLOWANCE > self._nc.max_payload:
+            raise InvalidFact(
+                "too_large",
+                f"the fact has {size} bytes with its headers, at most "
+                f"{self._nc.max_payload - _HEADER_ALLOWANCE} are allowed by the NATS server",
+            )
+        return PendingFact(fact, call, headers, size, expected_last)
 
 
 def _stream_name(fact: Fact) -> str:
@@ -153,15 +156,15 @@ def _stream_name(fact: Fact) -> str:
         raise InvalidFact("unknown_fact", f"no stream keeps {subject}") from None
 
 
-def _outcome(item: Waiting) -> Ack | PublishError:
+def _outcome(item: PendingFact) -> Ack | PublishError:
     outcome = item.outcome
     if isinstance(outcome, Ack | PublishError):
         return outcome
     raise RuntimeError(f"publishing {item.fact.subject} failed") from outcome
 
 
-def _word(outcome: Ack | Exception | None) -> str:
-    """What the metrics call it."""
+def _outcome_label(outcome: Ack | Exception | None) -> str:
+    """Return the name of an outcome in the metrics."""
     if isinstance(outcome, Ack):
         return "duplicate" if outcome.duplicate else "stored"
     if isinstance(outcome, BusUnavailable):

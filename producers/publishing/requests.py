@@ -14,42 +14,42 @@ _NO_RESPONDERS: Final = "503"
 
 
 class InDoubt(Exception):
-    """No answer: the request may have taken effect or not. Ask again under the same message id."""
+    """No answer came: the request may have taken effect or not. Ask again under the same message id."""
 
 
 class Reply(NamedTuple):
-    """What was answered."""
+    """The answer to one request."""
 
     data: bytes
     headers: Mapping[str, str]
 
 
-Heard = Callable[[int, Reply], None]
-"""Takes the place of a request among those sent together, and its reply. Must not raise."""
+OnReply = Callable[[int, Reply], None]
+"""Called with the place of a request in its group and with its reply. It must not raise."""
 
 
 class _Group:
-    """Requests that were sent together, and their replies as they come."""
+    """Requests that were sent together, and their replies."""
 
-    __slots__ = ("_heard", "_left", "_timeout", "complete", "deadline", "replies")
+    __slots__ = ("_left", "_on_reply", "_timeout", "complete", "deadline", "replies")
 
-    def __init__(self, requests: int, heard: Heard | None, timeout: float) -> None:
+    def __init__(self, requests: int, on_reply: OnReply | None, timeout: float) -> None:
         loop = asyncio.get_running_loop()
         self.deadline = loop.time() + timeout
-        self.complete: asyncio.Future[str] = loop.create_future()  # why no more come
+        self.complete: asyncio.Future[str] = loop.create_future()  # the reason why no more replies come
         self.replies: list[Reply | None] = [None] * requests
         self._left = requests
-        self._heard = heard
+        self._on_reply = on_reply
         self._timeout = timeout
 
     def put(self, place: int, reply: Reply) -> None:
         if self.replies[place] is None:
             self.replies[place] = reply
             self._left -= 1
-            if self._heard is not None:
-                self._heard(place, reply)
+            if self._on_reply is not None:
+                self._on_reply(place, reply)
             if not self._left:
-                self.end("all are here")
+                self.end("all replies are here")
 
     def end(self, why: str | None = None) -> None:
         if not self.complete.done():
@@ -73,28 +73,28 @@ class Requests:
         def lines(replies: Sequence[str]) -> bytes:
             return b"PUB %b %d\r\n%b\r\n" % (f"{subject} {replies[0]}".encode(), len(body), body)
 
-        (reply,) = await self.ask_with(1, lines, timeout)
+        (reply,) = await self.ask_many(1, lines, timeout)
         if isinstance(reply, InDoubt):
             raise reply
         return reply
 
-    async def ask_with(
+    async def ask_many(
         self,
         requests: int,
         lines: Callable[[Sequence[str]], bytes],
         timeout: float,
-        heard: Heard | None = None,
+        on_reply: OnReply | None = None,
     ) -> list[Reply | InDoubt]:
-        """Send requests that are protocol lines already, all in one write; a reply to each, or InDoubt.
+        """Send requests in one write; returns the reply to each, or InDoubt.
 
-        `lines` takes the subjects of the replies; `heard` is told of each reply when it comes. Of a thousand
-        messages each costs a fifth of what it costs to publish them one by one.
+        `lines` makes the protocol lines of all, given the reply subject of each. `on_reply` is called with
+        each reply when it comes. A message among a thousand costs a fifth of one that is published alone.
         """
         try:
             inbox = self._inbox or await self._open()
             self._count += 1
             token = str(self._count)
-            group = self._waiting[token] = _Group(requests, heard, timeout)
+            group = self._waiting[token] = _Group(requests, on_reply, timeout)
             self._deadlines.watch(group)
             try:
                 await self._write(lines([f"{inbox}.{token}.{place}" for place in range(requests)]))
@@ -148,5 +148,5 @@ class Requests:
 
 def _answer(reply: Reply | None) -> Reply | InDoubt | None:
     if reply is not None and not reply.data and reply.headers.get("Status") == _NO_RESPONDERS:
-        return InDoubt("nothing answers: no stream, or no leader now")
+        return InDoubt("nothing answers: there is no such stream, or it has no leader now")
     return reply

@@ -1,4 +1,4 @@
-"""Stored facts, looked up over the publisher's own requests for decisions on the write side."""
+"""Look-ups of stored facts for decisions on the write side, over the publisher's own requests."""
 
 import json
 from typing import Any
@@ -11,23 +11,23 @@ from schemas.times import parse_time
 
 
 class StoredLookup:
-    """Looks up facts by a stored filter. Every method raises InDoubt when nothing answers."""
+    """Looks up facts by a filter of stored subjects. Every method raises InDoubt when nothing answers."""
 
     def __init__(self, requests: Requests) -> None:
         self._requests = requests
 
     async def last(self, stream: str, stored_filter: str, timeout: float) -> StoredMessage | None:
-        """The newest matching fact, as the stream's leader knows it."""
+        """Return the newest matching fact, as the stream's leader knows it."""
         return await self._get(stream, {"last_by_subj": stored_filter}, timeout)
 
     async def next(
         self, stream: str, stored_filter: str, sequence: int, timeout: float
     ) -> StoredMessage | None:
-        """The first matching fact at or after `sequence`, as the stream's leader knows it."""
+        """Return the first matching fact at or after `sequence`, as the stream's leader knows it."""
         return await self._get(stream, {"seq": max(sequence, 1), "next_by_subj": stored_filter}, timeout)
 
     async def last_nearby(self, stream: str, stored_filter: str, timeout: float) -> StoredMessage | None:
-        """The newest matching fact that the nearest replica knows; it may not have the latest ones yet."""
+        """Return the newest matching fact that the nearest replica knows; it may lack the latest facts."""
         reply = await self._requests.ask(
             f"$JS.API.DIRECT.GET.{stream}",
             json.dumps({"last_by_subj": stored_filter}).encode(),

@@ -11,17 +11,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, Literal
 
-from producers.publishing.publisher import (
-    Ack,
-    BusUnavailable,
-    Fact,
-    InvalidFact,
-    Publisher,
-    PublishError,
-    Refused,
-)
+from producers.publishing.publisher import Ack, BusUnavailable, Publisher, PublishError, Refused
 from producers.sidecar.spool import Spool
 from runtime.process.tasks import end, in_any_case
+from schemas.facts import Fact
+from schemas.validation import InvalidFact
 
 logger = logging.getLogger("foldline.sidecar")
 

@@ -15,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 
 from producers.http.job_events import split_batch
-from producers.job_admission import checked_batch, job_facts_by
+from producers.job_admission import admit_batch, job_admission
 from producers.sidecar.carrier import Carried, Carrier
 from producers.sidecar.line import Line
 from producers.sidecar.spool import Spool, SpoolFull
@@ -46,7 +46,7 @@ class Sidecar:
 
     def facts(self) -> Callable[[bytes], Fact]:
         """What checks events; one without a key gets one, for it may be sent twice. It raises InvalidFact."""
-        made = job_facts_by(self.settings, self.now)
+        made = job_admission(self.settings, self.now)
 
         def fact(body: bytes) -> Fact:
             fact = made(body)
@@ -83,7 +83,7 @@ def sidecar_router(sidecar: Sidecar) -> APIRouter:
     async def ingest_batch(request: Request) -> Response:
         """Accept events in their order. Those that are wrong are told one by one, the others are kept."""
         items = split_batch(await read_body(request, sidecar.settings.max_batch_body))
-        facts, errors = checked_batch(items, checked)
+        facts, errors = admit_batch(items, checked)
         carried = await sidecar.accept(facts)
         ways = {"forwarded": carried.count("forwarded"), "spooled": carried.count("spooled")}
         wrong: dict[str, Any] = {"failed": len(errors), "errors": errors} if errors else {}

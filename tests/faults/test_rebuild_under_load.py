@@ -23,7 +23,8 @@ from foldline.embedded.postgres import PostgresServer
 from line.connection import close_bus, connect_bus
 from line.lag import LineMeter, summed
 from line.streams import prepare_line
-from producers.publishing.publisher import Publisher, checked_fact
+from producers.admission import admit_fact
+from producers.publishing.publisher import Publisher
 from projections.catalogue import projection_named
 from projections.generations import Role, generations
 from runtime.database.connections import Connection, connect
@@ -214,7 +215,7 @@ async def _read(
                 return
             subject = Subject("local", "session", session, "event")
             body = json.dumps({"name": f"n{number}"}).encode()
-            ack = await publisher.publish(checked_fact(subject, body, now=datetime.now(UTC)))
+            ack = await publisher.publish(admit_fact(subject, body, now=datetime.now(UTC)))
             reading.written += 1
             await asyncio.sleep(max(0.0, began + _READ_EVERY - loop.time()))
             began = loop.time()

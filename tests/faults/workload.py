@@ -12,7 +12,8 @@ import nats.errors
 import nats.js.errors
 from nats.js import JetStreamContext
 
-from producers.publishing.publisher import Ack, Publisher, checked_fact
+from producers.admission import admit_fact
+from producers.publishing.publisher import Ack, Publisher
 from schemas.facts import Fact
 from schemas.subjects import Subject
 
@@ -100,9 +101,7 @@ async def publish_in_bulk(
 
 def _numbered(session: str, todo: list[tuple[str, bytes]]) -> list[Fact]:
     return [
-        checked_fact(
-            Subject("local", "session", session, kind), body, key=f"n{number}", now=datetime.now(UTC)
-        )
+        admit_fact(Subject("local", "session", session, kind), body, key=f"n{number}", now=datetime.now(UTC))
         for number, (kind, body) in enumerate(todo)
     ]
 

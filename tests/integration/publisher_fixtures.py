@@ -16,8 +16,10 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from foldline.embedded.nats import NatsServer
 from line.connection import connect_bus
 from line.streams import prepare_line
-from producers.publishing.publisher import Ack, Fact, Publisher, checked_fact
+from producers.admission import admit_fact
+from producers.publishing.publisher import Ack, Publisher
 from runtime.settings import Settings
+from schemas.facts import Fact
 from schemas.subjects import Subject
 
 PARTITIONS = 16
@@ -73,7 +75,7 @@ def fact(
     session_id: str, kind: str = "event", body: bytes = b'{"name":"n"}', *, key: str | None = None
 ) -> Fact:
     subject = Subject("local", "session", session_id, kind)
-    return checked_fact(subject, body, key=key, now=datetime.now(UTC))
+    return admit_fact(subject, body, key=key, now=datetime.now(UTC))
 
 
 def numbered(session_id: str, n: int, *, key: str | None = None) -> Fact:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from line.connection import close_bus, connect_bus
-from producers.admission import checked_fact
+from producers.admission import admit_fact
 from producers.publishing.publisher import Ack, Publisher, PublishError
 from producers.sidecar.carrier import Carrier
 from producers.sidecar.spool import Spool
@@ -45,7 +45,7 @@ async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
 
 def fact(number: int) -> Fact:
     subject = Subject("local", "session", f"S{number % 3}", "event")
-    return checked_fact(subject, b'{"name":"e%d"}' % number, key=f"k{number}", now=datetime.now(UTC))
+    return admit_fact(subject, b'{"name":"e%d"}' % number, key=f"k{number}", now=datetime.now(UTC))
 
 
 async def test_what_the_bus_cannot_take_is_set_aside(

@@ -9,9 +9,10 @@ import pytest
 from nats.aio.client import Client
 
 from foldline.embedded.nats import NatsServer
-from producers.publishing.publisher import Ack, BusUnavailable, Conflict, InvalidFact, Publisher, Refused
+from producers.publishing.publisher import Ack, BusUnavailable, Conflict, Publisher, Refused
 from schemas.facts import MESSAGE_ID, TIME, Fact
 from schemas.subjects import Subject, partition_of
+from schemas.validation import InvalidFact
 from tests.integration import publisher_fixtures as fixtures
 from tests.integration.publisher_fixtures import (
     PARTITIONS,

@@ -8,8 +8,9 @@ import pytest
 
 from foldline.embedded.nats import NatsServer
 from line.connection import close_bus, connect_bus
-from producers.publishing.publisher import Ack, BusUnavailable, Fact, Publisher
+from producers.publishing.publisher import Ack, BusUnavailable, Publisher
 from producers.publishing.requests import InDoubt, Requests
+from schemas.facts import Fact
 from tests.integration.publisher_fixtures import (
     bus_settings,
     number,

@@ -62,7 +62,7 @@ async def test_everything_of_every_site_is_at_the_centre(two: TwoSites) -> None:
     other = await two.sites["fab1"].http.post("/v1/ingest/events", json=job_event("J", site="fab2"))
     assert (other.status_code, other.json()) == (
         422,
-        {"detail": "site_id: this is fab1, events of fab2 go there"},
+        {"detail": "site_id: this is site fab1; send events of site fab2 to its own sidecar or API"},
     )
     http = two.centre.http
     for path in ("/v1/jobs", "/v1/subjobs"):

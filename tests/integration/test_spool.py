@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.job_admission import job_fact
+from producers.job_admission import admit_job_event
 from producers.sidecar.spool import Spool, Spooled, SpoolFull
 from schemas.facts import Fact
 from tests.support.jobs import job_event
@@ -43,7 +43,7 @@ asyncio.run(main())
 
 def fact(number: int) -> Fact:
     body = json.dumps(job_event(f"J{number % 3}", "progress", key=str(number))).encode()
-    return job_fact(body, site="fab1", now=datetime.now(UTC), max_skew=timedelta(0))
+    return admit_job_event(body, site="fab1", now=datetime.now(UTC), max_skew=timedelta(0))
 
 
 def spool_at(folder: Path, **bounds: int) -> Spool:

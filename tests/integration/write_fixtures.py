@@ -60,7 +60,7 @@ def model() -> ReadModel:
 def client_of(server: NatsServer, publisher: Publisher, model: ReadModel) -> httpx.AsyncClient:
     surface = WriteSurface(
         publisher=publisher,
-        existence=Existence(publisher.stored, partitions=PARTITIONS, timeout=publisher.timeout),
+        existence=Existence(publisher.stored_lookup, partitions=PARTITIONS, timeout=publisher.timeout),
         progress=model,
         hung=model.hung,
         settings=bus_settings(server, max_body=4096),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from benchmarks import job_events
 from line.raw_event import RawEvent
-from producers.job_admission import job_fact
+from producers.job_admission import admit_job_event
 from projections.jobs.fold import States, fold
 from projections.jobs.rows import JobChanges
 from projections.recorded import decode
@@ -15,7 +15,7 @@ from projections.recorded import decode
 def test_every_event_is_valid_and_has_a_key_of_its_own() -> None:
     now = datetime.now(UTC)
     facts = [
-        job_fact(body, site="local", now=now, max_skew=timedelta(0, 600))
+        admit_job_event(body, site="local", now=now, max_skew=timedelta(0, 600))
         for body in job_events.bodies("load", 2_000)
     ]
     assert len({fact.message_id for fact in facts}) == 2_000
@@ -26,7 +26,7 @@ def test_jobs_end_with_their_subjobs() -> None:
     states: States = {}
     now = datetime.now(UTC)
     for sequence, body in enumerate(job_events.bodies("load", 1_600), 1):
-        fact = job_fact(body, site="local", now=now, max_skew=timedelta(0, 600))
+        fact = admit_job_event(body, site="local", now=now, max_skew=timedelta(0, 600))
         raw = RawEvent("JOBS", 0, sequence, now, fact.subject.stored(16), b"", body)
         fold(states, decode(raw), JobChanges())
     found = [state for key, state in states.items() if len(key) == 2 and state is not None]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from producers.admission import checked_fact
+from producers.admission import admit_fact
 from producers.sidecar.daemon.sent import canonical
 from producers.sidecar.daemon.session import Record
 from schemas.facts import TIME, Fact
@@ -41,7 +41,7 @@ class SessionFacts:
 
         Raises InvalidFact.
         """
-        return checked_fact(
+        return admit_fact(
             Subject(self.site, "session", session_id, kind),
             dumped(body),
             key=f"daemon-{once or uuid.uuid4()}",
@@ -58,7 +58,7 @@ class SessionFacts:
     def heartbeat(self, session_id: str) -> Fact:
         """The machine is awake. A level: nobody remembers its id."""
         subject = Subject(self.site, "session", session_id, "heartbeat")
-        return checked_fact(subject, b'{"host_only":true}', now=self.now())
+        return admit_fact(subject, b'{"host_only":true}', now=self.now())
 
     def hung(self, record: Record, silence: float) -> Fact:
         """The application has been silent for `silence` seconds."""
