@@ -42,8 +42,8 @@ from runtime.database.engine.install import install_engine
 from runtime.process.garbage import collect_rarely
 from runtime.process.logs import set_up_logging
 from runtime.process.repeating import repeating
-from runtime.process.starting import started
-from runtime.process.tasks import end
+from runtime.process.starting import start_with_retry
+from runtime.process.tasks import cancel_and_wait
 from runtime.settings import Settings, settings
 
 logger = logging.getLogger("foldline.consumer")
@@ -58,7 +58,9 @@ def create_app(config: Settings) -> FastStream:
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        starting = asyncio.create_task(started(partial(_wire, config), within=config.connect_timeout))
+        starting = asyncio.create_task(
+            start_with_retry(partial(_wire, config), timeout=config.connect_timeout)
+        )
         while not (await asyncio.wait({starting}, timeout=0.2))[0]:
             if is_asked_to_stop(app):
                 starting.cancel()
@@ -108,7 +110,7 @@ async def _follow(config: Settings, stack: AsyncExitStack) -> Expiry:
     stack.push_async_callback(_stop, followers, running)
     for projection in outdated:
         upgrading = asyncio.create_task(upgrade(projection, config, reading))
-        stack.push_async_callback(end, upgrading)
+        stack.push_async_callback(cancel_and_wait, upgrading)
     rounds: list[tuple[str, Round, float]] = []
     if not config.endpoints:
         rounds.append(("sweep", sweep.Sweep(reading, age=sweep.AGE).round, sweep.EVERY))

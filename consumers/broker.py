@@ -9,7 +9,7 @@ from faststream.security import SASLPlaintext
 from prometheus_client import REGISTRY
 
 from runtime.compat.faststream_app import is_no_empty_fetch
-from runtime.process.starting import started
+from runtime.process.starting import start_with_retry
 from runtime.process.telemetry import tracer_provider
 from runtime.settings import Settings
 
@@ -38,4 +38,4 @@ class PatientBroker(NatsBroker):
 
     async def start(self) -> None:
         """Connect, and subscribe every reactor."""
-        await started(super().start, within=self._within)
+        await start_with_retry(super().start, timeout=self._within)

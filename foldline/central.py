@@ -22,11 +22,11 @@ from projections.jobs.views import PROJECTION
 from runtime.compat.fastapi_routes import add_routes
 from runtime.database import connections
 from runtime.http.errors import JOBS
-from runtime.http.serving import Door, Served, serve
+from runtime.http.serving import Listener, Surfaces, serve
 from runtime.problems import Problem
 from runtime.process.garbage import collect_rarely
 from runtime.process.logs import set_up_logging
-from runtime.process.starting import started
+from runtime.process.starting import start_with_retry
 from runtime.settings import Settings
 
 logger = logging.getLogger("foldline.central")
@@ -37,7 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with await started(partial(_wire, app, settings), within=settings.connect_timeout):
+        async with await start_with_retry(partial(_wire, app, settings), timeout=settings.connect_timeout):
             yield
 
     return surface("Foldline sites", JOBS, settings, lifespan=lifespan)
@@ -82,8 +82,8 @@ def run_central(settings: Settings) -> None:
     set_up_logging(settings)
     collect_rarely()
 
-    def make() -> Served:
+    def make() -> Surfaces:
         app = create_app(settings)
-        return Served([app], app.router.lifespan_context(app))
+        return Surfaces([app], app.router.lifespan_context(app))
 
-    serve(settings.host, [Door(settings.central_port, "FOLDLINE_CENTRAL_PORT")], make)
+    serve(settings.host, [Listener(settings.central_port, "FOLDLINE_CENTRAL_PORT")], make)

@@ -21,7 +21,7 @@ from projections.generations import Generation, Role, cancel, generations, name_
 from projections.projection import Key
 from runtime.compat.nats_client import BusClient
 from runtime.database.connections import Connection
-from runtime.process.tasks import end
+from runtime.process.tasks import cancel_and_wait
 from runtime.settings import Settings
 
 _ONE_READING: Final = ("rate", "eta", "elapsed")  # what cannot be told from a single one
@@ -40,7 +40,7 @@ class EngineProjectionControl:
 
     async def aclose(self) -> None:
         """End all background tasks; what was built is kept."""
-        await end(*(task.asyncio_task for task in self._tasks))
+        await cancel_and_wait(*(task.asyncio_task for task in self._tasks))
 
     async def overview(self) -> list[dict[str, Any]]:
         found = await self._reader.read(lambda conn: overview(self._nc, conn, PROJECTIONS))

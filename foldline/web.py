@@ -41,12 +41,12 @@ from runtime.compat.fastapi_routes import add_routes
 from runtime.compat.nats_client import BusClient
 from runtime.database import connections
 from runtime.http.errors import JOBS, SESSIONS, Envelope, install_error_handlers
-from runtime.http.request_metrics import Measured
-from runtime.http.serving import Door, Served, serve
+from runtime.http.request_metrics import RequestMetrics
+from runtime.http.serving import Listener, Surfaces, serve
 from runtime.process.garbage import collect_rarely
 from runtime.process.logs import set_up_logging
 from runtime.process.repeating import repeating
-from runtime.process.starting import started
+from runtime.process.starting import start_with_retry
 from runtime.process.telemetry import tracer_provider
 from runtime.settings import Settings
 from schemas.sessions.recovery import HungSession
@@ -70,7 +70,7 @@ def create_apps(settings: Settings) -> Apps:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with await started(partial(_wire, apps, settings), within=settings.connect_timeout):
+        async with await start_with_retry(partial(_wire, apps, settings), timeout=settings.connect_timeout):
             yield
 
     apps = Apps(
@@ -85,7 +85,7 @@ def surface(title: str, envelope: Envelope, settings: Settings, lifespan: Any = 
     app = FastAPI(title=title, lifespan=lifespan, redirect_slashes=False, telemetry=_NO_TELEMETRY)
     install_error_handlers(app, envelope)
     if envelope is JOBS:
-        app.add_middleware(Measured)
+        app.add_middleware(RequestMetrics)
     if settings.otlp_endpoint:
         FastAPIInstrumentor.instrument_app(
             app,
@@ -197,9 +197,12 @@ def run_api(settings: Settings) -> None:
     set_up_logging(settings)
     collect_rarely()
 
-    def make() -> Served:
+    def make() -> Surfaces:
         apps = create_apps(settings)
-        return Served((apps.sessions, apps.jobs), apps.sessions.router.lifespan_context(apps.sessions))
+        return Surfaces((apps.sessions, apps.jobs), apps.sessions.router.lifespan_context(apps.sessions))
 
-    doors = Door(settings.api_port, "FOLDLINE_API_PORT"), Door(settings.jobs_port, "FOLDLINE_JOBS_PORT")
-    serve(settings.host, doors, make)
+    listeners = (
+        Listener(settings.api_port, "FOLDLINE_API_PORT"),
+        Listener(settings.jobs_port, "FOLDLINE_JOBS_PORT"),
+    )
+    serve(settings.host, listeners, make)

@@ -16,7 +16,7 @@ from projections.jobs.live import LiveEvent, Repetitions, read
 from runtime.compat.nats_client import BusClient
 from runtime.http.errors import HttpProblem
 from runtime.process.repeating import repeating
-from runtime.process.tasks import end
+from runtime.process.tasks import cancel_and_wait
 
 logger = logging.getLogger("foldline.live")
 
@@ -113,7 +113,7 @@ class Live:
                 yield
             finally:
                 if self._tailing is not None:
-                    await end(self._tailing)
+                    await cancel_and_wait(self._tailing)
 
     async def events(
         self, wanted: Wanted, after: int | None, *, silence: float
@@ -157,7 +157,7 @@ class Live:
         async with self._changing:
             alone = asyncio.get_running_loop().time() - self._alone_since
             if self._tailing is not None and not self._readers and alone > _REST_S:
-                await end(self._tailing)
+                await cancel_and_wait(self._tailing)
                 self._tailing = None
 
     async def _is_kept(self, after: int) -> bool:

@@ -24,7 +24,7 @@ from projections.jobs.live import LiveEvent
 from runtime.compat.fastapi_routes import DirectRoute
 from runtime.http.serving import STOPPING
 from runtime.metrics import LIVE_READERS
-from runtime.process.tasks import end
+from runtime.process.tasks import cancel_and_wait
 from schemas.jobs.facts import KINDS
 
 logger = logging.getLogger("foldline.live")
@@ -121,7 +121,7 @@ class _Streaming(Response):
             try:
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                await end(*ends)
+                await cancel_and_wait(*ends)
         with suppress(OSError):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -24,7 +24,7 @@ from projections.generations import Role, generations, name_of
 from projections.projection import Projection
 from runtime.database.connections import Connection
 from runtime.problems import Problem
-from runtime.process.tasks import heed_cancellation
+from runtime.process.tasks import raise_if_cancelled
 from runtime.settings import Settings
 
 logger = logging.getLogger("foldline.rebuild")
@@ -125,7 +125,7 @@ class _Rebuild:
         await self._stop_if_cancelled(phase)
         while True:
             if phase != "done":
-                heed_cancellation()
+                raise_if_cancelled()
             try:
                 now = await self._meter.read(self._conn, phase)
             except StreamUnavailable as exc:  # the line is away: the workers wait for it, too

@@ -24,7 +24,7 @@ from runtime.database.connections import Connection
 from runtime.database.engine.generation_tables import ENGINE_TABLES
 from runtime.database.engine.queries import engine_queries
 from runtime.problems import Problem
-from runtime.process.tasks import heed_cancellation
+from runtime.process.tasks import raise_if_cancelled
 from runtime.settings import Settings
 
 _QUERIES: Final = engine_queries()
@@ -109,7 +109,7 @@ class _Verify:
         assignment = Assignment(projection=self.projection.name, role=Role.SCRATCH, until=target)
         async with running_workers(assignment, self.config, self.config.rebuild_workers) as workers:
             while not await reached(self.nc, await checkpoints(self.conn, scratch), target):
-                heed_cancellation()
+                raise_if_cancelled()
                 await workers.replace_dead()
                 report(await meter.read(self.conn, "folding"))
                 await asyncio.sleep(_POLL_S)

@@ -10,7 +10,7 @@ from typing import Final
 
 from consumers.control.worker import Assignment
 from runtime.problems import Problem
-from runtime.process.tasks import in_any_case
+from runtime.process.tasks import wait_to_the_end
 from runtime.settings import Settings, environment_of
 
 _ARGUMENTS: Final = ("-m", "consumers.control.worker")
@@ -66,7 +66,7 @@ class Workers:
         for process in self._running:
             if process.stdin is not None:
                 process.stdin.close()
-        await in_any_case(asyncio.gather(*(_ended(process) for process in self._running)))
+        await wait_to_the_end(asyncio.gather(*(_ended(process) for process in self._running)))
 
 
 @asynccontextmanager

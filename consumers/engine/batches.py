@@ -13,7 +13,7 @@ from line.raw_event import RawEvent
 from runtime import metrics
 from runtime.compat.nats_client import BusClient
 from runtime.database.connections import Connection
-from runtime.process.tasks import end
+from runtime.process.tasks import cancel_and_wait
 from runtime.settings import Settings
 
 _LARGE: Final = 1_000  # events of a batch: PostgreSQL takes long enough for them
@@ -86,7 +86,7 @@ class Batches:
             await self._handler.apply(writer, taken.first, self._leases, more)
         finally:
             if ahead is not None:
-                await end(ahead)
+                await cancel_and_wait(ahead)
             await asyncio.gather(*asking)
         metrics.BATCH_SECONDS.labels(name).observe(time.perf_counter() - started)
         metrics.BATCH_EVENTS.labels(name).observe(taken.number)

@@ -21,7 +21,7 @@ from consumers.engine.parking import Stopped
 from consumers.engine.partitions import OtherLine, Partitions
 from runtime import metrics
 from runtime.compat.nats_client import BusClient
-from runtime.process.tasks import end
+from runtime.process.tasks import cancel_and_wait
 from runtime.settings import Settings
 
 logger = logging.getLogger("foldline.follower")
@@ -65,7 +65,7 @@ class Follower:
             await asyncio.wait_for(
                 self._partitions.turn.acquire(), _PATIENCE
             )  # the batch in hand is finished
-        await end(*loops)
+        await cancel_and_wait(*loops)
         await self._partitions.leave()
         await self._connections.close()
 

@@ -13,7 +13,7 @@ from line.pull_consumer import after, stored_from_now, stored_since
 from line.pull_reader import PullReader, reading
 from line.raw_event import RawEvent
 from runtime.problems import Problem
-from runtime.process.tasks import end
+from runtime.process.tasks import cancel_and_wait
 from schemas.facts import published_subject
 from schemas.positions import Position
 from schemas.subjects import overlaps, published_form, stored_form
@@ -57,7 +57,7 @@ async def _tail(
         for name in names:
             reader = await stack.enter_async_context(reading(nc, name, start, stored))
             takers.append(asyncio.create_task(_take(reader, arrived)))
-        stack.push_async_callback(end, *takers)
+        stack.push_async_callback(cancel_and_wait, *takers)
         shown = 0
         while count is None or shown < count:
             event = await _next(arrived, takers)

@@ -24,8 +24,8 @@ from producers.sidecar.line import Line
 from producers.sidecar.spool import Spool
 from runtime.compat.fastapi_routes import add_routes
 from runtime.http.errors import JOBS, SESSIONS, Envelope, install_error_handlers
-from runtime.http.request_metrics import Measured
-from runtime.http.serving import Door, Served, serve
+from runtime.http.request_metrics import RequestMetrics
+from runtime.http.serving import Listener, Surfaces, serve
 from runtime.problems import Problem
 from runtime.process.garbage import collect_rarely
 from runtime.process.logs import set_up_logging
@@ -36,7 +36,7 @@ logger = logging.getLogger("foldline.sidecar")
 _NO_TELEMETRY: Final = TelemetryConfig(tracing=False, metrics=False, logs=False)
 
 
-def create_apps(settings: Settings) -> Served:
+def create_apps(settings: Settings) -> Surfaces:
     """The ingest endpoints and the session daemon; what they live in raises Problem when it cannot begin."""
     ingest, daemon = _app("Foldline sidecar", JOBS), _app("Foldline session daemon", SESSIONS)
 
@@ -72,7 +72,7 @@ def create_apps(settings: Settings) -> Served:
             add_routes(daemon, daemon_router(Reports(sessions, lambda: line.connected), settings.max_body))
             yield
 
-    return Served([ingest, daemon], life())
+    return Surfaces([ingest, daemon], life())
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def _app(title: str, envelope: Envelope) -> FastAPI:
     app = FastAPI(title=title, redirect_slashes=False, telemetry=_NO_TELEMETRY)
     install_error_handlers(app, envelope)
     if envelope is JOBS:
-        app.add_middleware(Measured)
+        app.add_middleware(RequestMetrics)
     return app
 
 
@@ -95,8 +95,8 @@ def run(settings: Settings) -> None:
     """Accept events until SIGTERM or Ctrl-C. Raises Problem."""
     set_up_logging(settings)
     collect_rarely()
-    doors = [
-        Door(settings.sidecar_port, "FOLDLINE_SIDECAR_PORT"),
-        Door(settings.daemon_port, "FOLDLINE_DAEMON_PORT"),
+    listeners = [
+        Listener(settings.sidecar_port, "FOLDLINE_SIDECAR_PORT"),
+        Listener(settings.daemon_port, "FOLDLINE_DAEMON_PORT"),
     ]
-    serve(settings.host, doors, lambda: create_apps(settings))
+    serve(settings.host, listeners, lambda: create_apps(settings))

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from producers.publishing.publisher import Ack, BusUnavailable, Publisher, PublishError, Refused
 from producers.sidecar.spool import Spool
-from runtime.process.tasks import end, in_any_case
+from runtime.process.tasks import cancel_and_wait, wait_to_the_end
 from schemas.facts import Fact
 from schemas.validation import InvalidFact
 
@@ -54,7 +54,7 @@ class Carrier:
             while self._waiting or self._turn.locked():
                 async with self._turn:  # those under way; what waits is the next group
                     await asyncio.sleep(0)
-            await end(*tasks)
+            await cancel_and_wait(*tasks)
 
     async def accept(self, facts: Sequence[Fact]) -> list[Carried]:
         """Safe when this returns: on the line, or in the spool. Raises SpoolFull, sqlite3.Error.
@@ -83,7 +83,7 @@ class Carrier:
         sent = await self._send(facts)
         if not all(sent):
             # Whoever leaves meanwhile: what the spool says of itself must stay true.
-            await in_any_case(asyncio.ensure_future(self._keep_rest(facts, sent)))
+            await wait_to_the_end(asyncio.ensure_future(self._keep_rest(facts, sent)))
         return _ways(sent)
 
     async def _carry_group(self, group: Sequence[_Call]) -> None:

@@ -13,7 +13,7 @@ from line.sync import check_sync
 from producers.publishing.publisher import Publisher
 from runtime.compat.nats_client import BusClient
 from runtime.problems import Problem
-from runtime.process.tasks import end
+from runtime.process.tasks import cancel_and_wait
 from runtime.settings import Settings
 
 logger = logging.getLogger("foldline.sidecar")
@@ -46,7 +46,7 @@ class Line:
         try:
             yield
         finally:
-            await end(task)
+            await cancel_and_wait(task)
             if self._publisher is not None:
                 await self._publisher.aclose()
             if self._nc is not None:

@@ -1,4 +1,4 @@
-"""Requests as numbers: how many, to which route, with which answer, and how long they took."""
+"""Metrics of HTTP requests: how many by route and status, and how long until the answer began."""
 
 import time
 from typing import Final
@@ -7,11 +7,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime.metrics import HTTP_REQUESTS, HTTP_SECONDS
 
-_UNKNOWN: Final = "none"  # a path is anybody's choice: no label for each
+_UNKNOWN: Final = "none"  # clients choose the path of a 404: it must not become a label
 
 
-class Measured:
-    """Middleware. A stream without end counts when it begins."""
+class RequestMetrics:
+    """Middleware that counts and times requests. An answer counts when it begins: a stream may never end."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

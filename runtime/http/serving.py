@@ -1,4 +1,4 @@
-"""HTTP surfaces on their ports, until the process is asked to stop."""
+"""Serving HTTP surfaces on their ports until the process is asked to stop."""
 
 import asyncio
 import logging
@@ -19,35 +19,44 @@ from runtime.problems import Problem
 logger = logging.getLogger("foldline.http")
 
 STOPPING: Final = "foldline.stopping"
-"""Of a request's scope: an event that is set when the process is asked to stop, for answers without end."""
+"""Key in a request's scope of an asyncio.Event; it is set when the process is asked to stop.
+
+An answer without end (a live stream) watches it.
+"""
 _STOP: Final = (signal.SIGTERM, signal.SIGINT)
-_DRAIN_S: Final = 10  # what running requests get when asked to stop
+_DRAIN_S: Final = 10  # for requests under way when the process is asked to stop
 
 
-class Door(NamedTuple):
-    """A port, and the setting that names it."""
+class Listener(NamedTuple):
+    """A port to listen on (0: any free one), and the setting that names it."""
 
     port: int
     setting: str
 
 
-class Served(NamedTuple):
-    """An application for each door, and what they live in: connected on entering, which may raise Problem."""
+class Surfaces(NamedTuple):
+    """The applications of a process, one for each listener, in the same order.
+
+    `lifespan` connects all of them on entering, which may raise Problem, and closes everything on leaving.
+    """
 
     apps: Sequence[ASGIApp]
-    life: AbstractAsyncContextManager[Any]
+    lifespan: AbstractAsyncContextManager[Any]
 
 
-def serve(host: str, doors: Sequence[Door], make: Callable[[], Served]) -> None:
-    """Serve until SIGTERM or Ctrl-C, then let running requests finish. Raises Problem."""
+def serve(host: str, listeners: Sequence[Listener], make: Callable[[], Surfaces]) -> None:
+    """Serve what `make` returns until SIGTERM or Ctrl-C; requests under way then get 10 s to finish.
+
+    `make` is called inside the event loop, after all ports are bound. Raises Problem.
+    """
     with ExitStack() as stack:
-        listeners = [stack.enter_context(_bound_socket(host, *door)) for door in doors]
-        uvloop.run(_serve(listeners, make))
+        sockets = [stack.enter_context(_bound_socket(host, *listener)) for listener in listeners]
+        uvloop.run(_serve(sockets, make))
 
 
-async def _serve(listeners: list[socket.socket], make: Callable[[], Served]) -> None:
-    apps, life = make()
-    ports = [listener.getsockname()[1] for listener in listeners]
+async def _serve(sockets: list[socket.socket], make: Callable[[], Surfaces]) -> None:
+    apps, lifespan = make()
+    ports = [bound.getsockname()[1] for bound in sockets]
     stopping = asyncio.Event()
     server = SignalledServer(
         uvicorn.Config(
@@ -57,7 +66,7 @@ async def _serve(listeners: list[socket.socket], make: Callable[[], Served]) -> 
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=False,  # no answer depends on who asked
+            proxy_headers=False,  # no answer depends on the address of the client
             timeout_keep_alive=30,
             timeout_graceful_shutdown=_DRAIN_S,
         ),
@@ -66,22 +75,22 @@ async def _serve(listeners: list[socket.socket], make: Callable[[], Served]) -> 
     starting = asyncio.current_task()
 
     def stop() -> None:
-        # uvicorn raises the signal once more when it is done: by then there is nothing left to cancel.
+        # uvicorn raises the signal again when it is done: by then there is nothing left to cancel.
         if starting is not None and not server.started:
             starting.cancel()
 
     for number in _STOP:
         asyncio.get_running_loop().add_signal_handler(number, stop)
     try:
-        async with life:
+        async with lifespan:
             logger.info("serving on port %s", ", ".join(map(str, ports)))
-            await server.serve(sockets=listeners)
+            await server.serve(sockets=sockets)
     except asyncio.CancelledError:
         logger.info("asked to stop while starting")
 
 
 class _ByPort:
-    """One application a port: a surface is known by where it is asked."""
+    """Dispatches each request to the application of the port that it came in on."""
 
     def __init__(self, apps: Mapping[int, ASGIApp], stopping: asyncio.Event) -> None:
         self._apps = apps
@@ -93,14 +102,14 @@ class _ByPort:
 
 
 def _bound_socket(host: str, port: int, setting: str) -> socket.socket:
-    """The port is ours before anything is connected; nobody is let in before everything is."""
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """Return a socket bound to a port, not listening yet: clients wait until everything is connected."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
+        bound.bind((host, port))
     except OSError as exc:
-        listener.close()
+        bound.close()
         raise Problem(
             f"cannot listen on {host} port {port}: {exc.strerror or exc}", f"FOLDLINE_HOST, {setting}"
         ) from exc
-    return listener
+    return bound

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from runtime.process.tasks import end
+from runtime.process.tasks import cancel_and_wait
 
 
 @asynccontextmanager
@@ -26,4 +26,4 @@ async def repeating(
     try:
         yield
     finally:
-        await end(task)
+        await cancel_and_wait(task)

@@ -1,4 +1,4 @@
-"""Starting while NATS or PostgreSQL restarts: what they interrupted is tried again."""
+"""Starting while NATS or PostgreSQL restarts: a start that they interrupt is tried again."""
 
 import asyncio
 import logging
@@ -26,13 +26,14 @@ _WENT_AWAY: Final = (
 _PAUSE_S: Final = 0.2
 
 
-async def started(begin: Callable[[], Awaitable[T]], *, within: float) -> T:
-    """What `begin` returns; it is called again when a server went away under it, unless `within` s are over.
+async def start_with_retry(begin: Callable[[], Awaitable[T]], *, timeout: float) -> T:
+    """Return what `begin` returns, calling it again whenever a server went away under it.
 
-    What a call that failed leaves open is for the next one to take up. It has bounds of its own for servers
-    that do not answer at all. Raises Problem; what else `begin` raises goes through.
+    After `timeout` seconds a failure is final: raises Problem. Any other exception of `begin` is raised at
+    once. `begin` itself bounds its waits for servers that do not answer at all; what a call that failed has
+    left open, the next one takes up.
     """
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + timeout
     while True:
         try:
             return await begin()

@@ -1,7 +1,7 @@
-"""Ending tasks for certain.
+"""Cancelling tasks reliably.
 
-`wait_for` of Python 3.11, by which the clients of NATS and PostgreSQL wait, swallows a cancellation that
-comes together with what it waits for.
+The clients of NATS and PostgreSQL use `asyncio.wait_for`. That of Python 3.11 swallows a cancellation which
+arrives together with the result it waits for.
 """
 
 import asyncio
@@ -10,10 +10,10 @@ from typing import Any, Final
 _AGAIN_S: Final = 0.5
 
 
-async def end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks and wait until they are over, whatever they end with.
+async def cancel_and_wait(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait until they are done; their results and exceptions are dropped.
 
-    Once is not enough: the cancellation may be swallowed, and the task would go on for ever.
+    A task is cancelled again every 0.5 s: if the first cancellation is swallowed, it would go on for ever.
     """
     pending = set(tasks)
     while pending:
@@ -23,15 +23,21 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def heed_cancellation() -> None:
-    """Raise a cancellation of this task that was swallowed. For rounds of long work, outside of time-outs."""
+def raise_if_cancelled() -> None:
+    """Raise CancelledError if this task was cancelled and the cancellation was swallowed.
+
+    Long work calls it once in each round, outside of `asyncio.timeout`, which cancels its own task as well.
+    """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
 
 
-async def in_any_case(work: asyncio.Future[Any]) -> None:
-    """Wait for something that has an end of its own; a cancellation takes effect afterwards."""
+async def wait_to_the_end(work: asyncio.Future[Any]) -> None:
+    """Wait until `work` is done, even if this task is cancelled meanwhile; CancelledError follows then.
+
+    Raises what `work` raised if this task was not cancelled.
+    """
     cancelled = False
     while not work.done():
         try:

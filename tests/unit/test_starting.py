@@ -6,7 +6,7 @@ from nats.errors import NoRespondersError
 
 from line.problems import LineProblem, StreamUnavailable
 from runtime.problems import Problem
-from runtime.process.starting import started
+from runtime.process.starting import start_with_retry
 
 
 class Begin:
@@ -35,14 +35,14 @@ class Begin:
 )
 async def test_a_server_that_went_away_is_waited_for(failure: Exception) -> None:
     begin = Begin(failure, failure)
-    assert await started(begin, within=30) == "up"
+    assert await start_with_retry(begin, timeout=30) == "up"
     assert begin.calls == 3
 
 
 async def test_the_last_failure_is_told_when_time_is_up() -> None:
     begin = Begin(psycopg.OperationalError("the server is on fire"))
     with pytest.raises(Problem, match="cannot start: the server is on fire"):
-        await started(begin, within=0)
+        await start_with_retry(begin, timeout=0)
     assert begin.calls == 1
 
 
@@ -50,5 +50,5 @@ async def test_the_last_failure_is_told_when_time_is_up() -> None:
 async def test_what_will_not_get_better_is_not_tried_again(failure: Exception) -> None:
     begin = Begin(failure)
     with pytest.raises(type(failure)):
-        await started(begin, within=30)
+        await start_with_retry(begin, timeout=30)
     assert begin.calls == 1

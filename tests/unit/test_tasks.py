@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from runtime.process.tasks import end, heed_cancellation, in_any_case
+from runtime.process.tasks import cancel_and_wait, raise_if_cancelled, wait_to_the_end
 
 
 async def test_a_task_that_swallows_a_cancellation_ends_all_the_same() -> None:
@@ -23,7 +23,7 @@ async def test_a_task_that_swallows_a_cancellation_ends_all_the_same() -> None:
 
     task = asyncio.create_task(deaf())
     await asyncio.sleep(0)
-    await asyncio.wait_for(end(task), 10)
+    await asyncio.wait_for(cancel_and_wait(task), 10)
     assert task.cancelled()
     assert swallowed == 2
 
@@ -34,9 +34,9 @@ async def test_what_a_task_raises_is_not_raised_again() -> None:
 
     task = asyncio.create_task(fails())
     await asyncio.sleep(0)
-    await end(task)
+    await cancel_and_wait(task)
     assert isinstance(task.exception(), ValueError)
-    await end()
+    await cancel_and_wait()
 
 
 async def test_a_swallowed_cancellation_is_heeded_in_the_next_round() -> None:
@@ -45,7 +45,7 @@ async def test_a_swallowed_cancellation_is_heeded_in_the_next_round() -> None:
 
     async def work() -> None:
         while True:
-            heed_cancellation()
+            raise_if_cancelled()
             rounds.append(len(rounds))
             with suppress(asyncio.CancelledError):
                 swallowing.set()
@@ -60,7 +60,7 @@ async def test_a_swallowed_cancellation_is_heeded_in_the_next_round() -> None:
 
 
 async def test_without_a_cancellation_nothing_happens() -> None:
-    heed_cancellation()
+    raise_if_cancelled()
 
 
 async def test_leaving_in_good_order_is_not_cut_short() -> None:
@@ -72,7 +72,7 @@ async def test_leaving_in_good_order_is_not_cut_short() -> None:
         await left.wait()
 
     async def work() -> None:
-        await in_any_case(asyncio.ensure_future(leave()))
+        await wait_to_the_end(asyncio.ensure_future(leave()))
 
     task = asyncio.create_task(work())
     await leaving.wait()

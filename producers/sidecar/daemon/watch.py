@@ -12,7 +12,7 @@ from producers.sidecar.daemon.pulse import Pulse
 from producers.sidecar.daemon.session import Session
 from producers.sidecar.daemon.sessions import Sessions
 from runtime.http.errors import HttpProblem
-from runtime.process.tasks import end
+from runtime.process.tasks import cancel_and_wait
 from runtime.settings import Settings
 
 logger = logging.getLogger("foldline.daemon")
@@ -45,7 +45,7 @@ class Watch:
         try:
             yield
         finally:
-            await end(*tasks)
+            await cancel_and_wait(*tasks)
             await self.flush()
 
     async def flush(self) -> None:
