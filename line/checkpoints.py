@@ -1,4 +1,4 @@
-"""Whether a follower has folded everything up to given sequences."""
+"""Checkpoints: how far a follower has folded each stream, and whether that is far enough."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -20,15 +20,15 @@ _QUERIES: Final = engine_queries()
 
 
 async def checkpoints(conn: Connection, follower: str, *, lock: bool = False) -> Sequences:
-    """How far a follower is; with `lock` it stays there until the end of the transaction."""
+    """Return the last sequences a follower has folded; with `lock` they stay until the transaction ends."""
     query = _QUERIES["lock-checkpoints" if lock else "checkpoints"]
     return {part: seqs async for part, seqs in await conn.execute(query, {"follower": follower})}
 
 
-async def reached(nc: Client, at: Sequences, target: Sequences) -> bool:
-    """Whether nothing is left between two places. Raises StreamUnavailable.
+async def is_caught_up(nc: Client, at: Sequences, target: Sequences) -> bool:
+    """Whether no event is left between the checkpoints `at` and `target`. Raises StreamUnavailable.
 
-    Equal sequences are not asked for: what was folded elsewhere may have been purged since.
+    The line is not asked where both are equal: what was folded elsewhere may have been purged since.
     """
     gaps = [
         (stream, part, at.get(part, {}).get(stream, 0), end)
@@ -39,8 +39,8 @@ async def reached(nc: Client, at: Sequences, target: Sequences) -> bool:
     return not any(left)
 
 
-async def firsts(nc: Client, streams: Iterable[Stream]) -> dict[str, int]:
-    """The first sequence of each stream that lets its oldest go by age. Raises StreamUnavailable."""
+async def read_first_sequences(nc: Client, streams: Iterable[Stream]) -> dict[str, int]:
+    """Return the first sequence of each stream that drops old messages by age. Raises StreamUnavailable."""
     found = {}
     for stream in streams:
         if stream.days:
@@ -49,8 +49,8 @@ async def firsts(nc: Client, streams: Iterable[Stream]) -> dict[str, int]:
     return found
 
 
-def further(one: Mapping[int, Mapping[str, int]], other: Mapping[int, Mapping[str, int]]) -> Sequences:
-    """The larger sequence of each partition and stream."""
+def furthest(one: Mapping[int, Mapping[str, int]], other: Mapping[int, Mapping[str, int]]) -> Sequences:
+    """Return the larger sequence of each partition and stream."""
     return {
         part: {
             stream: max(one.get(part, {}).get(stream, 0), other.get(part, {}).get(stream, 0))

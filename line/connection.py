@@ -51,7 +51,7 @@ async def _connect(settings: Settings, name: str, publisher: bool, failures: lis
     async def on_error(exc: Exception) -> None:
         if not connected:
             failures.append(exc)
-        # First tries may fail while servers start; a command tells the last failure itself.
+        # First tries may fail while servers start; a command reports the last failure itself.
         logger.log(logging.WARNING if connected else logging.INFO, "nats: %s", str(exc) or type(exc).__name__)
 
     async def on_disconnect() -> None:
@@ -81,7 +81,7 @@ async def _connect(settings: Settings, name: str, publisher: bool, failures: lis
 
 
 async def close_bus(client: BusClient) -> None:
-    """Close, also while disconnected, when the client cannot say good-bye."""
+    """Close the client, even while it is disconnected and has no server to tell."""
     try:
         await asyncio.wait_for(client.close(), 2)
     except (OSError, RuntimeError, Error) as exc:

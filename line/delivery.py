@@ -1,4 +1,4 @@
-"""JetStream's delivery metadata: positions in reply subjects, words in status messages."""
+"""JetStream's delivery metadata: positions in reply subjects, and status messages."""
 
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -27,12 +27,12 @@ def parse_delivery(reply: str) -> Delivery:
     return Delivery(int(tokens[first]), int(tokens[first + 1]), stored_at, int(tokens[first + 3]))
 
 
-class Status(NamedTuple):
+class StatusMessage(NamedTuple):
     """A message about the subscription itself, not from the stream."""
 
     code: str
     description: str
-    unused: int  # of the request it ends: messages asked for and not delivered
+    unused: int  # messages of the request it ends that were asked for and not delivered
 
     @property
     def is_heartbeat(self) -> bool:
@@ -46,12 +46,12 @@ class Status(NamedTuple):
         )
 
 
-def parse_status(message: Msg) -> Status | None:
+def parse_status(message: Msg) -> StatusMessage | None:
     """The status a message carries; None for one from the stream."""
     headers = message.headers
     if message.reply.startswith("$JS.ACK.") or not headers or "Status" not in headers:
         return None
     unused = headers.get("Nats-Pending-Messages", "0")
-    # Of a status with headers behind it the client takes those for part of the description.
+    # The client takes headers that follow the status line for part of the description.
     description = headers.get("Description", "").partition("\r\n")[0].partition("\n")[0]
-    return Status(headers["Status"], description, int(unused))
+    return StatusMessage(headers["Status"], description, int(unused))

@@ -1,10 +1,10 @@
-"""The facts of one entity, read from the line itself: for looking back, and for folding one entity anew."""
+"""The history of one entity, read from the line: for looking back, and for folding one entity anew."""
 
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from line.pull_consumer import after
-from line.pull_reader import reading
+from line.pull_consumer import start_after
+from line.pull_reader import open_reader
 from line.raw_event import RawEvent
 from runtime.compat.nats_client import BusClient
 
@@ -12,13 +12,13 @@ _PATIENCE: Final = 6.0
 
 
 async def stored_events(
-    nc: BusClient, stream: str, stored_filter: str, *, behind: int = 0
+    nc: BusClient, stream: str, stored_filter: str, *, after: int = 0
 ) -> AsyncGenerator[RawEvent, None]:
-    """Every message of a filter that is stored now, behind a sequence, in the order of the line.
+    """Yield every message of a filter that is stored now after a sequence, in the order of the line.
 
     Raises StreamUnavailable, also when messages went away while they were read.
     """
-    async with reading(nc, stream, after(behind), stored_filter) as reader:
+    async with open_reader(nc, stream, start_after(after), stored_filter) as reader:
         left = reader.pending
         while left > 0:
             for event in await reader.take(_PATIENCE):

@@ -1,4 +1,4 @@
-"""Whether the streams are those the read models were folded from.
+"""Identity of the streams: whether they are those the read models were folded from.
 
 A stream that was deleted and made anew, or restored from an older backup, knows nothing of the sequences the
 checkpoints name: a reader would wait for ever at its head, or pass over what is stored below the checkpoint.
@@ -29,7 +29,7 @@ _ADVICE: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangedStream:
     """A stream that is not the one that was folded."""
 
     stream: str
@@ -47,54 +47,55 @@ class _Checkpoint:
     stored_at: datetime | None  # nothing folded up to here was stored later
 
 
-async def changes(
+async def changed_streams(
     nc: Client,
     conn: Connection,
     *,
     follower: str | None = None,
     parts: Sequence[int] | None = None,
     closely: bool = False,
-) -> list[Change]:
-    """What changed behind the checkpoints: of all followers, or of one and some of its partitions.
+) -> list[ChangedStream]:
+    """Return the streams that changed behind the checkpoints of all followers, or of one in some partitions.
 
     For one follower, or when asked to look `closely`, the message at each checkpoint is looked at as well: it
-    tells a stream that was rolled back and has grown since. Raises StreamUnavailable.
+    shows a stream that was rolled back and has grown since. Raises StreamUnavailable.
     """
     known = {name: created async for name, created in await conn.execute(_QUERIES["known-streams"])}
     wanted = {"follower": follower, "parts": list(parts) if parts is not None else None}
     rows = await (await conn.execute(_QUERIES["checkpoints-of-followers"], wanted)).fetchall()
     found = []
-    for stream in await followed(conn, follower):
+    for stream in await followed_streams(conn, follower):
         at = [_Checkpoint(name, part, seqs.get(stream, 0), stored) for name, part, seqs, stored in rows]
         reached = [one for one in at if one.sequence]
-        change = await _change(nc, stream, known.get(stream), reached)
-        if change is None and (closely or follower is not None):
-            change = await _other_messages(nc, stream, reached)
-        if change is not None:
-            found.append(Change(stream, change))
+        difference = await _difference(nc, stream, known.get(stream), reached)
+        if difference is None and (closely or follower is not None):
+            difference = await _other_messages(nc, stream, reached)
+        if difference is not None:
+            found.append(ChangedStream(stream, difference))
     return found
 
 
-async def followed(conn: Connection, follower: str | None = None) -> list[str]:
-    """Names of the streams that are folded here: of a site its own, of the centre one for each site."""
+async def followed_streams(conn: Connection, follower: str | None = None) -> list[str]:
+    """Return the names of the streams that are folded here: a site's own, or one a site of a centre."""
     cursor = await conn.execute(_QUERIES["followed-streams"], {"follower": follower})
     return [name for (name,) in await cursor.fetchall()]
 
 
 async def check_identity(nc: Client, conn: Connection, *, closely: bool) -> None:
     """Refuse to fold a line that is another one; remember a new one. Raises Problem, StreamUnavailable."""
-    if found := await changes(nc, conn, closely=closely):
+    if found := await changed_streams(nc, conn, closely=closely):
         raise Problem("; ".join(map(str, found)))
     for name, created in (await created_at(nc, conn)).items():
         await conn.execute(_QUERIES["remember-stream"], {"name": name, "created": created})
 
 
 async def created_at(nc: Client, conn: Connection) -> dict[str, str]:
-    """When each stream that is folded was created. Raises StreamUnavailable."""
-    return {stream: (await _info(nc, stream) or {}).get("created", "") for stream in await followed(conn)}
+    """Return when each folded stream was created, empty for one that is gone. Raises StreamUnavailable."""
+    streams = await followed_streams(conn)
+    return {stream: (await _info(nc, stream) or {}).get("created", "") for stream in streams}
 
 
-async def _change(nc: Client, stream: str, created: str | None, reached: list[_Checkpoint]) -> str | None:
+async def _difference(nc: Client, stream: str, created: str | None, reached: list[_Checkpoint]) -> str | None:
     info = await _info(nc, stream)
     if info is None:
         return "is gone" if created is not None or reached else None

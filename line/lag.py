@@ -1,4 +1,4 @@
-"""Lag against the line itself: how many events a follower has before it, and how old the first one is."""
+"""Lag: how many events of the line a follower has not folded, and how old the oldest of them is."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,10 @@ _KEPT_S: Final = 60.0  # a partition's share of the stream hardly changes
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """`events` not folded yet; `since`: store time of the oldest of them, None when there is none."""
+    """How far a follower is behind, in one partition or in several.
+
+    `events` are not folded yet; `since` is the store time of the oldest of them, None when there is none.
+    """
 
     events: int
     since: datetime | None
@@ -29,12 +32,12 @@ class Lag:
         return max(0.0, (now - self.since).total_seconds()) if self.since else 0.0
 
 
-class LineMeter:
-    """Measures how far followers are behind. One that measures again and again keeps its own.
+class LagProbe:
+    """Measures the lag of followers. Whoever measures repeatedly keeps one, for it remembers what it counted.
 
     Near the head events are counted. Further back the server would have to read every block from there on,
-    and nobody else is served meanwhile (ten million events: five seconds for sixteen partitions), so that
-    their number is estimated: as if the partition's events were evenly spread over the stream.
+    and nobody else is served meanwhile (ten million events: five seconds for sixteen partitions). There their
+    number is estimated, as if the partition's events were evenly spread over the stream.
     """
 
     def __init__(self, nc: Client) -> None:
@@ -42,7 +45,7 @@ class LineMeter:
         self._shares: dict[tuple[str, int], tuple[float, float]] = {}  # of a partition, and until when
 
     async def lags(self, stream: str, checkpoints: Mapping[int, int]) -> dict[int, Lag]:
-        """The lag of a follower in each partition: `checkpoints` holds the last folded sequences.
+        """Return the lag of a follower in each partition: `checkpoints` holds the last folded sequences.
 
         Raises StreamUnavailable.
         """
@@ -87,7 +90,7 @@ class LineMeter:
 
 
 def summed(lags: Iterable[Lag]) -> Lag:
-    """Several partitions together: all events, and the oldest of them."""
+    """Return the lag of several partitions together: all events, and the oldest of them."""
     found = list(lags)
     since = min((lag.since for lag in found if lag.since), default=None)
     return Lag(sum(lag.events for lag in found), since, counted=all(lag.counted for lag in found))

@@ -1,4 +1,4 @@
-"""A whole stream as it arrives, in its own order and without gaps: for what is shown live."""
+"""Live tail: a whole stream as it arrives, in its own order and without gaps."""
 
 import asyncio
 import logging
@@ -8,8 +8,8 @@ from typing import Final
 from nats.errors import Error
 
 from line.problems import StreamUnavailable
-from line.pull_consumer import after
-from line.pull_reader import reading
+from line.pull_consumer import start_after
+from line.pull_reader import open_reader
 from line.raw_event import RawEvent
 from runtime.compat.nats_client import BusClient
 
@@ -18,21 +18,21 @@ logger = logging.getLogger("foldline.tail")
 _PAUSE: Final = 0.3
 
 
-async def follow_stream(nc: BusClient, stream: str, behind: int) -> AsyncGenerator[list[RawEvent], None]:
-    """Everything stored behind a sequence, as it comes, for ever; an outage is only a pause.
+async def tail_stream(nc: BusClient, stream: str, after: int) -> AsyncGenerator[list[RawEvent], None]:
+    """Yield everything stored after a sequence, as it arrives, for ever; an outage is only a pause.
 
     A slow reader holds back no more than one request of messages.
     """
     logged = ""
     while True:
         try:
-            async with reading(nc, stream, after(behind)) as reader:
+            async with open_reader(nc, stream, start_after(after)) as reader:
                 while True:
                     events = await reader.take()
-                    behind, logged = events[-1].sequence, ""
+                    after, logged = events[-1].sequence, ""
                     yield events
         except (StreamUnavailable, Error, OSError) as exc:
-            if (why := f"reading anew behind {behind}: {exc}") != logged:
+            if (why := f"{stream}: reading again after {after}: {exc}") != logged:
                 logger.info(why)
             logged = why
         await asyncio.sleep(_PAUSE)

@@ -1,4 +1,4 @@
-"""Single messages of a stream: by sequence, the newest, or the next that matches a filter."""
+"""Single messages of a stream: at a sequence, the newest, or the next that matches a filter."""
 
 import base64
 from dataclasses import dataclass

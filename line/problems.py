@@ -6,7 +6,7 @@ from runtime.problems import Problem, TemporaryProblem
 
 
 class StreamUnavailable(TemporaryProblem):
-    """A question to a stream was answered with an error, or not at all; the same one may succeed later."""
+    """A stream answered a request with an error, or not at all; the same request may succeed later."""
 
     def __init__(self, stream: str, error: dict[str, Any] | str) -> None:
         said = error if isinstance(error, str) else error.get("description", error)

@@ -1,4 +1,4 @@
-"""How far projections got: announced on core NATS after each commit, awaited by whoever must read its write.
+"""Progress of projections: announced on core NATS after each commit, awaited by readers of their own writes.
 
 The announcement is a hint that saves polling. Where it is missed (lost message, a young process), the lease
 rows in PostgreSQL answer, asked again with growing pauses.
@@ -27,7 +27,7 @@ _SLOWEST_POLL: Final = 0.5
 
 
 def subject(follower: str) -> str:
-    """Where the progress of a follower is announced: partition → stream → sequence, or null."""
+    """The subject of a follower's announcements: partition → stream → sequence, or null to begin anew."""
     return f"progress.{follower}"
 
 
@@ -38,7 +38,7 @@ async def announce(nc: Client, follower: str, reached: Mapping[int, Mapping[str,
 
 
 async def announce_anew(nc: Client, follower: str) -> None:
-    """Tell that a follower begins anew: positions known so far count for nothing. Raises nats' Error."""
+    """Announce that a follower begins anew: positions known so far are void. Raises nats' Error."""
     await nc.publish(subject(follower), b"null")
     await nc.flush()
 
@@ -57,12 +57,12 @@ class Progress:
         await self._nc.subscribe(subject("*"), cb=self._on_announcement)
 
     async def wait(self, projection: str, positions: Sequence[Position], timeout: float) -> bool:
-        """Whether `projection` passed all `positions` within `timeout` seconds; a slow one is no error."""
+        """Wait until `projection` has folded all `positions`; False after `timeout` seconds."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         pause = _FIRST_POLL
         next_poll = loop.time() + pause
-        while not self.passed(projection, positions):
+        while not self.has_passed(projection, positions):
             if loop.time() >= deadline:
                 return False
             if loop.time() >= next_poll:
@@ -70,14 +70,14 @@ class Progress:
                 pause = min(pause * 2, _SLOWEST_POLL)
                 next_poll = loop.time() + pause
                 continue
-            # Announcements of other partitions wake us as well: they must not put off the next poll.
+            # Announcements of other partitions wake us as well and must not put off the next poll.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(min(next_poll, deadline)):
                     await self._changed[projection].wait()
         return True
 
-    def passed(self, projection: str, positions: Iterable[Position]) -> bool:
-        """Whether every position is behind what is known."""
+    def has_passed(self, projection: str, positions: Iterable[Position]) -> bool:
+        """Whether every position is known to be folded."""
         reached = self._reached[projection]
         return all(reached.get(f"{p.stream}/{p.partition}", -1) >= p.sequence for p in positions)
 

@@ -24,7 +24,7 @@ from schemas.times import format_time
 logger = logging.getLogger("foldline.line")
 
 Deliver = Callable[[Delivery, bytes, bytes, bytes], None]
-"""Takes a delivery's place, its stored subject, body and header block. Must not raise."""
+"""Takes a delivery with its stored subject, body and header block. Must not raise."""
 
 _SECOND: Final = 1_000_000_000
 _HEARTBEAT: Final = 2.0
@@ -32,18 +32,18 @@ _EXPIRES: Final = 30.0
 _SILENCE: Final = 2.5 * _HEARTBEAT
 
 
-def after(sequence: int) -> dict[str, Any]:
-    """Begin behind a sequence."""
+def start_after(sequence: int) -> dict[str, Any]:
+    """Return the options of a consumer that begins after a sequence."""
     return {"deliver_policy": "by_start_sequence", "opt_start_seq": sequence + 1}
 
 
-def stored_since(moment: datetime) -> dict[str, Any]:
-    """Begin with what was stored at a moment or later."""
+def start_at(moment: datetime) -> dict[str, Any]:
+    """Return the options of a consumer that begins with what was stored at a moment or later."""
     return {"deliver_policy": "by_start_time", "opt_start_time": format_time(moment)}
 
 
-def stored_from_now() -> dict[str, Any]:
-    """Begin with what is stored next."""
+def start_with_new() -> dict[str, Any]:
+    """Return the options of a consumer that begins with what is stored next."""
     return {"deliver_policy": "new"}
 
 
@@ -74,9 +74,9 @@ class PullConsumer:
         self._reconnects = nc.stats["reconnects"]
 
     async def open(self, start: Mapping[str, Any], filter_subject: str | None = None) -> None:
-        """Create the consumer; `start` is `after(…)` or one of its kind. Problems end up in `broken`."""
+        """Create the consumer; `start` comes from one of the functions above. Problems end up in `broken`."""
         if not self._nc.is_connected:
-            self.broken = "not connected"  # the client would keep what it is told, and subscribe later
+            self.broken = "not connected"  # the client would keep the subscription and make it later
             return
         self._inbox = self._nc.new_inbox()
         try:
@@ -126,7 +126,7 @@ class PullConsumer:
             self.broken = f"cannot ask: {exc}"
 
     def check(self) -> None:
-        """Notice a server that went away, or silent: no message and no heartbeat, though asked for some."""
+        """Set `broken` when the server went away or is silent: neither message nor heartbeat when due."""
         if self.broken:
             return
         if self._nc.stats["reconnects"] != self._reconnects:

@@ -16,7 +16,7 @@ _CHECK_S: Final = 1.0
 
 
 class PullReader:
-    """Reads ahead by one request at most: a slow taker holds nothing else."""
+    """Collects messages until they are taken; reads ahead by one request at most, however slow the taker."""
 
     def __init__(self, nc: BusClient, stream: str) -> None:
         self._stream = stream
@@ -34,14 +34,14 @@ class PullReader:
         await self._consumer.open(start, filter_subject)
         self._check()
 
-    async def take(self, patience: float | None = None) -> list[RawEvent]:
-        """What has arrived, at least one message.
+    async def take(self, timeout: float | None = None) -> list[RawEvent]:
+        """Return what has arrived, at least one message.
 
-        Raises StreamUnavailable when the subscription cannot go on, or when nothing has come for `patience`
-        seconds; another reader can, behind what was taken.
+        Raises StreamUnavailable when the subscription cannot go on, or when nothing has arrived for `timeout`
+        seconds; another reader can go on after what was taken.
         """
         loop = asyncio.get_running_loop()
-        until = None if patience is None else loop.time() + patience
+        until = None if timeout is None else loop.time() + timeout
         while not self._arrived:
             self._consumer.check()
             self._check()
@@ -82,7 +82,7 @@ class PullReader:
 
 
 @asynccontextmanager
-async def reading(
+async def open_reader(
     nc: BusClient, stream: str, start: Mapping[str, Any], filter_subject: str | None = None
 ) -> AsyncIterator[PullReader]:
     """A reader for the length of a block. Raises StreamUnavailable."""

@@ -13,7 +13,7 @@ from schemas.validation import InvalidFact
 _AUTO: Final = f" {AUTO}".encode()
 
 
-# One of each is made for every message: a named tuple takes five times as long, a frozen dataclass ten times.
+# One is made for every message: a named tuple takes five times as long, a frozen dataclass ten times.
 class RawEvent(Struct, frozen=True, gc=False):
     """One stored message: where it stands on the line, and its bytes."""
 
@@ -28,8 +28,8 @@ class RawEvent(Struct, frozen=True, gc=False):
     def explicit_id(self) -> str | None:
         """The message id its producer chose.
 
-        None for those the publisher made up, for an empty one, which JetStream takes for none, and for one
-        that is not UTF-8: the client shows different such ids as the same text.
+        None for an id that the publisher made up, for an empty one, which JetStream ignores, and for one that
+        is not UTF-8: the client shows different such ids as the same text.
         """
         if header_begins(self.headers, MESSAGE_ID, _AUTO):
             return None
@@ -43,7 +43,7 @@ class RawEvent(Struct, frozen=True, gc=False):
         return f"{self.stream} {self.sequence} ({self.subject})"
 
     def key(self) -> tuple[str, str] | None:
-        """(site, id) of the entity, if the event names one."""
+        """(site, id) of the entity; None when the event names none."""
         try:
             subject = Subject.parse_stored(self.subject)
         except InvalidFact:

@@ -1,4 +1,4 @@
-"""What runs and how far it is: streams, followers, who holds which partition, lag."""
+"""Status of the line: streams, followers, who holds which partition, lag."""
 
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
@@ -8,9 +8,9 @@ from typing import Any, Final
 import psycopg
 from nats.aio.client import Client
 
-from line.identity import changes, followed
+from line.identity import changed_streams, followed_streams
 from line.jetstream import stream_info
-from line.lag import Lag, LineMeter, summed
+from line.lag import Lag, LagProbe, summed
 from runtime.database.connections import Connection
 from runtime.database.engine.queries import engine_queries
 
@@ -33,7 +33,7 @@ class StreamStatus:
 class FollowerStatus:
     """A projection or following reactor: partitions by owner, those nobody holds, and lag by stream.
 
-    `paused` has the partitions by the reason why nobody may fold them, `parked` counts entities.
+    `paused` has partitions by the reason why nobody may fold them; `parked` counts entities.
     """
 
     name: str
@@ -46,8 +46,8 @@ class FollowerStatus:
 
 
 @dataclass(slots=True)
-class Reading:
-    """What was read of a follower. `checkpoints` and `lags` are by stream and partition."""
+class FollowerDetails:
+    """A follower as it was read; `checkpoints` and `lags` are by stream and partition."""
 
     name: str
     owners: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -59,7 +59,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class LineStatus:
     """The whole line at one moment."""
 
     streams: list[StreamStatus]
@@ -71,11 +71,11 @@ class Status:
         return asdict(self)
 
 
-async def read_status(nc: Client, conn: Connection) -> Status:
+async def read_status(nc: Client, conn: Connection) -> LineStatus:
     """Ask the line and the database. Raises StreamUnavailable, psycopg.Error."""
-    streams = [await _stream(nc, stream) for stream in await followed(conn)]
-    followers = [_status(one) for one in await read_followers(LineMeter(nc), conn)]
-    return Status(streams, followers, [str(one) for one in await changes(nc, conn)])
+    streams = [await _stream(nc, stream) for stream in await followed_streams(conn)]
+    followers = [_status(one) for one in await read_followers(LagProbe(nc), conn)]
+    return LineStatus(streams, followers, [str(one) for one in await changed_streams(nc, conn)])
 
 
 async def _stream(nc: Client, name: str) -> StreamStatus:
@@ -87,12 +87,12 @@ async def _stream(nc: Client, name: str) -> StreamStatus:
     )
 
 
-async def read_followers(meter: LineMeter, conn: Connection) -> list[Reading]:
-    """All followers, asked now. Raises StreamUnavailable, psycopg.Error."""
-    readings: dict[str, Reading] = {}
+async def read_followers(meter: LagProbe, conn: Connection) -> list[FollowerDetails]:
+    """Return all followers as they are now. Raises StreamUnavailable, psycopg.Error."""
+    readings: dict[str, FollowerDetails] = {}
     cursor = await conn.execute(_QUERIES["lease-status"])
     for follower, part, owner, live, streams, seqs, paused in await cursor.fetchall():
-        reading = readings.setdefault(follower, Reading(follower))
+        reading = readings.setdefault(follower, FollowerDetails(follower))
         if owner and live:
             reading.owners[owner].append(part)
         else:
@@ -119,7 +119,7 @@ async def _parked(conn: Connection, schema: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _status(reading: Reading) -> FollowerStatus:
+def _status(reading: FollowerDetails) -> FollowerStatus:
     now = datetime.now(UTC)
     lags = {stream: summed(parts.values()) for stream, parts in reading.lags.items()}
     return FollowerStatus(

@@ -36,7 +36,7 @@ async def prepare_line(nc: Client, settings: Settings) -> None:
 
 
 async def _await_origin(nc: Client, site: str, stream: str) -> None:
-    """A copy that is made while its site does not answer begins half a minute late: wait a moment for it."""
+    """Wait a moment for a site: a copy made while it does not answer begins half a minute late."""
     deadline = time.monotonic() + _ORIGIN_S
     while time.monotonic() < deadline:
         if "error" not in await request_api(nc, f"STREAM.INFO.{stream}", timeout=1, domain=site):
@@ -46,7 +46,7 @@ async def _await_origin(nc: Client, site: str, stream: str) -> None:
 
 
 def check_server(nc: Client) -> None:
-    """The connected server is new enough and takes messages large enough to be set aside."""
+    """Check that the server is new enough and takes what may have to be set aside. Raises LineProblem."""
     version = nc.connected_server_version
     if (version.major, version.minor, version.patch) < MIN_SERVER:
         raise LineProblem(
@@ -66,13 +66,12 @@ async def _ensure(nc: Client, declared: dict[str, Any], deadline: float) -> None
         if has_code(info, ErrorCode.STREAM_NOT_FOUND):
             info = await request_api(nc, f"STREAM.CREATE.{name}", declared)
         elif "error" not in info and info["config"]["num_replicas"] < declared["num_replicas"]:
-            # More copies are no change of what is stored: the one difference that is made good.
+            # More replicas change nothing that is stored: the only difference that is applied.
             more = info["config"] | {"num_replicas": declared["num_replicas"]}
             info = await request_api(nc, f"STREAM.UPDATE.{name}", more)
         if not (error := info.get("error", {})):
             break
-        # A young cluster has no meta leader yet, or does not know all its servers; anything else will not
-        # get better by waiting.
+        # A young cluster has no meta leader yet or does not know all its servers; nothing else passes.
         young = error.get("code") == NO_LEADER or has_code(info, ErrorCode.TOO_FEW_SERVERS)
         if not young or time.monotonic() >= deadline:
             raise LineProblem(f"stream {name}: {error.get('description', error)}{_advice(info)}")

@@ -1,4 +1,4 @@
-"""Whether NATS syncs to disk before it acknowledges, asked of the monitoring port of every server."""
+"""Sync check: NATS must sync to disk before it acknowledges, as its servers' monitoring ports say."""
 
 import asyncio
 import logging
@@ -18,11 +18,11 @@ _POLL_S = 0.5
 
 
 async def check_sync(settings: Settings, deadline: float) -> None:
-    """JetStream acknowledges only what is synced to disk, as every server that answers tells.
+    """Check that every server that answers acknowledges only what is synced to disk. Raises LineProblem.
 
     More than half of the servers have to answer, as the line itself needs them; a few that are down only
-    make a warning. While some answer, but too few, it waits until `deadline` (monotonic seconds): they may
-    be starting. Raises LineProblem.
+    make a warning. While some answer, but too few, it waits until `deadline` (monotonic seconds), for the
+    others may be starting.
     """
     if settings.allow_unsynced:
         return
@@ -41,7 +41,7 @@ async def check_sync(settings: Settings, deadline: float) -> None:
             )
         await asyncio.sleep(_POLL_S)
     for host in silent:
-        logger.warning("not seen to sync before it acknowledges: NATS monitoring at %s", host)
+        logger.warning("cannot see whether NATS syncs before it acknowledges: no answer from %s", host)
 
 
 def _urls(settings: Settings) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from api.reading.reader import Reader
 from line.jetstream import stream_info
-from line.live_tail import follow_stream
+from line.live_tail import tail_stream
 from line.raw_event import RawEvent
 from projections.jobs.live import LiveEvent, Repetitions, read
 from runtime.compat.nats_client import BusClient
@@ -179,7 +179,7 @@ class Live:
         """What came before the events that are kept, read for one reader, until it can join."""
         async with (
             self._catching_up,
-            aclosing(follow_stream(self._nc, self._stream, subscriber.after)) as reading,
+            aclosing(tail_stream(self._nc, self._stream, subscriber.after)) as reading,
         ):
             async for events in reading:
                 yield [event for event in await self._shown(events) if subscriber.wanted(event)]
@@ -195,7 +195,7 @@ class Live:
     async def _tail(self) -> None:
         while True:
             try:
-                async with aclosing(follow_stream(self._nc, self._stream, self._reached)) as reading:
+                async with aclosing(tail_stream(self._nc, self._stream, self._reached)) as reading:
                     async for events in reading:
                         for event in await self._shown(events):
                             self._keep(event)

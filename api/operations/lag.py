@@ -11,9 +11,9 @@ import psycopg
 from nats.aio.client import Client
 
 from api.reading.reader import Reader
-from line.lag import LineMeter, summed
+from line.lag import LagProbe, summed
 from line.problems import StreamUnavailable
-from line.status import Reading, read_followers
+from line.status import FollowerDetails, read_followers
 from runtime import metrics
 from runtime.http.errors import HttpProblem
 
@@ -31,7 +31,7 @@ class LagMeter:
 
     def __init__(self, reader: Reader, nc: Client) -> None:
         self._reader = reader
-        self._meter = LineMeter(nc)
+        self._meter = LagProbe(nc)
         self._stuck: dict[_PLACE, tuple[int, float]] = {}  # checkpoint with lag → seen first, monotonic
 
     async def try_to_measure(self) -> None:
@@ -49,7 +49,7 @@ class LagMeter:
             readings = await self._reader.read(lambda conn: read_followers(self._meter, conn))
         self._export(readings)
 
-    def _export(self, readings: Iterable[Reading]) -> None:
+    def _export(self, readings: Iterable[FollowerDetails]) -> None:
         # No await: a scrape never sees half of it. Followers that went away take their gauges along.
         for gauge in (
             metrics.FOLLOWER_LAG_EVENTS,

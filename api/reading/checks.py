@@ -7,7 +7,7 @@ from typing import Final
 from nats.aio.client import Client
 
 from api.reading.reader import Reader
-from line.identity import changes
+from line.identity import changed_streams
 from line.jetstream import request_api
 from line.problems import StreamUnavailable
 from projections.ownership import held_partitions, parked_count, paused_partitions
@@ -56,7 +56,7 @@ def identity_check(reader: Reader, nc: Client) -> Check:
 
     async def check() -> str | None:
         try:
-            found = await reader.read(lambda conn: changes(nc, conn))
+            found = await reader.read(lambda conn: changed_streams(nc, conn))
         except StreamUnavailable as exc:
             return exc.message
         return "; ".join(map(str, found)) or None

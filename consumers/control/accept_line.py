@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from consumers.control.projection_lock import projection_lock
 from consumers.control.rebuild import rebuild
 from consumers.control.rebuild_progress import ReportProgress
-from line.identity import Change, changes, created_at
+from line.identity import ChangedStream, changed_streams, created_at
 from line.progress import announce_anew
 from projections.generations import Role, drop, lock_installation
 from projections.projection import Projection
@@ -44,7 +44,7 @@ async def accept_line(
     """
     known = list(projections)
     async with await connect(config, name="foldline-accept") as conn:
-        if found := await changes(nc, conn, closely=True):
+        if found := await changed_streams(nc, conn, closely=True):
             for change in found:
                 tell(f"stream {change.stream} {change.found}")
             skips = await _start_over(known, config, nc, conn, found)
@@ -68,7 +68,7 @@ async def _start_over(
     config: Settings,
     nc: Client,
     conn: Connection,
-    found: list[Change],
+    found: list[ChangedStream],
 ) -> int:
     """Put every follower at the start of the line; returns how many decisions to skip are forgotten."""
     created = await created_at(nc, conn)

@@ -6,7 +6,7 @@ from psycopg import sql
 
 from consumers.control.parked import replay
 from consumers.control.partition_lock import with_partition_locked
-from line.checkpoints import firsts
+from line.checkpoints import read_first_sequences
 from line.entity_history import stored_events
 from projections.projection import Key, Projection
 from runtime.compat.nats_client import BusClient
@@ -28,7 +28,7 @@ async def rebuild_entity(
     """
     part = home_of(key[1], partitions)
     where = entity_filter(key[0], projection.entity, key[1], partitions)
-    first_sequences = await firsts(nc, projection.streams)
+    first_sequences = await read_first_sequences(nc, projection.streams)
 
     async def fold(checkpoint: dict[str, int]) -> int:
         if await projection.is_aged(conn, key, first_sequences):

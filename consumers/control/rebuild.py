@@ -17,7 +17,7 @@ from consumers.control.rebuild_progress import Phase, ProgressMeter, RebuildProg
 from consumers.control.swap import Swap, SwapPostponed
 from consumers.control.worker import Assignment
 from consumers.control.workers import Workers, running_workers
-from line.checkpoints import firsts
+from line.checkpoints import read_first_sequences
 from line.identity import check_identity
 from line.problems import StreamUnavailable
 from projections.generations import Role, generations, name_of
@@ -59,7 +59,7 @@ async def rebuild(
         if put_back:
             await put_back_old(conn, projection)
         else:
-            first_sequences = await firsts(nc, projection.streams)
+            first_sequences = await read_first_sequences(nc, projection.streams)
             carried = await begin_building(conn, projection, config, first_sequences, anew=anew)
         last = await _Rebuild(projection, config, nc, conn, report).run()
         return replace(last, carried=carried)

@@ -10,7 +10,7 @@ from nats.aio.client import Client
 
 from line.checkpoints import checkpoints
 from line.jetstream import request_api
-from line.lag import LineMeter, summed
+from line.lag import LagProbe, summed
 from runtime.database.connections import Connection
 from schemas.streams import Stream
 
@@ -48,7 +48,7 @@ class ProgressMeter:
 
     def __init__(self, nc: Client, projection: str, follower: str, streams: Iterable[Stream]) -> None:
         self._nc = nc
-        self._meter = LineMeter(nc)
+        self._meter = LagProbe(nc)
         self._projection = projection
         self._follower = follower
         self._streams = [stream.name for stream in streams]

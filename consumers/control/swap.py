@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from psycopg.types.json import Jsonb
 
 from consumers.control.lock_wait import LOCK_REFUSED, limit_lock_wait
-from line.checkpoints import Sequences, checkpoints, further, reached
+from line.checkpoints import Sequences, checkpoints, furthest, is_caught_up
 from projections.generations import (
     Role,
     become,
@@ -74,7 +74,7 @@ class Swap:
         deadline = asyncio.get_running_loop().time() + _REMAINDER_S
         building = name_of(self.projection.name, Role.BUILDING)
         async with await connect(self.config, name="foldline-swap") as beside:
-            while not await reached(self.nc, await checkpoints(beside, building), live):
+            while not await is_caught_up(self.nc, await checkpoints(beside, building), live):
                 if asyncio.get_running_loop().time() > deadline:
                     raise SwapPostponed(f"the remainder was not folded within {_REMAINDER_S:g} s")
                 await asyncio.sleep(_POLL_S)
@@ -86,7 +86,7 @@ class Swap:
         await become(conn, name, Role.LIVE, Role.OLD)
         await become(conn, name, Role.BUILDING, Role.LIVE)
         # The live checkpoint may be ahead with nothing left to fold: facts of expired entities were purged.
-        await self._write(conn, "swap-live-leases", name, further(live, built), self.projection.version)
+        await self._write(conn, "swap-live-leases", name, furthest(live, built), self.projection.version)
         await drop_leases(conn, name, Role.BUILDING)
         await self._write(conn, "add-old-leases", name_of(name, Role.OLD), live, version)
 

@@ -15,7 +15,7 @@ from consumers.control.scratch_generation import scratch_generation
 from consumers.control.tolerated import Tolerated
 from consumers.control.worker import Assignment
 from consumers.control.workers import running_workers
-from line.checkpoints import Sequences, checkpoints, firsts, reached
+from line.checkpoints import Sequences, checkpoints, is_caught_up, read_first_sequences
 from line.identity import check_identity
 from projections.generations import Role, generations, name_of, tables
 from projections.projection import Projection
@@ -80,7 +80,7 @@ async def verify(
                 f"the live generation of {projection.name} is of version {version}, this program folds "
                 f"version {projection.version}: verify with the program that folds version {version}"
             )
-        first_sequences = await firsts(nc, projection.streams)
+        first_sequences = await read_first_sequences(nc, projection.streams)
         async with (
             live_snapshot(config, projection.name) as (live, target),
             scratch_generation(conn, projection, config, first_sequences) as carried,
@@ -108,7 +108,7 @@ class _Verify:
         meter = ProgressMeter(self.nc, self.projection.name, scratch, self.projection.streams)
         assignment = Assignment(projection=self.projection.name, role=Role.SCRATCH, until=target)
         async with running_workers(assignment, self.config, self.config.rebuild_workers) as workers:
-            while not await reached(self.nc, await checkpoints(self.conn, scratch), target):
+            while not await is_caught_up(self.nc, await checkpoints(self.conn, scratch), target):
                 raise_if_cancelled()
                 await workers.replace_dead()
                 report(await meter.read(self.conn, "folding"))

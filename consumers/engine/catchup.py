@@ -9,7 +9,7 @@ from typing import Final
 
 from consumers.engine.buffer import Buffer
 from line.delivery import Delivery
-from line.pull_consumer import PullConsumer, after
+from line.pull_consumer import PullConsumer, start_after
 from line.raw_event import RawEvent
 from runtime.compat.nats_client import BusClient, readable
 from schemas.streams import MAX_PAYLOAD
@@ -33,7 +33,7 @@ class CatchUp:
         self.partitions = checkpoints.keys()
         self._consumer = PullConsumer(nc, stream, self._put, self.ask)
         self._last = {str(part).encode(): [part, last] for part, last in checkpoints.items()}
-        self._start = after(min(checkpoints.values()))
+        self._start = start_after(min(checkpoints.values()))
         self._buffer = buffer
         self._sharing = max(1, sharing / len(checkpoints))
 

@@ -14,7 +14,7 @@ from consumers.engine.connections import Connections
 from consumers.engine.handler import Handler
 from consumers.engine.leases import Leases
 from consumers.engine.readers import Readers
-from line.identity import changes
+from line.identity import changed_streams
 from line.problems import StreamUnavailable
 from runtime import metrics
 from runtime.compat.nats_client import BusClient
@@ -145,7 +145,7 @@ class Partitions:
         parts = sorted({part for _, part in self.readers.missing(self.leases.held)})
         control = await self._connections.control()
         try:
-            found = await changes(self._nc, control, follower=self._handler.name, parts=parts)
+            found = await changed_streams(self._nc, control, follower=self._handler.name, parts=parts)
         except StreamUnavailable as exc:
             raise ConnectionError(str(exc)) from exc
         if found:

@@ -7,7 +7,7 @@ import typer
 from consumers.control.accept_line import accept_line as accept
 from foldline.cli.connections import bus, command_settings, projections_database, run
 from foldline.cli.progress import Shown
-from line.identity import changes
+from line.identity import changed_streams
 from projections.catalogue import projections_of
 from runtime.problems import Problem
 
@@ -30,7 +30,9 @@ async def _accept(*, yes: bool, as_json: bool) -> None:
     config = command_settings(database=True)
     async with bus(config) as nc, projections_database(config) as conn:
         if not yes:
-            found = [f"stream {one.stream} {one.found}" for one in await changes(nc, conn, closely=True)]
+            found = [
+                f"stream {one.stream} {one.found}" for one in await changed_streams(nc, conn, closely=True)
+            ]
             raise Problem(
                 "read models lose what the line no longer holds: say --yes if that is what you want",
                 details=tuple(found or ["no change was found"]),

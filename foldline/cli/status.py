@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from foldline.cli.connections import bus, command_settings, database, run, show_json
-from line.status import FollowerStatus, Status, read_status
+from line.status import FollowerStatus, LineStatus, read_status
 from runtime.problems import Problem
 
 
@@ -35,7 +35,7 @@ async def _status(as_json: bool) -> None:
         _show(found)
 
 
-def _show(found: Status) -> None:
+def _show(found: LineStatus) -> None:
     console = Console(highlight=False)
     streams = Table("stream", "messages", "size", "sequences", "replicas", title="Streams")
     for stream in found.streams:

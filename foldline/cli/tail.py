@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from foldline.cli.connections import bus, command_settings, printable, run
-from line.pull_consumer import after, stored_from_now, stored_since
-from line.pull_reader import PullReader, reading
+from line.pull_consumer import start_after, start_at, start_with_new
+from line.pull_reader import PullReader, open_reader
 from line.raw_event import RawEvent
 from runtime.problems import Problem
 from runtime.process.tasks import cancel_and_wait
@@ -55,7 +55,7 @@ async def _tail(
         arrived: asyncio.Queue[RawEvent] = asyncio.Queue(maxsize=1_000)
         takers = []
         for name in names:
-            reader = await stack.enter_async_context(reading(nc, name, start, stored))
+            reader = await stack.enter_async_context(open_reader(nc, name, start, stored))
             takers.append(asyncio.create_task(_take(reader, arrived)))
         stack.push_async_callback(cancel_and_wait, *takers)
         shown = 0
@@ -69,8 +69,8 @@ async def _tail(
 
 def _start(*, everything: bool, since: str | None) -> Mapping[str, Any]:
     if since is not None:
-        return stored_since(parse_time(since, "--since"))
-    return after(0) if everything else stored_from_now()
+        return start_at(parse_time(since, "--since"))
+    return start_after(0) if everything else start_with_new()
 
 
 async def _take(reader: PullReader, arrived: asyncio.Queue[RawEvent]) -> None:

@@ -21,7 +21,7 @@ from foldline.embedded.nats import NatsServer
 from foldline.embedded.ports import pick_port
 from foldline.embedded.postgres import PostgresServer
 from line.connection import close_bus, connect_bus
-from line.lag import LineMeter, summed
+from line.lag import LagProbe, summed
 from line.streams import prepare_line
 from producers.admission import admit_fact
 from producers.publishing.publisher import Publisher
@@ -113,7 +113,7 @@ async def _at_head(nc: Client, db: Connection) -> None:
     async def nothing_left() -> bool:
         cursor = await db.execute("select part, seqs from foldline.lease where follower = 'sessions'")
         behind = {part: seqs.get("SESSIONS", 0) for part, seqs in await cursor.fetchall()}
-        return summed((await LineMeter(nc).lags("SESSIONS", behind)).values()).events == 0
+        return summed((await LagProbe(nc).lags("SESSIONS", behind)).values()).events == 0
 
     await wait_until(nothing_left, 600)
 

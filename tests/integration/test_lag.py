@@ -4,7 +4,7 @@ import pytest
 from nats.aio.client import Client
 
 from line import lag
-from line.lag import LineMeter, summed
+from line.lag import LagProbe, summed
 from runtime.settings import Settings
 from schemas.subjects import partition_of
 from tests.support.line import PARTITIONS, Line
@@ -27,16 +27,16 @@ def behind(sequence: int) -> dict[int, int]:
 
 
 async def test_near_the_head_events_are_counted(nc: Client, stored: int) -> None:
-    lags = await LineMeter(nc).lags("SESSIONS", behind(stored - 100))
+    lags = await LagProbe(nc).lags("SESSIONS", behind(stored - 100))
     assert summed(lags.values()).events == 100
-    assert summed((await LineMeter(nc).lags("SESSIONS", behind(stored))).values()).events == 0
+    assert summed((await LagProbe(nc).lags("SESSIONS", behind(stored))).values()).events == 0
 
 
 async def test_further_back_they_are_estimated(
     nc: Client, stored: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lag, "_NEAR", 50)
-    meter = LineMeter(nc)
+    meter = LagProbe(nc)
     for left in (EVENTS, 400, 200, 51):
         lags = await meter.lags("SESSIONS", behind(stored - left))
         assert summed(lags.values()).events == pytest.approx(left, rel=0.1)
@@ -49,7 +49,7 @@ async def test_a_line_that_grows_meanwhile_is_estimated_as_it_is_now(
     nc: Client, stored: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lag, "_NEAR", 50)
-    meter, line = LineMeter(nc), Line(nc)
+    meter, line = LagProbe(nc), Line(nc)
     await meter.lags("SESSIONS", behind(1))
     for n in range(EVENTS):
         await line.put("event", SESSIONS[n % len(SESSIONS)], {"name": "n"})
@@ -62,7 +62,7 @@ async def test_partitions_are_estimated_by_what_they_hold(
 ) -> None:
     monkeypatch.setattr(lag, "_NEAR", 50)
     held = [partition_of(SESSIONS[n % len(SESSIONS)], PARTITIONS) for n in range(EVENTS)]
-    lags = await LineMeter(nc).lags("SESSIONS", behind(stored - EVENTS // 2))
+    lags = await LagProbe(nc).lags("SESSIONS", behind(stored - EVENTS // 2))
     for part in range(PARTITIONS):
         assert lags[part].events == pytest.approx(held.count(part) / 2, rel=0.1)
         assert (lags[part].since is None) == (part not in held)
@@ -80,5 +80,5 @@ async def test_one_that_has_something_left_never_reads_as_done(
     await line.put("event", "often", {"name": "n"})
     part = partition_of("rare", PARTITIONS)
     assert part != partition_of("often", PARTITIONS)
-    assert (await LineMeter(nc).lags("SESSIONS", {part: last - 1}))[part].events == 1
-    assert (await LineMeter(nc).lags("SESSIONS", {part: last}))[part].events == 0
+    assert (await LagProbe(nc).lags("SESSIONS", {part: last - 1}))[part].events == 1
+    assert (await LagProbe(nc).lags("SESSIONS", {part: last}))[part].events == 0

@@ -20,7 +20,7 @@ from consumers.engine.follower import Follower
 from foldline.embedded.nats import NatsServer
 from foldline.web import create_apps
 from line.connection import close_bus, connect_bus
-from line.identity import changes, check_identity
+from line.identity import changed_streams, check_identity
 from line.jetstream import request_api
 from line.streams import prepare_line
 from projections.catalogue import PROJECTIONS, projection_named
@@ -183,7 +183,7 @@ async def test_refused_at_start_and_equal_to_the_line_once_accepted(
         cursor = await db.execute("select id from sessions.session")
         assert {row[0] for row in await cursor.fetchall()} == sessions
         assert (await verify(GOOD, settings, nc)).differences == []
-        assert await changes(nc, db, closely=True) == []
+        assert await changed_streams(nc, db, closely=True) == []
         with pytest.raises(Problem, match="nothing to accept"):
             await accept_line(PROJECTIONS, settings, nc)
 
@@ -242,13 +242,13 @@ async def test_what_changes_nothing_is_not_refused(scene: Scene) -> None:
         await request_api(nc, "STREAM.PURGE.SESSIONS", {"filter": f"ev.{part}.local.session.E.>"})
         for session in ("A", "B", "C", "D", "E"):
             await line.put("heartbeat", session)
-        assert await changes(nc, db, closely=True) == []
+        assert await changed_streams(nc, db, closely=True) == []
         await rebuild(GOOD, settings, nc)
-        assert await changes(nc, db, closely=True) == []
+        assert await changed_streams(nc, db, closely=True) == []
         await rebuild(GOOD, settings, nc, put_back=True)
         await folded(settings, line, model)
         await db.execute("update foldline.lease set seqs = '{}', stored_at = null where part < 8")
-        assert await changes(nc, db, closely=True) == []
+        assert await changed_streams(nc, db, closely=True) == []
         await db.execute("delete from foldline.stream")
         await check_identity(nc, db, closely=True)
         cursor = await db.execute("select count(*) from foldline.stream")

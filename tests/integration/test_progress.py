@@ -33,7 +33,7 @@ async def test_a_missed_announcement_is_made_up_for_while_others_arrive(
         progress = Progress(nc, readers)
         await progress.start()
         talking = asyncio.create_task(busy())
-        await wait_until(lambda: progress.passed(follower, [Position("SESSIONS", 0, 3)]))
+        await wait_until(lambda: progress.has_passed(follower, [Position("SESSIONS", 0, 3)]))
         started = time.monotonic()
         assert await progress.wait(follower, [REACHED], 10)
         assert time.monotonic() - started < 2

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from foldline.embedded.nats import NatsServer
 from line.connection import close_bus, connect_bus
-from line.live_tail import follow_stream
+from line.live_tail import tail_stream
 from line.streams import prepare_line
 from tests.conftest import line_settings
 from tests.support.jobs import job_event
@@ -21,7 +21,7 @@ async def test_tries_that_fail_leave_nothing_behind(own_nats: NatsServer) -> Non
     seen: list[int] = []
 
     async def read() -> None:
-        async with aclosing(follow_stream(reading, "JOBS", 0)) as coming:
+        async with aclosing(tail_stream(reading, "JOBS", 0)) as coming:
             async for events in coming:
                 seen.extend(event.sequence for event in events)
 

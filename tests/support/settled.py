@@ -3,7 +3,7 @@
 from nats.aio.client import Client
 
 from consumers.reactors.liveness import Liveness
-from line.lag import LineMeter, summed
+from line.lag import LagProbe, summed
 from projections.catalogue import PROJECTIONS
 from runtime.database.connections import connect
 from runtime.settings import Settings
@@ -17,6 +17,6 @@ async def at_the_end(nc: Client, settings: Settings) -> bool:
     for follower in (*PROJECTIONS, Liveness):
         for stream in follower.streams:
             reached = {part: seqs.get(stream.name, 0) for who, part, seqs in rows if who == follower.name}
-            if summed((await LineMeter(nc).lags(stream.name, reached)).values()).events:
+            if summed((await LagProbe(nc).lags(stream.name, reached)).values()).events:
                 return False
     return True

@@ -64,7 +64,7 @@ async def test_a_minority_that_is_down_is_told_and_blocks_nobody(
     monitors: Monitors, caplog: pytest.LogCaptureFixture
 ) -> None:
     await check(await monitors.url(synced=True), CLOSED, await monitors.url(synced=True))
-    assert "not seen to sync before it acknowledges: NATS monitoring at 127.0.0.1:1" in caplog.text
+    assert "cannot see whether NATS syncs before it acknowledges: no answer from 127.0.0.1:1" in caplog.text
 
 
 async def test_more_than_half_must_answer(monitors: Monitors) -> None:
