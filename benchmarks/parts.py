@@ -29,7 +29,7 @@ async def publish(sizes: Sizes, figures: Figures, say: Say) -> None:
     async with servers() as config:
         for name, function, count, least in (
             ("publish, bulk", publishing.bulk, sizes.published, 0.7),
-            ("publish, bulk, validated meanwhile", publishing.checked, sizes.published, None),
+            ("publish, bulk, validated meanwhile", publishing.checked, sizes.published // 3, None),
             ("publish, 64 callers", publishing.one_by_one, sizes.published // 3, 0.25),
         ):
             limit = writing(config, sizes, figures, say, name)

@@ -51,8 +51,10 @@ async def servers(*, sync_always: bool = True, **changes: Any) -> AsyncIterator[
             await _prepare(config)
             yield config
         finally:
-            await asyncio.to_thread(postgres.stop)
-            await asyncio.to_thread(nats.stop)
+            try:
+                await asyncio.to_thread(postgres.stop)
+            finally:  # also when a signal comes while that is waited for
+                await asyncio.to_thread(nats.stop)
 
 
 async def _prepare(config: Settings) -> None:
