@@ -12,6 +12,7 @@ PAGES = sorted(
     str(page.relative_to(ROOT))
     for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "producers" / "client" / "README.md")
 )
+TESTS = sorted([*ROOT.glob("tests/**/*.py"), *ROOT.glob("producers/client/tests/*.py")])
 WIDTH = 120
 
 _FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
@@ -48,6 +49,21 @@ def anchors(page: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES)
 def test_paths_that_are_named_exist(page: str) -> None:
     assert [path for path in named(prose(page)) if not list(ROOT.glob(path.rstrip("/")))] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_targets_of_make_that_are_named_exist(page: str) -> None:
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z][\w-]*)", "\n".join(_CODE.findall(prose(page))))) <= targets
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_tests_that_are_named_exist(page: str) -> None:
+    """A file or a function; the first four letters alone are no name."""
+    texts = {path.name: path.read_text() for path in TESTS}
+    functions = set(re.findall(r"def (test_\w+)", "".join(texts.values())))
+    names = re.findall(r"\b(test_\w+(?:\.py)?)", "\n".join(_CODE.findall(prose(page))))
+    assert [name for name in names if name not in texts and name not in functions] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
