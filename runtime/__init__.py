@@ -1,1 +1,1 @@
-"""What every process needs: settings, connections, progress, telemetry and the metrics catalogue."""
+"""The base of every process: settings, metrics, HTTP, PostgreSQL, tasks, and foreign internals."""

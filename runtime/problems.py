@@ -1,10 +1,11 @@
-"""Problems that a person can put right: told in one line, never as a traceback."""
+"""Problems that a person can put right: shown in one line, never as a traceback."""
 
 
 class Problem(Exception):
-    """A process cannot start or a command cannot go on. `setting` names the variable to look at, if any.
+    """A process cannot start, or a command cannot go on.
 
-    `details` are lines worth seeing below the message, such as the end of a server's log.
+    `message` is one line. `setting` names the environment variables to look at, if any. `details` are lines
+    worth seeing below the message, such as the end of a server's log.
     """
 
     def __init__(self, message: str, setting: str | None = None, details: tuple[str, ...] = ()) -> None:
@@ -18,4 +19,4 @@ class Problem(Exception):
 
 
 class TemporaryProblem(Problem):
-    """A server did not do what it was asked; the same question may succeed later."""
+    """A server did not do what it was asked; the same request may succeed later."""

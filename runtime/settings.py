@@ -30,11 +30,11 @@ def _checked_sites(value: str) -> str:
 _SITE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}=https?://[^,\s]+")
 Sites = Annotated[str, AfterValidator(_checked_sites)]
 Partitions = Annotated[int, Field(ge=1, le=256), AfterValidator(_power_of_two)]
-"""The slots of jobs are shared among them evenly, see schemas.subjects."""
+"""A power of two, so that each partition has the same number of job slots, see schemas.subjects."""
 
 
 class Settings(BaseSettings):
-    """Read once at process start and passed down; nothing reads the environment elsewhere.
+    """The settings of a process, read once at its start and passed down; nothing else reads the environment.
 
     A wrong value ends the process with pydantic's message, which names the variable.
     """
@@ -151,27 +151,27 @@ class Settings(BaseSettings):
 
     @property
     def endpoints(self) -> dict[str, str]:
-        """Of a centre: the address of each site's jobs API, by site."""
+        """The address of each site's jobs API, by site; empty unless this process is of a centre."""
         return dict(part.strip().split("=", 1) for part in self.sites.split(",") if part.strip())
 
     @property
     def streams(self) -> tuple[Stream, ...]:
-        """The streams of this line."""
+        """The streams of this line: a site's own, or a centre's copies."""
         return streams_of(self.endpoints)
 
     @property
     def spool(self) -> Path:
-        """The folder of the spool."""
+        """The folder of the sidecar's spool."""
         return self.spool_dir or self.data_dir / "spool"
 
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The process's settings; the first call reads the environment."""
+    """Return the process's settings, read from the environment once. Raises pydantic's ValidationError."""
     return Settings()
 
 
 def environment_of(config: Settings) -> dict[str, str]:
-    """The variables that give another process the same settings."""
+    """Return the environment variables that give another process the same settings."""
     given = {name: getattr(config, name) for name in config.model_fields_set}
     return {f"FOLDLINE_{name.upper()}": str(value) for name, value in given.items() if value is not None}

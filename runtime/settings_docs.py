@@ -1,4 +1,4 @@
-"""The page that lists every setting: `python -m runtime.settings_docs > docs/settings.md`."""
+"""The page of all settings: `python -m runtime.settings_docs > docs/settings.md` writes it."""
 
 import sys
 from pathlib import Path
@@ -27,7 +27,7 @@ _BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
 def page() -> str:
-    """The whole page, as Markdown."""
+    """Return the page, as Markdown."""
     rows = (
         f"| `FOLDLINE_{name.upper()}` | {_type(field)} | {_default(field.default)} | {field.description} |\n"
         for name, field in Settings.model_fields.items()
@@ -36,7 +36,7 @@ def page() -> str:
 
 
 def _type(field: FieldInfo) -> str:
-    """The type in a word, with what a value has to keep to."""
+    """Return the type in a word, and the bounds of a value."""
     bounds = [
         f"{sign} {getattr(limit, key)}"
         for key, sign in _BOUNDS.items()
@@ -44,7 +44,7 @@ def _type(field: FieldInfo) -> str:
         if hasattr(limit, key)
     ]
     patterns = [
-        # Within a table a bar would end the cell, even in code.
+        # A bar would end the cell of the table, even within code.
         f"`{limit.pattern}`".replace("|", r"\|")
         for limit in field.metadata
         if getattr(limit, "pattern", None)

@@ -1,6 +1,6 @@
-"""Routes that are described like any of FastAPI's, and served without what they do not use.
+"""Routes that FastAPI describes, served without the parts of FastAPI that they do not use.
 
-Of a small request FastAPI's own way takes more of the processor than answering it: it tries route after
+For a small request FastAPI's own way costs more of the processor than the answer itself: it tries route after
 route, opens stacks for files and dependencies, and wraps every message to see whether an answer began.
 """
 
@@ -14,13 +14,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class DirectRoute(APIRoute):
-    """A route to `async def endpoint(<path parameters>, request) -> Response`, for `add_routes`."""
+    """A route to `async def endpoint(<path parameters>, request) -> Response`, which `add_routes` serves."""
 
 
 class _Direct:
-    """Middleware that answers what is asked of direct routes; everything else is for the application.
+    """Middleware that answers requests to direct routes and passes all others on to the application.
 
-    What an endpoint raises goes to the application's `handlers`, as it would otherwise.
+    What an endpoint raises goes to the application's exception `handlers`, as it does for any other route.
     """
 
     def __init__(
@@ -53,18 +53,19 @@ class _Direct:
         await response(scope, receive, send)
 
     def _handler(self, exc: Exception) -> Callable[..., Any] | None:
-        """Not that for any exception: its answer is given by the server, which logs what it was."""
+        """Return an exception's handler, but not that of `Exception`: the server answers and logs those."""
         kinds = (kind for kind in type(exc).__mro__ if kind is not Exception)
         return next((self._handlers[kind] for kind in kinds if kind in self._handlers), None)
 
 
 def add_routes(app: FastAPI, *routers: APIRouter) -> None:
-    """Serve the routes of `routers`, in this order, each with its router's own prefix and tags.
+    """Serve the routes of `routers`, each with its router's own prefix and tags.
 
-    They are tried one after the other: before those of the documentation, and what is called most first.
+    Routes are tried in this order, so that those which are called most should come first; those of the
+    documentation come after them.
     """
     routes = [route for router in routers for route in router.routes]
     app.router.routes[:0] = routes
     direct = [route for route in routes if isinstance(route, DirectRoute)]
-    # Behind all other middleware: what that counts and traces are these as well.
+    # Behind all other middleware, which counts and traces these requests like all others.
     app.user_middleware.append(Middleware(_Direct, direct, app.exception_handlers))

@@ -1,4 +1,4 @@
-"""nats-py made to survive messages it cannot read. Imported for its effect, by whoever connects."""
+"""A patch of nats-py, which survives messages it cannot read. Imported for its effect before connecting."""
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg

@@ -1,1 +1,1 @@
-"""PostgreSQL: connections, named SQL, and the engine's own tables."""
+"""PostgreSQL: connections, named queries, and the engine's own tables."""

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: the first one is retried, every one is in UTC and autocommit."""
+"""Connections to PostgreSQL, all in UTC and autocommit."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from runtime.settings import Settings
 Connection = psycopg.AsyncConnection[TupleRow]
 
 ONLY_ON_REQUEST: Final = 1 << 30
-"""`prepare_threshold` of a connection that prepares what asks for it, and nothing for having run often."""
+"""A `prepare_threshold` that prepares a statement only if the call asks for it, however often it runs."""
 
 _OPTIONS: Final = "-c timezone=UTC -c client_min_messages=warning"
 _BY_KEY: Final = " -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off"
@@ -30,7 +30,7 @@ def _arguments(settings: Settings, name: str) -> dict[str, Any]:
         "application_name": name,
         "options": _OPTIONS,
         "connect_timeout": 5,
-        # A peer that went away without a word is noticed, with and without data under way.
+        # A peer that vanished is noticed, whether or not data is under way.
         "tcp_user_timeout": 10_000,
         "keepalives_idle": 5,
         "keepalives_interval": 2,
@@ -39,20 +39,20 @@ def _arguments(settings: Settings, name: str) -> dict[str, Any]:
 
 
 async def connect(settings: Settings, *, name: str, by_key: bool = False) -> Connection:
-    """One connection of one's own; fails at once when the server is away.
+    """Open one connection, outside of any pool. Raises psycopg's OperationalError when the server is away.
 
-    `by_key`: its statements look up rows by their keys, and no plan ever reads a whole table. Plans are kept:
-    one that was made while a table was small would go on reading all of it.
+    `by_key`: no plan of its statements ever reads a whole table. For statements that look up rows by their
+    keys: plans are kept, and one that was made while a table was small would go on reading all of it.
     """
     arguments = _arguments(settings, name)
     arguments["options"] += _BY_KEY if by_key else ""
-    # prepare_threshold=None: a rebuild may change column types under a prepared statement for ever. Who
-    # prepares all the same (ONLY_ON_REQUEST) replaces the connection then.
+    # prepare_threshold=None: a rebuild may change column types, and a prepared statement would fail for ever.
+    # A caller that prepares statements all the same (ONLY_ON_REQUEST) replaces its connection then.
     return await psycopg.AsyncConnection.connect(**arguments, autocommit=True, prepare_threshold=None)
 
 
 async def connect_with_retry(settings: Settings, *, name: str) -> Connection:
-    """The same at process start: retried for `connect_timeout` seconds. Raises DatabaseUnreachable."""
+    """Connect at process start, retrying for `connect_timeout` seconds. Raises DatabaseUnreachable."""
     deadline = time.monotonic() + settings.connect_timeout
     while True:
         try:
@@ -67,7 +67,7 @@ async def connect_with_retry(settings: Settings, *, name: str) -> Connection:
 
 
 def pool(settings: Settings, *, name: str) -> AsyncConnectionPool[Connection]:
-    """A pool for readers; open it with `async with`. No statement runs longer than 30 s."""
+    """Return a pool for readers, to be opened with `async with`. No statement runs longer than 30 s."""
     arguments = _arguments(settings, name)
     arguments["options"] += " -c statement_timeout=30s"
     return AsyncConnectionPool(

@@ -1,4 +1,4 @@
-"""Named SQL: queries live in `.sql` files, each under `-- name: …` with a one-line description."""
+"""Named queries, kept in `.sql` files: each stands under `-- name: …` and a description."""
 
 import re
 from importlib.resources import files
@@ -9,7 +9,7 @@ _NAME: Final = re.compile(r"^-- name: ([a-z0-9-]+)\n(-- .+\n)+", re.MULTILINE)
 
 
 class Queries:
-    """The queries of one file for one schema: `{schema}` in the text stands for its quoted name."""
+    """Queries by name, for one schema: `{schema}` in their text stands for its quoted name."""
 
     def __init__(self, text: str, schema: str) -> None:
         text = in_schema(text, schema)
@@ -25,17 +25,17 @@ class Queries:
 
 
 def in_schema(text: str, schema: str) -> str:
-    """Fill in `{schema}`; only names that need no escaping are let through."""
+    """Fill in `{schema}`. Raises ValueError for a name that would need escaping: ours never do."""
     if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", schema):
         raise ValueError(f"{schema!r} is no schema name of ours")
     return text.replace("{schema}", f'"{schema}"')
 
 
 def load_queries(package: str, file: str, *, schema: str) -> Queries:
-    """Read `file` beside the modules of `package`."""
+    """Read the queries of a `.sql` file that lies beside the modules of `package`."""
     return Queries(read_sql(package, file), schema)
 
 
 def read_sql(package: str, file: str) -> str:
-    """The text of a `.sql` file beside the modules of `package`."""
+    """Return the text of a `.sql` file that lies beside the modules of `package`."""
     return files(package).joinpath(file).read_text()

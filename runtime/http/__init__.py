@@ -1,1 +1,1 @@
-"""HTTP: surfaces on their ports, errors in their envelopes, bodies and headers."""
+"""HTTP: surfaces on their ports, errors in their envelopes, request bodies and headers."""

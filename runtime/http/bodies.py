@@ -1,4 +1,4 @@
-"""Request bodies, read within bounds and unpacked: a few kilobytes of gzip never become gigabytes."""
+"""Request bodies, read and unpacked within bounds: a few kilobytes of gzip never become gigabytes."""
 
 import zlib
 from typing import Final
@@ -13,16 +13,20 @@ _MOST_MEMBERS: Final = 64
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
-    """The body, unpacked if it came with `Content-Encoding: gzip`; at most `max_bytes`, packed or not.
+    """Return the body, unpacked if it came with `Content-Encoding: gzip`; at most `max_bytes` either way.
 
-    Raises InvalidFact when it is larger, HttpProblem for bad gzip and for encodings we do not read.
+    Raises InvalidFact (`too_large`) for a larger one, HttpProblem for a body that is cut short, for broken
+    gzip and for other encodings.
     """
-    headers = dict(
-        request.scope["headers"]
-    )  # one look at all of them: Starlette's own way is one for each name
+    # One look at all headers: Starlette's own way goes through them once for each name.
+    headers = dict(request.scope["headers"])
     encoding = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip"):
-        raise HttpProblem(415, "Unsupported content encoding", f"{encoding[:50]!r} is not gzip")
+        raise HttpProblem(
+            415,
+            "Unsupported content encoding",
+            f"{encoding[:50]!r} is not supported: send gzip, or no Content-Encoding",
+        )
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and int(declared) > max_bytes:
         raise _too_large(max_bytes)
@@ -30,7 +34,9 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     while more:
         message = await request.receive()
         if message["type"] != "http.request":
-            raise HttpProblem(400, "Invalid request", "The body ended early")
+            raise HttpProblem(
+                400, "Invalid request", "The connection ended before the whole body had arrived"
+            )
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > max_bytes:
@@ -41,12 +47,15 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
 
 
 def gunzip(packed: bytes, max_bytes: int) -> bytes:
-    """Unpack one or more gzip members; stops at `max_bytes`. Raises InvalidFact, HttpProblem."""
+    """Unpack one or more gzip members, up to `max_bytes`.
+
+    Raises InvalidFact (`too_large`) for more bytes, HttpProblem for broken gzip.
+    """
     unpacked = bytearray()
     members = 0
     while packed:
         members += 1
-        if members > _MOST_MEMBERS:  # each one copies what follows it
+        if members > _MOST_MEMBERS:  # unpacking a member copies all that follow it
             raise _bad_gzip()
         member = zlib.decompressobj(_GZIP)
         try:

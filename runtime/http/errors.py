@@ -1,4 +1,4 @@
-"""Errors of the HTTP surfaces, each in its documented envelope."""
+"""Errors of the HTTP surfaces, in the envelope that each surface documents."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,15 +14,20 @@ from starlette.routing import Match
 from schemas.errors import JobError, SessionError
 from schemas.validation import InvalidFact
 
+_SHOWN: Final = 50  # characters of a wrong value
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """How a surface tells errors. `invalid` is its status for input that makes no sense."""
+    """The form of a surface's errors.
+
+    `invalid` is the status that answers invalid input. `body` makes the JSON from a short title and a
+    sentence with the particulars.
+    """
 
     invalid: int
-    body: Callable[[str, str], dict[str, Any]]  # of a short title and a sentence with the particulars
+    body: Callable[[str, str], dict[str, Any]]
 
 
 SESSIONS: Final = Envelope(
@@ -32,7 +37,7 @@ JOBS: Final = Envelope(422, lambda _, details: JobError(detail=details).model_du
 
 
 class HttpProblem(Exception):
-    """An answer other than success; a surface puts it into its envelope. 400 becomes its status for such."""
+    """An error that is answered in the surface's envelope; status 400 becomes the envelope's `invalid`."""
 
     def __init__(
         self, status: int, error: str, details: str, headers: Mapping[str, str] | None = None
@@ -45,18 +50,18 @@ class HttpProblem(Exception):
 
 
 def session_not_found(session_id: str) -> HttpProblem:
-    """No such session, or an id nobody could have published."""
+    """Return the documented error for an unknown session, or an id that nobody could have published."""
     return HttpProblem(404, "Session not found", f"No session with ID {session_id[:200]}")
 
 
 def unavailable(details: str, retry_after: float = 1.0) -> HttpProblem:
-    """Something this needs is away; the client may try again after `retry_after` seconds."""
+    """Return a 503: a server that is needed is away, and a retry is welcome after `retry_after` seconds."""
     seconds = str(max(1, round(retry_after)))
     return HttpProblem(503, "Service unavailable", details, {"Retry-After": seconds})
 
 
 def install_error_handlers(app: Starlette, envelope: Envelope) -> None:
-    """Answer every error in the envelope: unknown paths and methods, invalid input, our own bugs."""
+    """Make an application answer every error in the envelope: unknown routes, invalid input, our own bugs."""
     app.state.envelope = envelope
     app.add_exception_handler(HttpProblem, _on_problem)
     app.add_exception_handler(InvalidFact, _on_invalid)
@@ -86,7 +91,11 @@ async def _on_invalid(request: Request, exc: Exception) -> Response:
 
 async def _on_parameters(request: Request, exc: Exception) -> Response:
     first = cast(RequestValidationError, exc).errors()[0]
-    return _answer(request, 400, "Invalid request", f"{first['loc'][-1]}: {first['msg']}")
+    name = first["loc"][-1]
+    if first["type"] == "missing":
+        return _answer(request, 400, "Missing required field", f"{name} is required")
+    value = str(first["input"])[:_SHOWN]
+    return _answer(request, 400, "Invalid request", f"{name}: {first['msg']}, not {value!r}")
 
 
 async def _on_http(request: Request, exc: Exception) -> Response:
@@ -100,7 +109,7 @@ async def _on_http(request: Request, exc: Exception) -> Response:
 
 
 def _allowed(request: Request) -> str:
-    """The methods of a path. Starlette's own header has those of the first route alone."""
+    """Return the methods of a path. Starlette's own header names those of the first route alone."""
     return ", ".join(
         method
         for method in _METHODS

@@ -1,4 +1,4 @@
-"""Request bodies that are read by hand, described for OpenAPI all the same."""
+"""OpenAPI descriptions of request bodies that FastAPI does not parse itself."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ _REF = "#/$defs/"
 
 
 def request_body(body: Any) -> dict[str, Any]:
-    """What a route needs as `openapi_extra`: the JSON schema of a type, complete in itself."""
+    """Return a route's `openapi_extra` for a body of this type: its JSON schema without references."""
     schema = TypeAdapter(body).json_schema()
     definitions = schema.pop("$defs", {})
     return {"requestBody": {"content": {"application/json": {"schema": _inlined(schema, definitions)}}}}
 
 
 def _inlined(value: Any, definitions: dict[str, Any]) -> Any:
-    # A reference would point into a document that is not there.
+    # A reference points into the schema's own document, which OpenAPI does not have.
     if isinstance(value, list):
         return [_inlined(one, definitions) for one in value]
     if not isinstance(value, dict):

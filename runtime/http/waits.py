@@ -1,4 +1,4 @@
-"""Reading one's writes over HTTP: the headers, and how long a request is willing to wait."""
+"""Headers for reading what one wrote: positions, and how long a request waits for one."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,10 @@ _MILLISECONDS: Final = re.compile(r"[0-9]{1,9}")
 
 
 def wanted_wait(headers: Mapping[str, str], settings: Settings, *, default: float | None = None) -> float:
-    """How long to wait for a position, seconds. Raises HttpProblem (400)."""
+    """Return how long to wait for a position, seconds, from `Foldline-Wait` or else `default`.
+
+    Without either it is the setting `default_wait_ms`. Raises HttpProblem (400).
+    """
     text = headers.get(WAIT)
     if text is None and default is not None:
         return default
@@ -28,5 +31,5 @@ def wanted_wait(headers: Mapping[str, str], settings: Settings, *, default: floa
 
 
 def bad_header(name: str, why: str) -> HttpProblem:
-    """The documented error for a header nobody can act on."""
+    """Return a 400 that names the header; `why` goes on with the value and what is right."""
     return HttpProblem(400, "Invalid request", f"{name}: {why}")

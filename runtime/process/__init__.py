@@ -1,1 +1,1 @@
-"""What a process needs for itself: logs, tasks, start and end, telemetry."""
+"""The life of a process: logs, tasks, start and end, telemetry."""

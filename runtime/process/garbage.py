@@ -1,4 +1,4 @@
-"""Python's cycle collector, for processes that handle many small things."""
+"""Python's collector of reference cycles, tuned for processes that make many small objects."""
 
 import gc
 from typing import Final
@@ -8,11 +8,11 @@ _OLDER: Final = 20
 
 
 def collect_rarely() -> None:
-    """Look for garbage cycles after 100,000 new objects instead of 700.
+    """Collect cycles after 100,000 new objects instead of 700.
 
-    A batch makes some 50 objects an event, a request some hundreds, with hardly a cycle, and lets them all go
-    at its end: looking at them in between took a sixth of the processor.
+    A batch makes some 50 objects an event, a request some hundreds. Hardly any are in a cycle, and all are
+    freed at its end: scanning them in between took a sixth of the processor.
     """
     gc.collect()
-    gc.freeze()  # modules and classes stay for good
+    gc.freeze()  # modules and classes are never freed: they need no scan
     gc.set_threshold(_YOUNG, _OLDER, _OLDER)

@@ -1,4 +1,4 @@
-"""Logging, set up once per process: text for people, JSON lines for machines."""
+"""Logging: text for people, JSON lines for machines."""
 
 import json
 import logging
@@ -10,7 +10,7 @@ from schemas.times import format_time
 
 
 def set_up_logging(settings: Settings) -> None:
-    """Send all records to standard error in the form the settings ask for."""
+    """Send all records to standard error, in the form that the settings ask for. Called once by a process."""
     handler = logging.StreamHandler(sys.stderr)
     if settings.log_json:
         handler.setFormatter(_JsonFormatter())

@@ -1,4 +1,4 @@
-"""Work that is done again and again in the background of a process."""
+"""Periodic work in the background of a process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,9 +11,9 @@ from runtime.process.tasks import cancel_and_wait
 async def repeating(
     act: Callable[[], Awaitable[None]], *, every: float, first: float = 0.0
 ) -> AsyncIterator[None]:
-    """Await `act` `first` seconds from now and `every` seconds after each end, for the length of the block.
+    """Call `act` as long as the block lasts: `first` seconds from now, then `every` seconds after each end.
 
-    `act` handles its own errors. On leaving, one under way is cancelled.
+    `act` handles its own errors. On leaving, a call under way is cancelled.
     """
 
     async def repeat() -> None:

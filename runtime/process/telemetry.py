@@ -10,7 +10,7 @@ from runtime.settings import Settings
 
 
 def tracer_provider(settings: Settings, service: str) -> TracerProvider:
-    """The process's tracer provider; without an endpoint its spans go nowhere and cost little."""
+    """Return the process's tracer provider; without an endpoint its spans go nowhere and cost little."""
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}))
     if settings.otlp_endpoint:
         exporter = OTLPSpanExporter(endpoint=f"{settings.otlp_endpoint.rstrip('/')}/v1/traces")

@@ -1,1 +1,1 @@
-"""The engine's own tables: their DDL, and every query that touches them, one file a subject."""
+"""The engine's own tables: their DDL, and every query over them, one file for each subject."""

@@ -1,4 +1,4 @@
-"""The engine's own tables, created where missing under one advisory lock."""
+"""Installation of the engine's own tables."""
 
 from runtime.database.connections import Connection
 from runtime.database.queries import read_sql
@@ -8,13 +8,16 @@ _INSTALL_LOCK = 0x464F4C44  # "FOLD"
 
 
 async def install_engine(conn: Connection) -> None:
-    """Create the schema `foldline`; safe to call from any number of processes at once.
+    """Create what is missing of the schema `foldline`, one process at a time.
 
-    Raises Problem for a database that cannot hold every text.
+    Raises Problem for a database whose encoding cannot hold every text.
     """
     encoding = conn.info.parameter_status("server_encoding")
     if encoding != "UTF8":
-        raise Problem(f"the database's encoding is {encoding}, UTF8 is needed", "FOLDLINE_DATABASE_URL")
+        raise Problem(
+            f"the database has the encoding {encoding}: create one with the encoding UTF8",
+            "FOLDLINE_DATABASE_URL",
+        )
     async with conn.transaction():
         await conn.execute("select pg_advisory_xact_lock(%s)", (_INSTALL_LOCK,))
         await conn.execute(read_sql("runtime.database.engine", "tables.sql").encode())

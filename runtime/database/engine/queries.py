@@ -1,4 +1,4 @@
-"""The queries over the engine's own tables: all `.sql` files of this folder, under one set of names."""
+"""The queries over the engine's own tables, from all `.sql` files of this folder."""
 
 from functools import cache
 from importlib.resources import files
@@ -11,10 +11,10 @@ _NO_QUERIES: Final = {"tables.sql", "generation_tables.sql", "read_fragments.sql
 
 @cache
 def engine_queries(schema: str = "foldline") -> Queries:
-    """Every named query over engine tables.
+    """Return every named query over engine tables.
 
-    A query that names `{schema}` is over the tables of one read model: pass the schema of its generation.
-    Queries over the schema `foldline`, which all projections share, need none.
+    `schema` is that of a generation, for queries over the tables which the engine keeps beside each read
+    model. Queries over the schema `foldline`, which all projections share, need none.
     """
     folder = files(__package__ or "")
     names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
