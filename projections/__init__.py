@@ -1,1 +1,1 @@
-"""Read models: one folder each, with a pure fold, its tables and its queries."""
+"""Read models, one folder each: a pure fold, its tables, its queries. Nothing in here knows NATS."""

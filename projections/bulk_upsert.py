@@ -10,17 +10,17 @@ from runtime.database.connections import Connection
 from runtime.database.queries import Queries
 from runtime.process.time_slice import TimeSlice
 
-_PASSED: Final = 20_000
+_CLEAR_AFTER: Final = 20_000
 _encode: Final = Encoder().encode
 
 
 def json_text(value: Any) -> str:
-    """JSON of anything a body may hold, as COPY takes it; made in half the time that pydantic needs."""
+    """Return JSON of anything a body may hold, as COPY takes it, in half the time that pydantic needs."""
     return _encode(value).decode()
 
 
 async def copy_rows(conn: Connection, query: bytes, types: Sequence[str], rows: Iterable[Any]) -> None:
-    """New rows, straight into a table. `types`: the exact types of the columns, by name."""
+    """Add new rows straight to a table. `types` are the exact types of the columns, by name."""
     async with conn.cursor() as cursor, cursor.copy(query) as copy:
         copy.set_types(types)
         add = copy.formatter.write_row
@@ -29,19 +29,20 @@ async def copy_rows(conn: Connection, query: bytes, types: Sequence[str], rows: 
                 await copy.write(full)
 
 
-class Staged:
-    """Rows that are new or replace others: through a temporary table of the connection.
+class BulkUpsert:
+    """Writes rows that are new or replace others, through a temporary table of the connection.
 
-    By the queries `make-batch`, `copy-batch`, `write-batch`, which leaves it empty, and `clear-batch`.
+    Its queries are `make-batch`, `copy-batch`, `write-batch`, which leaves the temporary table empty, and
+    `clear-batch`.
     """
 
     def __init__(self, queries: Queries, types: Sequence[str]) -> None:
         self._queries = queries
         self._types = types
-        self._passed = 0  # rows since the table was last cleared
+        self._written = 0  # rows since the temporary table was last cleared
 
     async def prepare(self, conn: Connection) -> None:
-        """Before the first `write` on a connection, and before the first one after a failure."""
+        """Make the temporary table: before the first `write` on a connection, and again after a failure."""
         await conn.execute(self._queries["make-batch"])
         await self._clear(conn)
 
@@ -51,7 +52,7 @@ class Staged:
         states: Mapping[StateKey, State | None],
         row: Callable[[StateKey, State], Sequence[Any]],
     ) -> None:
-        """The row of each state that there is."""
+        """Write the row of each state; None has no row."""
         rows = []
         time_slice = TimeSlice()
         for key, state in states.items():
@@ -63,10 +64,10 @@ class Staged:
             return
         await copy_rows(conn, self._queries["copy-batch"], self._types, rows)
         await conn.execute(self._queries["write-batch"], prepare=True)
-        self._passed += len(rows)
-        if self._passed > _PASSED:
+        self._written += len(rows)
+        if self._written > _CLEAR_AFTER:
             await self._clear(conn)
 
     async def _clear(self, conn: Connection) -> None:
         await conn.execute(self._queries["clear-batch"])
-        self._passed = 0
+        self._written = 0

@@ -1,4 +1,4 @@
-"""Every projection there is, in one list."""
+"""The catalogue: every projection, in one list."""
 
 from collections.abc import Collection
 from typing import Any, Final
@@ -10,16 +10,16 @@ from runtime.problems import Problem
 from schemas.streams import streams_of
 
 PROJECTIONS: Final[tuple[Projection[Any, Any], ...]] = (SessionsProjection(), JobsProjection())
-"""Those of a site."""
+"""The projections of a site."""
 
 
 def projections_of(sites: Collection[str]) -> tuple[Projection[Any, Any], ...]:
-    """Those of a site, or of a centre that gathers `sites`."""
+    """Return the projections of a site, or of a centre that gathers `sites`."""
     return (JobsProjection(streams=streams_of(sites)),) if sites else PROJECTIONS
 
 
 def projection_named(name: str, sites: Collection[str] = ()) -> Projection[Any, Any]:
-    """The projection of that name, of a site or of a centre. Raises Problem."""
+    """Return a site's or a centre's projection by its name. Raises Problem."""
     known = {projection.name: projection for projection in projections_of(sites)}
     if name not in known:
         raise Problem(f"no projection {name[:100]!r}: known are {', '.join(known)}")

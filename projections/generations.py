@@ -41,18 +41,18 @@ _QUERIES: Final = engine_queries()
 
 
 def name_of(projection: str, role: Role) -> str:
-    """The schema of a generation, and the follower that folds it."""
+    """Return the name of a generation's schema, which is also the name of the follower that folds it."""
     return projection if role is Role.LIVE else f"{projection}_{role}"
 
 
 async def generations(conn: Connection, projection: str) -> dict[Role, Generation]:
-    """Those there are."""
+    """Return all recorded generations, by role."""
     cursor = await conn.execute(_QUERIES["generations"], {"projection": projection})
     return {Role(role): Generation(Role(role), *rest) async for role, *rest in cursor}
 
 
 async def create(conn: Connection, projection: Projection[Any, Any], role: Role, partitions: int) -> None:
-    """An empty generation at the start of the line. Runs inside the caller's transaction."""
+    """Create an empty generation at the start of the line. Runs inside the caller's transaction."""
     name = name_of(projection.name, role)
     built = projection.in_schema(name)
     await conn.execute(in_schema("create schema {schema}", name).encode())
@@ -69,7 +69,7 @@ async def create(conn: Connection, projection: Projection[Any, Any], role: Role,
 
 
 async def drop(conn: Connection, projection: str, role: Role) -> None:
-    """A generation goes away with everything in it. Runs inside the caller's transaction."""
+    """Drop a generation with everything in it. Runs inside the caller's transaction."""
     await drop_leases(conn, projection, role)
     dropping = in_schema("drop schema if exists {schema} cascade", name_of(projection, role))
     await conn.execute(dropping.encode())
@@ -77,25 +77,25 @@ async def drop(conn: Connection, projection: str, role: Role) -> None:
 
 
 async def become(conn: Connection, projection: str, role: Role, to: Role) -> None:
-    """A generation takes another role, without its leases. Runs inside the caller's transaction."""
+    """Give a generation another role, without its leases. Runs inside the caller's transaction."""
     old, new = name_of(projection, role), name_of(projection, to)
     await conn.execute(f'alter schema "{old}" rename to "{new}"'.encode())
     await conn.execute(_QUERIES["change-role"], {"projection": projection, "role": role, "to": to})
 
 
 async def move_leases(conn: Connection, projection: str, role: Role, to: Role) -> None:
-    """A generation's leases follow it into another role, free for anybody."""
+    """Move a generation's leases to another role, free for anybody."""
     names = {"from": name_of(projection, role), "to": name_of(projection, to)}
     await conn.execute(_QUERIES["move-leases"], names)
 
 
 async def drop_leases(conn: Connection, projection: str, role: Role) -> None:
-    """A generation's leases go away; whoever folds it is fenced."""
+    """Drop a generation's leases; whoever folds it is fenced."""
     await conn.execute(_QUERIES["drop-leases"], {"follower": name_of(projection, role)})
 
 
 async def cancel(conn: Connection, projection: str, *, cancelled: bool = True) -> bool:
-    """Ask whoever builds to stop; whether there is anything being built."""
+    """Ask whoever builds a generation to stop. False when none is being built."""
     cursor = await conn.execute(
         _QUERIES["cancel-generation"], {"projection": projection, "cancelled": cancelled}
     )
@@ -103,7 +103,7 @@ async def cancel(conn: Connection, projection: str, *, cancelled: bool = True) -
 
 
 async def lock_installation(conn: Connection) -> None:
-    """One process at a time creates or drops generations, until the end of the transaction."""
+    """Let no other process create or drop generations until the end of the transaction."""
     await conn.execute(_QUERIES["lock-installation"])
 
 
@@ -115,18 +115,18 @@ async def add_leases(
     streams: Iterable[Stream],
     version: int | None = None,
 ) -> None:
-    """One lease row per partition, free and at the start of the line where it is new."""
+    """Add the missing lease rows, one a partition, free and at the start of the line."""
     names = [stream.name for stream in streams]
     values = {"follower": follower, "partitions": partitions, "version": version, "streams": names}
     await conn.execute(_QUERIES["add-leases"], values)
 
 
 async def set_streams(conn: Connection, follower: str, streams: Iterable[Stream]) -> None:
-    """What a follower reads from now on: a centre may gather another site."""
+    """Set which streams a follower reads from now on: a centre may gather another site."""
     values = {"follower": follower, "streams": [stream.name for stream in streams]}
     await conn.execute(_QUERIES["set-streams"], values)
 
 
 async def tables(conn: Connection, schema: str) -> list[str]:
-    """Names of a schema's tables."""
+    """Return the names of a schema's tables."""
     return [row[0] async for row in await conn.execute(_QUERIES["tables-of-schema"], {"schema": schema})]

@@ -1,4 +1,4 @@
-"""Creating a read model's first generation, once, whoever comes first."""
+"""Installation: a read model's first generation is created once, by whichever process comes first."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from runtime.problems import Problem
 
 
 async def install(conn: Connection, projection: Projection[Any, Any], partitions: int) -> bool:
-    """Create the live generation where there is none; whether it is of this program's version.
+    """Create the live generation if there is none, and tell whether it is of this program's version.
 
-    Where it is older, it has to be rebuilt. Safe to call from any number of processes at once. Raises Problem
-    if it is newer.
+    An older one has to be rebuilt. Any number of processes may call this at once. Raises Problem if the
+    generation is newer than this program.
     """
     async with conn.transaction():
         await lock_installation(conn)

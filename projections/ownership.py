@@ -1,4 +1,4 @@
-"""Whether somebody is folding: partitions with a live owner, those that are paused, parked entities."""
+"""Ownership of a projection: partitions with a live owner, paused partitions, parked entities."""
 
 from typing import Final
 
@@ -9,19 +9,19 @@ _QUERIES: Final = engine_queries()
 
 
 async def held_partitions(conn: Connection, projection: str) -> int:
-    """How many partitions of a projection are being folded now."""
+    """Return how many partitions of a projection have a live owner."""
     row = await (await conn.execute(_QUERIES["held-partitions"], {"projection": projection})).fetchone()
     return int(row[0]) if row else 0
 
 
 async def paused_partitions(conn: Connection, projection: str) -> list[tuple[str, list[int]]]:
-    """Reasons why partitions of a projection may not be folded, each with its partitions."""
+    """Return the reasons why partitions of a projection may not be folded, each with its partitions."""
     cursor = await conn.execute(_QUERIES["paused-by-reason"], {"projection": projection})
     return [(reason, parts) async for reason, parts in cursor]
 
 
 async def parked_count(conn: Connection, projection: str) -> int:
-    """How many entities a projection has parked."""
+    """Return how many entities a projection has parked."""
     query = engine_queries(projection)["count-parked"]
     row = await (await conn.execute(query)).fetchone()
     return int(row[0]) if row else 0

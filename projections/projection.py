@@ -19,7 +19,7 @@ Changes = TypeVar("Changes")
 Key = tuple[str, str]
 """(site, id) of an entity: what is ordered, parked and rebuilt as a whole."""
 StateKey = tuple[str, ...]
-"""What a state is kept under: the key of its entity, or that and a part of it."""
+"""The key of a state: the key of its entity, or that and a part of it."""
 
 
 class Projection(ABC, Generic[State, Changes]):
@@ -27,8 +27,8 @@ class Projection(ABC, Generic[State, Changes]):
 
     The engine calls, within one transaction and for partitions it holds, for each of its batches: `load` for
     the entities it does not remember, `fold` for each event in the order of the line, `write`; and before the
-    commit once `store`. A state that `fold` was given is never changed in place: it may be remembered if the
-    batch fails.
+    commit once `store`. A state that `fold` was given is never changed in place: the engine may remember it
+    if the batch fails.
     """
 
     name: ClassVar[str]
@@ -37,7 +37,7 @@ class Projection(ABC, Generic[State, Changes]):
     streams: tuple[Stream, ...]
     entity: ClassVar[str]
     """The subject's token of what it is about: `session`."""
-    levels: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    latest_only: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Tables filled from a stream that keeps only the newest message of a subject: table → stream."""
     aggregates: ClassVar[frozenset[str]] = frozenset()
     """Tables whose rows are about many entities."""
@@ -48,34 +48,34 @@ class Projection(ABC, Generic[State, Changes]):
         self.schema = schema or self.name
 
     def in_schema(self, schema: str) -> Self:
-        """The same projection, folding into another schema."""
+        """Return the same projection, folding into another schema."""
         same = type(self)(schema)
         same.streams = self.streams
         return same
 
     @abstractmethod
     def schema_sql(self) -> str:
-        """The statements that create its tables in `self.schema`."""
+        """Return the statements that create its tables in `self.schema`."""
 
     async def prepare(self, conn: Connection) -> None:
-        """Before the first `write` on a connection, and before the first one after a failure."""
+        """Prepare a connection: before the first `write` on it, and again after a failure."""
         return
 
     @abstractmethod
     def needs(self, event: Recorded) -> tuple[StateKey, ...]:
-        """The states that folding this event looks at, so that they must be loaded."""
+        """Return the keys of the states that folding this event looks at, so that they are loaded."""
 
     @abstractmethod
     async def load(self, conn: Connection, keys: Iterable[StateKey]) -> dict[StateKey, State]:
-        """Those of the states that exist."""
+        """Return the states that exist among those asked for."""
 
     @abstractmethod
     def weight(self, state: State) -> int:
-        """Bytes of a state that was loaded or written, roughly: what bounds the memory spent on states."""
+        """Return roughly the bytes of a state that was loaded or written: they bound the cache of states."""
 
     @abstractmethod
     def changes(self) -> Changes:
-        """A new, empty set of changes, one per batch."""
+        """Return a new, empty set of changes, one a batch."""
 
     @abstractmethod
     def fold(self, states: dict[StateKey, State | None], event: Recorded, changes: Changes) -> None:
@@ -90,20 +90,20 @@ class Projection(ABC, Generic[State, Changes]):
 
     @abstractmethod
     async def store(self, conn: Connection, states: Mapping[StateKey, State | None]) -> None:
-        """Write the row of each state that there is, at the end of the transaction. None: it has no row."""
+        """Write the row of each state, at the end of the transaction. A state that is None has no row."""
 
-    async def carry(self, conn: Connection, source: str, firsts: Mapping[str, int]) -> int:
+    async def carry_over(self, conn: Connection, source: str, first_sequences: Mapping[str, int]) -> int:
         """Take over what the line no longer holds from the schema `source` into this one, which is empty.
 
-        `firsts`: the first sequence of each stream. Answers how many entities. Runs inside the transaction
-        that creates the generation; what is folded afterwards must not count again.
+        `first_sequences` has the first sequence of each stream. Answers the number of entities. Runs inside
+        the transaction that creates the generation; what is folded afterwards must not count again.
         """
         return 0
 
-    async def is_aged(self, conn: Connection, key: Key, firsts: Mapping[str, int]) -> bool:
+    async def is_aged(self, conn: Connection, key: Key, first_sequences: Mapping[str, int]) -> bool:
         """Whether some of an entity has left the line by its age: then it cannot be folded anew."""
         return False
 
     async def withdraw(self, conn: Connection, key: Key) -> None:
-        """Before an entity's rows are deleted: take back what it added to rows it shares with others."""
+        """Take back what an entity added to rows it shares with others, before its own are deleted."""
         return

@@ -1,4 +1,4 @@
-"""Events decoded by the one validator, ready to fold, or rejected with the reason."""
+"""Recorded events: decoded by the one validator and ready to fold, or rejected with the reason."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,7 +39,7 @@ class Rejection:
 
 
 def decode(raw: RawEvent) -> Recorded:
-    """Validate one stored message. A pure function of the message; raises InvalidFact."""
+    """Decode one stored message, as a pure function of the message. Raises InvalidFact."""
     subject = Subject.parse_stored(raw.subject)
     body = parse_fact(subject.entity, subject.fact, raw.body)
     return Recorded(
@@ -55,5 +55,5 @@ def decode(raw: RawEvent) -> Recorded:
 
 
 def reject(raw: RawEvent, problem: InvalidFact) -> Rejection:
-    """Keep why an event has no effect."""
+    """Return the rejection of an event, with the reason why it has no effect."""
     return Rejection(raw, problem.reason, problem.details[:1000].replace("\x00", ""))

@@ -1,6 +1,6 @@
-"""Rejected events of all projections: what was set aside, and why, and which of them somebody dealt with.
+"""Rejected events of all projections: what was set aside, why, and what somebody has dismissed.
 
-Dismissing one hides it and changes no read model.
+Dismissing an event hides it and changes no read model.
 """
 
 from collections import Counter
@@ -16,17 +16,20 @@ from runtime.database.engine.queries import engine_queries
 from runtime.problems import Problem
 from schemas.subjects import published_form
 
-Place = tuple[str, str, int, str]
-"""(stored_at, stream, sequence, projection): where a page ended. The order is by these, newest first."""
+PageEnd = tuple[str, str, int, str]
+"""(stored_at, stream, sequence, projection) of a page's last event: the order key, newest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedPage:
-    """`counts` by reason are of all that match, not of the page alone; `before` is None on the last page."""
+    """A page of rejected events, newest first.
+
+    `counts` by reason are of all that match, not of the page alone; `before` is None on the last page.
+    """
 
     items: list[dict[str, Any]]
     counts: dict[str, int]
-    before: Place | None
+    before: PageEnd | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Rejected:
 
 
 class NotRejected(Problem):
-    """There is no such rejected event."""
+    """No such event is rejected, or dismissed, as the call requires."""
 
 
 class RejectedEvents:
@@ -59,10 +62,10 @@ class RejectedEvents:
         reason: str | None = None,
         stream: str | None = None,
         dismissed: bool = False,
-        before: Place | None = None,
+        before: PageEnd | None = None,
         limit: int = 50,
     ) -> RejectedPage:
-        """One page, newest first; with `dismissed` also those. `projection` must be one of ours."""
+        """Return one page, with `dismissed` events included if wanted. `projection` must be one of ours."""
         before_at, before_stream, before_seq, before_projection = before or (None,) * 4
         values = {
             "reason": reason,
@@ -86,12 +89,12 @@ class RejectedEvents:
                 {"projection": name, **item, "subject": published_form(item["subject"])}
                 for item in from_json(items or "[]")
             ]
-        found.sort(key=_place, reverse=True)
-        last = _place(found[limit - 1]) if len(found) > limit else None
+        found.sort(key=_page_end, reverse=True)
+        last = _page_end(found[limit - 1]) if len(found) > limit else None
         return RejectedPage(found[:limit], dict(counts), last)
 
     async def one(self, conn: Connection, stream: str, sequence: int) -> list[Rejected]:
-        """Who rejected an event, and why. Raises NotRejected."""
+        """Return each projection's reason for rejecting an event. Raises NotRejected."""
         found = []
         for name, queries in self._queries.items():
             values = {"projection": name, "stream": stream, "sequence": sequence}
@@ -105,7 +108,7 @@ class RejectedEvents:
         return found
 
     async def counts(self, conn: Connection) -> dict[tuple[str, str], int]:
-        """How many nobody has dealt with, by projection and reason."""
+        """Return how many rejected events are not dismissed, by projection and reason."""
         return {
             (name, reason): count
             for name, queries in self._queries.items()
@@ -139,5 +142,5 @@ class RejectedEvents:
             raise NotRejected(f"no dismissed event {sequence} of stream {stream}")
 
 
-def _place(item: Mapping[str, Any]) -> Place:
+def _page_end(item: Mapping[str, Any]) -> PageEnd:
     return item["stored_at"], item["stream"], item["sequence"], item["projection"]

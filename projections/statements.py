@@ -1,4 +1,4 @@
-"""The read statements of one schema, put together from its `read.sql` and the common one."""
+"""Read statements of one schema, composed from the fragments of its `read.sql` and the common ones."""
 
 import re
 from typing import Any, Final
@@ -10,7 +10,7 @@ _MARK: Final = re.compile(rb"\{([a-z-]+)\}")
 
 
 class Statements:
-    """Statements by name; `{fragment}` in one stands for another query of the file, or for a part given."""
+    """Composes statements; `{fragment}` stands for another query of the files, or for a part given."""
 
     def __init__(self, package: str, schema: str) -> None:
         self._queries = {
@@ -19,7 +19,7 @@ class Statements:
         }
 
     def compose(self, name: str, **parts: str) -> bytes:
-        """One statement. `parts` are SQL of our own and never come from a request."""
+        """Return one statement. `parts` are SQL of our own and never come from a request."""
 
         def fill(mark: re.Match[bytes]) -> bytes:
             key = mark[1].decode()
@@ -31,7 +31,7 @@ class Statements:
 async def only_row(
     conn: Connection, statement: bytes, values: dict[str, Any], *, prepare: bool = False
 ) -> Any:
-    """The row of a statement that always has one.
+    """Return the row of a statement that always has one.
 
     `prepare` keeps its plan with the connection, where the connection allows that: worth it for reads that
     find their rows by key, whose planning costs several times their execution.

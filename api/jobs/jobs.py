@@ -14,7 +14,7 @@ from api.reading import cursor, formats
 from api.reading.params import Query, Text, bad_parameter, documented, read_query
 from api.reading.reader import Reader
 from api.reading.responses import with_position
-from projections.jobs.views import PROJECTION, Every, JobFilters, JobViews, Place, Type
+from projections.jobs.views import PROJECTION, EntityType, Every, JobFilters, JobViews, PageEnd
 from runtime.compat.fastapi_routes import DirectRoute
 from runtime.http.errors import HttpProblem
 from schemas.jobs.facts import Status
@@ -64,12 +64,12 @@ class EntitiesQuery(Query):
             **more,
         )
 
-    def after(self, kind: Type) -> Place | None:
+    def after(self, kind: EntityType) -> PageEnd | None:
         """Where the page before ended. Raises HttpProblem."""
         if self.cursor is None:
             return None
         try:
-            place = Place(*cursor.decode(self.cursor, kind, str, str, str, str))
+            place = PageEnd(*cursor.decode(self.cursor, kind, str, str, str, str))
             parse_time(place.inserted_at)
         except (cursor.InvalidCursor, InvalidFact):
             raise bad_parameter("cursor", f"not a cursor of a list of {kind}s") from None
@@ -113,7 +113,9 @@ def jobs_router(reader: Reader, views: JobViews, sites: SiteMonitor | None = Non
     """
     router = APIRouter(prefix="/v1", tags=["jobs"], route_class=DirectRoute)
 
-    async def listed(request: Request, kind: Type, query: EntitiesQuery, filters: JobFilters) -> Response:
+    async def listed(
+        request: Request, kind: EntityType, query: EntitiesQuery, filters: JobFilters
+    ) -> Response:
         started = time.perf_counter()
         after = query.after(kind)
         site = None if sites is None else sites.named(query.site)

@@ -12,7 +12,7 @@ from api.reading.reader import Reader
 from line.jetstream import stream_info
 from line.live_tail import tail_stream
 from line.raw_event import RawEvent
-from projections.jobs.live import LiveEvent, Repetitions, read
+from projections.jobs.live_events import LiveEvent, Repetitions, live_events
 from runtime.compat.nats_client import BusClient
 from runtime.http.errors import HttpProblem
 from runtime.process.repeating import repeating
@@ -216,12 +216,12 @@ class Live:
 
     async def _shown(self, events: Sequence[RawEvent]) -> list[LiveEvent]:
         """Valid ones, without repetitions. Waits for PostgreSQL, which knows the ids of seven days."""
-        found = read(events)
+        found = live_events(events)
         dedup_keys = [dedup_key for _, _, dedup_key in found if dedup_key is not None]
         known = {}
         while dedup_keys:
             try:
-                known = await self._reader.read(lambda conn: self._repetitions.known(conn, dedup_keys))
+                known = await self._reader.read(lambda conn: self._repetitions.first_uses(conn, dedup_keys))
                 break
             except HttpProblem as exc:
                 logger.info("live events wait: %s", exc)
@@ -229,7 +229,7 @@ class Live:
         return [
             live
             for raw, live, dedup_key in found
-            if dedup_key is None or not self._repetitions.is_one(raw, dedup_key, known)
+            if dedup_key is None or not self._repetitions.is_repetition(raw, dedup_key, known)
         ]
 
     async def _ends(self) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from api.reading.server_sent_events import (
     named_event,
     numbered_event,
 )
-from projections.jobs.live import LiveEvent
+from projections.jobs.live_events import LiveEvent
 from runtime.compat.fastapi_routes import DirectRoute
 from runtime.http.serving import STOPPING
 from runtime.metrics import LIVE_READERS

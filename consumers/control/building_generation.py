@@ -44,7 +44,7 @@ async def begin_building(
             await drop(conn, projection.name, Role.BUILDING)
         await create(conn, projection, Role.BUILDING, config.partitions)
         built = projection.in_schema(name_of(projection.name, Role.BUILDING))
-        return await built.carry(conn, projection.name, first_sequences)
+        return await built.carry_over(conn, projection.name, first_sequences)
 
 
 async def put_back_old(conn: Connection, projection: Projection[Any, Any]) -> None:

@@ -23,7 +23,7 @@ async def scratch_generation(
         await lock_installation(conn)
         await create(conn, projection, Role.SCRATCH, config.partitions)
         scratch = projection.in_schema(name_of(projection.name, Role.SCRATCH))
-        carried = await scratch.carry(conn, projection.name, first_sequences)
+        carried = await scratch.carry_over(conn, projection.name, first_sequences)
     try:
         yield carried
     finally:

@@ -38,7 +38,7 @@ class Tolerated:
             [
                 await self._is_later(stream.name, key, "*" if stream.newest_only else EXPIRED)
                 for stream in self._projection.streams
-                if not stream.newest_only or self._projection.levels.get(difference.table) == stream.name
+                if not stream.newest_only or self._projection.latest_only.get(difference.table) == stream.name
             ]
         )
 

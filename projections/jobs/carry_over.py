@@ -1,4 +1,4 @@
-"""Jobs older than the line: nothing can fold them again, so their rows go from generation to generation."""
+"""Carry-over: jobs older than the line cannot be folded again, so a new generation takes over their rows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -10,30 +10,30 @@ from runtime.database.connections import Connection
 from runtime.database.queries import load_queries
 from schemas.streams import Stream
 
-AT_ONCE: Final = 1_000
+COUNTED_AT_ONCE: Final = 1_000
 
 
-def first_by_site(streams: Sequence[Stream], firsts: Mapping[str, int]) -> str:
-    """The first sequence there is, as the statements take it: of a site's own stream for every site."""
+def first_sequences_by_site(streams: Sequence[Stream], first_sequences: Mapping[str, int]) -> str:
+    """Return the first sequences as the statements take them: of a site's own stream for every site."""
     rows = [
-        {"site": stream.origin[0] if stream.origin else None, "first": firsts.get(stream.name, 0)}
+        {"site": stream.origin[0] if stream.origin else None, "first": first_sequences.get(stream.name, 0)}
         for stream in streams
     ]
     return to_json(rows).decode()
 
 
-async def carry(conn: Connection, source: str, schema: str, firsts: str) -> list[Key]:
-    """Copy rows of aged jobs from one schema to another that is empty; which jobs they are."""
+async def carry_over(conn: Connection, source: str, schema: str, by_site: str) -> list[Key]:
+    """Copy the rows of aged jobs from the schema `source` to another that is empty, and return their keys."""
     queries = load_queries("projections.jobs", "carry_over.sql", schema=schema)
     for name in ("carry-entities", "carry-events", "carry-apps"):
         statement = queries[name].replace(b"{source}", f'"{source}"'.encode())
-        await conn.execute(statement, {"firsts": firsts})
+        await conn.execute(statement, {"first_sequences": by_site})
     return [(site, id_) async for site, id_ in await conn.execute(queries["carried"])]
 
 
-async def is_aged(conn: Connection, schema: str, key: Key, firsts: str) -> bool:
+async def is_aged(conn: Connection, schema: str, key: Key, by_site: str) -> bool:
     """Whether some of a job has left the line."""
     queries = load_queries("projections.jobs", "carry_over.sql", schema=schema)
-    values = {"firsts": firsts, "site": key[0], "id": key[1]}
+    values = {"first_sequences": by_site, "site": key[0], "id": key[1]}
     row = await (await conn.execute(queries["is-aged"], values)).fetchone()
     return row is not None and bool(row[0])

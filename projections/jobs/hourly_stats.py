@@ -1,11 +1,11 @@
-"""Statistics of ended jobs: sums and histograms that merge by adding, exact whatever they are split into."""
+"""Hourly statistics of ended jobs: sums and histograms that merge by adding, exact in any batches."""
 
 import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from projections.jobs.state import Entity
+from projections.jobs.state import JobState
 
 PER_OCTAVE: Final = 8
 """Buckets of a histogram between a duration and its double: a percentile is off by at most 4.5 %."""
@@ -15,8 +15,8 @@ _MICRO: Final = 1_000_000
 _KIBI: Final = 1024
 
 
-class Cell(NamedTuple):
-    """Where an ended job counts: an application at a site, in the hour (UTC) it ended."""
+class StatsKey(NamedTuple):
+    """The key of statistics: an application at a site, and the hour (UTC) in which its jobs ended."""
 
     part: int
     site: str
@@ -25,8 +25,8 @@ class Cell(NamedTuple):
 
 
 @dataclass(slots=True)
-class Tally:
-    """One cell's sums in integers: floats would not add up alike in batches of another size."""
+class HourlyStats:
+    """Sums of one application and hour, in integers: sums of floats would depend on the size of batches."""
 
     app_name: str = ""
     succeeded: int = 0
@@ -40,8 +40,8 @@ class Tally:
     mem_kib: int = 0
     mem_max_kib: int = 0
 
-    def add(self, job: Entity, sign: int) -> None:
-        """Count a job, or with -1 no longer. Maxima stay."""
+    def add(self, job: JobState, sign: int) -> None:
+        """Count a job, or with a `sign` of -1 take it back. Maxima stay."""
         self.app_name = job.app_name
         setattr(self, job.status, getattr(self, job.status) + sign)
         if (seconds := job.duration_s) is not None:
@@ -58,13 +58,13 @@ class Tally:
             self.mem_max_kib = max(self.mem_max_kib, memory)
 
 
-def cell_of(site: str, job: Entity) -> Cell | None:
-    """Where a job counts; nowhere while it runs."""
+def stats_key_of(site: str, job: JobState) -> StatsKey | None:
+    """Return under which key a job counts; None while it runs."""
     if job.ended_at is None:
         return None
-    return Cell(job.part, site, job.app_id, job.ended_at.replace(minute=0, second=0, microsecond=0))
+    return StatsKey(job.part, site, job.app_id, job.ended_at.replace(minute=0, second=0, microsecond=0))
 
 
 def bucket_of(seconds: float) -> int:
-    """The histogram's bucket: `n` holds durations from 2**(n/8) s to 2**((n+1)/8) s."""
+    """Return a duration's bucket in the histogram: `n` holds those from 2**(n/8) s to 2**((n+1)/8) s."""
     return max(LOWEST, math.floor(math.log2(max(seconds, _SHORTEST)) * PER_OCTAVE))

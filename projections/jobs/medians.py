@@ -1,4 +1,4 @@
-"""Median durations of applications: read from every step of every histogram, so not for every question."""
+"""Median durations of applications, remembered for a while, for finding them reads whole histograms."""
 
 import time
 from typing import Final
@@ -13,8 +13,8 @@ _SHARE: Final = 300
 class Medians:
     """The medians of one schema, remembered for three hundred times as long as it took to find them.
 
-    So they cost next to nothing, and are that much behind: under a second while there are few applications,
-    ten seconds with hundreds.
+    They cost next to nothing that way, and are that much behind: under a second with few applications, ten
+    seconds with hundreds.
     """
 
     def __init__(self, statements: Statements) -> None:
@@ -23,7 +23,7 @@ class Medians:
         self._until = 0.0
 
     async def as_json(self, conn: Connection) -> str:
-        """`[{site, app_id, seconds}]`: as arrays they would take the client longer for every question."""
+        """Return `[{site, app_id, seconds}]` as JSON, which costs the client less than arrays would."""
         if time.monotonic() >= self._until:
             began = time.monotonic()
             rows = await (await conn.execute(self._statement)).fetchall()

@@ -7,11 +7,11 @@ from typing import Any, Final, cast
 
 from pydantic_core import from_json
 
-from projections.bulk_upsert import Staged, copy_rows, json_text
-from projections.jobs.carry_over import AT_ONCE, carry, first_by_site, is_aged
+from projections.bulk_upsert import BulkUpsert, copy_rows, json_text
+from projections.jobs.carry_over import COUNTED_AT_ONCE, carry_over, first_sequences_by_site, is_aged
 from projections.jobs.fold import fold
 from projections.jobs.rows import JobChanges
-from projections.jobs.state import Entity
+from projections.jobs.state import JobState
 from projections.projection import Key, Projection, StateKey
 from projections.recorded import Recorded
 from runtime.database.connections import Connection
@@ -21,14 +21,14 @@ from schemas.jobs.facts import JobFact
 from schemas.streams import JOBS, Stream
 
 _PACKAGE: Final = "projections.jobs"
-_NAMES: Final = Entity.__struct_fields__
+_NAMES: Final = JobState.__struct_fields__
 _columns = attrgetter(*_NAMES)
 _METRICS: Final = _NAMES.index("metrics")
 _METADATA: Final = _NAMES.index("metadata")
 _FETCH: Final = 500
 
 # Type names of the COPY columns, see projections.sessions.projection.
-_ENTITY: Final = [
+_STATE: Final = [
     *("text", "text", "text", "int2", "int8", "int8", "timestamptz", "timestamptz", "text", "text", "text"),
     *("text", "text", "int4", "timestamptz", "timestamptz", "timestamptz", "timestamptz", "int8", "text"),
     *("text", "int8", "int8", "int8", "int8", "float8"),
@@ -38,7 +38,7 @@ _EVENT: Final = [
 ]
 
 
-class JobsProjection(Projection[Entity, JobChanges]):
+class JobsProjection(Projection[JobState, JobChanges]):
     """Jobs with their subjobs, events and statistics: of a site, or of a centre from every site's copy."""
 
     name = "jobs"
@@ -50,23 +50,23 @@ class JobsProjection(Projection[Entity, JobChanges]):
         super().__init__(schema)
         self.streams = streams
         self._queries = load_queries(_PACKAGE, "queries.sql", schema=self.schema)
-        self._staged = Staged(self._queries, _ENTITY)
+        self._upsert = BulkUpsert(self._queries, _STATE)
 
     def schema_sql(self) -> str:
         return in_schema(read_sql(_PACKAGE, "schema.sql"), self.schema)
 
     async def prepare(self, conn: Connection) -> None:
-        await self._staged.prepare(conn)
+        await self._upsert.prepare(conn)
 
     def needs(self, event: Recorded) -> tuple[StateKey, ...]:
         sub = cast(JobFact, event.body).subjob_id
         return (event.key, (*event.key, sub)) if sub else (event.key,)
 
-    async def load(self, conn: Connection, keys: Iterable[StateKey]) -> dict[StateKey, Entity]:
+    async def load(self, conn: Connection, keys: Iterable[StateKey]) -> dict[StateKey, JobState]:
         asked = [{"site": site, "id": id_, "sub": sub[0] if sub else ""} for site, id_, *sub in keys]
         values = {"asked": json_text(asked)}
         cursor = await conn.execute(self._queries["load-entities"], values, prepare=True)
-        loaded: dict[StateKey, Entity] = {}
+        loaded: dict[StateKey, JobState] = {}
         time_slice = TimeSlice()
         while rows := await cursor.fetchmany(_FETCH):
             for site, id_, sub, *columns in rows:
@@ -74,16 +74,16 @@ class JobsProjection(Projection[Entity, JobChanges]):
                     await time_slice.yield_to_others()  # metadata may be large
                 columns[_METRICS] = from_json(columns[_METRICS])
                 columns[_METADATA] = from_json(columns[_METADATA])
-                loaded[(site, id_, sub) if sub else (site, id_)] = Entity(*columns)
+                loaded[(site, id_, sub) if sub else (site, id_)] = JobState(*columns)
         return loaded
 
-    def weight(self, state: Entity) -> int:
+    def weight(self, state: JobState) -> int:
         return 2_000 + 100 * (len(state.metrics) + len(state.metadata))
 
     def changes(self) -> JobChanges:
         return JobChanges()
 
-    def fold(self, states: dict[StateKey, Entity | None], event: Recorded, changes: JobChanges) -> None:
+    def fold(self, states: dict[StateKey, JobState | None], event: Recorded, changes: JobChanges) -> None:
         fold(states, event, changes)
 
     async def write(self, conn: Connection, changes: JobChanges) -> None:
@@ -91,20 +91,22 @@ class JobsProjection(Projection[Entity, JobChanges]):
             await copy_rows(conn, self._queries["copy-events"], _EVENT, changes.events)
         await self._count(conn, changes)
 
-    async def store(self, conn: Connection, states: Mapping[StateKey, Entity | None]) -> None:
-        await self._staged.write(conn, states, _row)
+    async def store(self, conn: Connection, states: Mapping[StateKey, JobState | None]) -> None:
+        await self._upsert.write(conn, states, _row)
 
-    async def carry(self, conn: Connection, source: str, firsts: Mapping[str, int]) -> int:
-        keys = await carry(conn, source, self.schema, first_by_site(self.streams, firsts))
-        for start in range(0, len(keys), AT_ONCE):
+    async def carry_over(self, conn: Connection, source: str, first_sequences: Mapping[str, int]) -> int:
+        by_site = first_sequences_by_site(self.streams, first_sequences)
+        keys = await carry_over(conn, source, self.schema, by_site)
+        for start in range(0, len(keys), COUNTED_AT_ONCE):
             changes = self.changes()
-            for (site, _), job in (await self.load(conn, keys[start : start + AT_ONCE])).items():
+            for (site, _), job in (await self.load(conn, keys[start : start + COUNTED_AT_ONCE])).items():
                 changes.count(site, None, job)
             await self._count(conn, changes)
         return len(keys)
 
-    async def is_aged(self, conn: Connection, key: Key, firsts: Mapping[str, int]) -> bool:
-        return await is_aged(conn, self.schema, key, first_by_site(self.streams, firsts))
+    async def is_aged(self, conn: Connection, key: Key, first_sequences: Mapping[str, int]) -> bool:
+        by_site = first_sequences_by_site(self.streams, first_sequences)
+        return await is_aged(conn, self.schema, key, by_site)
 
     async def withdraw(self, conn: Connection, key: Key) -> None:
         found = (await self.load(conn, [key])).get(key)
@@ -114,11 +116,11 @@ class JobsProjection(Projection[Entity, JobChanges]):
             await self._count(conn, changes)
 
     async def _count(self, conn: Connection, changes: JobChanges) -> None:
-        tallies = [cell._asdict() | asdict(tally) for cell, tally in changes.tallies.items()]
-        await self._write(conn, "write-tallies", tallies)
+        stats = [key._asdict() | asdict(sums) for key, sums in changes.stats.items()]
+        await self._write(conn, "write-stats", stats)
         buckets = [
-            cell._asdict() | {"bucket": bucket, "number": number}
-            for (cell, bucket), number in changes.buckets.items()
+            key._asdict() | {"bucket": bucket, "number": number}
+            for (key, bucket), number in changes.buckets.items()
         ]
         await self._write(conn, "write-buckets", buckets)
 
@@ -127,9 +129,9 @@ class JobsProjection(Projection[Entity, JobChanges]):
             await conn.execute(self._queries[query], {"rows": json_text(rows)}, prepare=True)
 
 
-def _row(key: StateKey, entity: Entity) -> tuple[Any, ...]:
+def _row(key: StateKey, state: JobState) -> tuple[Any, ...]:
     site, id_, *sub = key
-    columns = list(_columns(entity))
-    columns[_METRICS] = json_text(entity.metrics)
-    columns[_METADATA] = json_text(entity.metadata)
-    return site, id_, sub[0] if sub else "", *columns, entity.duration_s
+    columns = list(_columns(state))
+    columns[_METRICS] = json_text(state.metrics)
+    columns[_METADATA] = json_text(state.metadata)
+    return site, id_, sub[0] if sub else "", *columns, state.duration_s

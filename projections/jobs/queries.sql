@@ -1,5 +1,5 @@
 -- name: load-entities
--- Those of the jobs and subjobs asked for that exist.
+-- The jobs and subjobs that exist among those asked for.
 select
     site, id, sub, part, first_seq, last_seq, inserted_at, last_event_at, app_id, app_name, app_version, key, status,
     attempts, started_at, ended_at, last_started_at, previous_ended_at, errors, metrics::text, metadata::text,
@@ -8,7 +8,7 @@ from {schema}.entity
 where (site, id, sub) in (select * from json_to_recordset(%(asked)s::json) as asked (site text, id text, sub text))
 
 -- name: make-batch
--- Where a connection puts the rows of a batch on their way into the table; kept empty by `write-batch`.
+-- The temporary table that takes the rows of a batch on their way into the table; `write-batch` keeps it empty.
 create temporary table if not exists job_batch (
     part smallint, site text, id text, sub text, first_seq bigint, last_seq bigint, inserted_at timestamptz,
     last_event_at timestamptz, app_id text, app_name text, app_version text, key text, status text,
@@ -18,7 +18,7 @@ create temporary table if not exists job_batch (
 )
 
 -- name: copy-batch
--- Every job and subjob a batch changed, each row once, in binary.
+-- Copies every job and subjob that a batch changed, each row once, in binary.
 copy pg_temp.job_batch (
     site, id, sub, part, first_seq, last_seq, inserted_at, last_event_at, app_id, app_name, app_version, key, status,
     attempts, started_at, ended_at, last_started_at, previous_ended_at, errors, metrics, metadata, running, succeeded,
@@ -26,7 +26,7 @@ copy pg_temp.job_batch (
 ) from stdin (format binary)
 
 -- name: write-batch
--- The rows of the batch into the table, and the names of applications they have.
+-- Writes the rows of the batch into the table, and the names of their applications.
 with batch as (
     delete from pg_temp.job_batch returning *
 ), named as (
@@ -41,8 +41,8 @@ insert into {schema}.entity (
 )
 select
     part, site, id, sub, first_seq, last_seq, inserted_at, last_event_at, app_id, app_name, app_version, key, status,
-    attempts, started_at, ended_at, last_started_at, previous_ended_at, errors, metrics::jsonb, metadata::jsonb, running,
-    succeeded, failed, canceled, duration_s
+    attempts, started_at, ended_at, last_started_at, previous_ended_at, errors, metrics::jsonb, metadata::jsonb,
+    running, succeeded, failed, canceled, duration_s
 from batch
 on conflict (site, id, sub) do update set
     last_seq = excluded.last_seq,
@@ -68,15 +68,15 @@ on conflict (site, id, sub) do update set
     duration_s = excluded.duration_s
 
 -- name: clear-batch
--- Now and then: what was deleted takes room until then.
+-- Gives back the room that deleted rows take; run now and then.
 truncate pg_temp.job_batch
 
 -- name: copy-events
--- Rows of the timeline, in binary.
+-- Copies rows of the event timeline, in binary.
 copy {schema}.event (part, site, id, sub, seq, at, kind, status, metrics, metadata) from stdin (format binary)
 
--- name: write-tallies
--- What changed in the statistics is added to them; maxima only grow.
+-- name: write-stats
+-- Adds what a batch changed to the statistics; maxima only grow.
 insert into {schema}.tally as t (
     part, site, app_id, hour, app_name, succeeded, failed, canceled, durations, duration_us, duration_max_us, cpu_us,
     memories, mem_kib, mem_max_kib
@@ -100,7 +100,7 @@ on conflict (site, app_id, hour, part) do update set
     mem_max_kib = greatest(t.mem_max_kib, excluded.mem_max_kib)
 
 -- name: write-buckets
--- The same of the histograms, by hour and of all hours.
+-- Adds what a batch changed to the histograms, by hour and of all hours.
 with changed as (
     select * from json_to_recordset(%(rows)s::json) as r (
         part smallint, site text, app_id text, hour timestamptz, bucket smallint, number bigint

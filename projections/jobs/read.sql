@@ -1,5 +1,5 @@
 -- name: columns
--- Fragment: what is served of a job or subjob `e`.
+-- Fragment: the columns that are served of a job or subjob `e`.
 e.site, e.id, e.sub, e.app_id, e.app_name, e.app_version, e.key, e.status, e.attempts, e.started_at, e.ended_at,
 e.duration_s, e.metrics::text, e.metadata::text, e.errors, e.inserted_at, e.last_event_at,
 e.status = 'running' and e.last_event_at < clock_timestamp() - %(stall)s::interval,
@@ -14,67 +14,67 @@ e.sub = ''
 e.sub <> ''
 
 -- name: by-since
--- Fragment: something was heard of it at that time or later.
+-- Fragment: its newest event was stored at that time or later.
 e.inserted_at >= %(since)s
 
 -- name: by-until
--- Fragment: the newest of it was heard before that.
+-- Fragment: its newest event was stored before that time.
 e.inserted_at < %(until)s
 
 -- name: by-status
--- Fragment: one of these statuses.
+-- Fragment: it has one of these statuses.
 e.status = any(%(status)s)
 
 -- name: by-site
--- Fragment: at that site.
+-- Fragment: it is at that site.
 e.site = %(site)s
 
 -- name: by-app-id
--- Fragment: of that application.
+-- Fragment: it belongs to that application.
 e.app_id = %(app_id)s
 
 -- name: by-app-name
--- Fragment: of an application whose name contains this.
+-- Fragment: it belongs to an application whose name contains this.
 e.app_id in (select a.app_id from application a) and e.app_name ilike %(app_name)s
 
 -- name: by-key
--- Fragment: that business key, of a subjob that sub key.
+-- Fragment: it has that business key; a subjob, that sub key.
 e.key = %(key)s
 
 -- name: by-job-id
--- Fragment: of that job.
+-- Fragment: it is that job, or one of its subjobs.
 e.id = %(job_id)s
 
 -- name: by-metadata
--- Fragment: these keys of the metadata have these values, in one of the ways that they may be meant.
+-- Fragment: these keys of its metadata have these values, in one of the ways they may be meant.
 e.metadata <> '{}' and e.metadata @> any (%(metadata)s::jsonb[])
 
 -- name: by-description
--- Fragment: the same, not by the index; what has a key is not empty, and asking again would take as long.
+-- Fragment: as `by-metadata`, without the index. Metadata with a key are not empty, and testing that takes as long.
 (e.metadata @> any (%(metadata)s::jsonb[])) is true
 
 -- name: by-text
--- Fragment: the same of one key, with a text that is no JSON and so can mean nothing but itself: a third of the time.
+-- Fragment: as `by-metadata` for one key whose text is no JSON and means nothing but itself: a third of the time.
 e.metadata ->> %(metadata_name)s::text = %(metadata_text)s
 
 -- name: by-more-metadata
--- Fragment: the same of further keys, each by itself, as text or as the JSON it is.
+-- Fragment: as `by-metadata` for further keys, each by itself, as text or as the JSON it is.
 not exists (
     select from jsonb_to_recordset(%(more_metadata)s::jsonb) w (plain jsonb, value jsonb)
     where not (e.metadata @> w.plain or e.metadata @> coalesce(w.value, w.plain))
 )
 
 -- name: by-stalled
--- Fragment: runs, and is silent for too long; or the opposite.
+-- Fragment: it runs and has been silent for too long; or the opposite.
 (e.status = 'running' and e.last_event_at < clock_timestamp() - %(stall)s::interval) = %(stalled)s
 
 -- name: by-after
--- Fragment: behind the page before.
+-- Fragment: it comes after the last item of the page before.
 (e.inserted_at, e.site, e.id, e.sub) < (%(after_at)s::timestamptz, %(after_site)s, %(after_id)s, %(after_sub)s)
 
 -- name: medians
--- The median duration of each application's ended jobs, by the histogram of all hours. As floats, which are exact
--- for such numbers: sums of sums would be numeric, and slow.
+-- The median duration of each application's ended jobs, by the histogram of all hours. Floats are exact for such
+-- numbers; sums of sums would be numeric, and slow.
 select distinct on (site, app_id) site, app_id, power(2::float8, (bucket + 0.5) / 8) as seconds
 from (
     select site, app_id, bucket,
@@ -87,11 +87,11 @@ where below * 2 >= total and total > 0
 order by site, app_id, bucket
 
 -- name: of-all
--- Fragment: where to look if nothing else is said.
+-- Fragment: all jobs and subjobs that match.
 {schema}.entity e where {where}
 
 -- name: application
--- Fragment: applications whose name contains this, in upper or lower case; `whole` where no other name was used.
+-- Fragment: applications whose name contains this, in upper or lower case; `whole` if they had no other name.
 application as materialized (
     select a.app_id, bool_and(a.name ilike %(app_name)s) as whole
     from {schema}.app a
@@ -100,7 +100,8 @@ application as materialized (
 )
 
 -- name: of-applications
--- Fragment: theirs. Of few applications the newest of each are read, of many those of all until there are enough.
+-- Fragment: jobs of these applications. With few applications the newest jobs of each are read, with many the newest
+-- of all jobs until there are enough.
 (
     (
         select newest.*
@@ -122,8 +123,8 @@ application as materialized (
 ) e
 
 -- name: of-outliers
--- Fragment: jobs that took more than three times what their application's take at the median. They are few: read
--- by application and duration (`offset 0` keeps it so), not by time until there are enough.
+-- Fragment: jobs that took more than three times the median of their application. They are few, so they are read by
+-- application and duration (`offset 0` keeps it so) and not by time until there are enough.
 json_to_recordset(%(medians)s::json) m (site text, app_id text, seconds float8)
 cross join lateral (
     select e.* from {schema}.entity e
@@ -133,7 +134,7 @@ cross join lateral (
 where {where}
 
 -- name: newest
--- Fragment: a page of the newest 5,000.
+-- Fragment: a page from the newest 5,000.
 newest as materialized (
     select e.*
     from (
@@ -148,15 +149,15 @@ newest as materialized (
 )
 
 -- name: described
--- Fragment: those whose metadata are asked for, by their index; all of them if they are few.
+-- Fragment: jobs whose metadata match, by the index; all of them if they are few.
 described as materialized (
     select e.* from {schema}.entity e where {by-metadata} limit 2001
 )
 
 -- name: of-described
--- Fragment: where the newest are not enough, and few are described, all of those are sorted; of more those of all are
--- read in the order of the list until there are enough. The planner does not choose: from its sample it may take a
--- rare value for one that the list is full of.
+-- Fragment: jobs whose metadata match, where the newest may not be enough. If few match, all of them are sorted; if
+-- many match, jobs are read in the order of the list until there are enough. The planner does not choose: from its
+-- sample it may take a rare value for one that the list is full of.
 (
     (select e.* from newest e where (select count(*) > %(limit)s from newest))
     union all
@@ -183,7 +184,7 @@ described as materialized (
 ) e
 
 -- name: page
--- Jobs or subjobs, newest first, one row each; without any, one row with the position alone.
+-- A page of jobs or subjobs, newest first, one row each; without any, one row with the position alone.
 with {live}, {application}, {newest}, {described}, page as materialized (
     select {columns}
     from {source}
@@ -216,7 +217,7 @@ with {live}
 select {columns} from live, {schema}.entity e where e.site = %(site)s and e.id = %(id)s order by e.sub limit %(limit)s
 
 -- name: events
--- What happened to a job and its subjobs, in the order of the line.
+-- The events of a job and its subjobs, in the order of the line.
 with {live}
 select t.seq, t.sub, t.at, t.kind, t.status, t.metrics::text, t.metadata::text
 from live, {schema}.event t
@@ -225,7 +226,7 @@ order by t.seq
 limit %(limit)s
 
 -- name: stats
--- Ended jobs by hour or day (UTC), site and application. A percentile is the middle of its bucket.
+-- Statistics of ended jobs by hour or day (UTC), site and application. A percentile is the middle of its bucket.
 with {live}, cell as (
     select
         date_trunc(%(every)s, t.hour, 'UTC') as start, t.site, t.app_id, max(t.app_name) as app_name,
@@ -268,8 +269,7 @@ left join lateral (
 order by cell.start desc, cell.site, cell.app_id
 
 -- name: known-ids
--- When the message ids asked for were first used: an event that was stored later and has the same one is a
--- repetition.
+-- When message ids were first used: an event that was stored later and has the same id is a repetition.
 select asked.site, asked.id, asked.message, used.stored_at
 from json_to_recordset(%(ids)s::json) as asked (site text, id text, message text)
 cross join lateral (
@@ -279,7 +279,7 @@ cross join lateral (
 ) used
 
 -- name: jobs-by-status
--- How many jobs there are, by application and status; those that ended from the statistics.
+-- The number of jobs by application and status; ended jobs are counted by the statistics.
 with {live}, counted as (
     select t.app_name, s.status, sum(s.number)::bigint as number
     from {schema}.tally t
@@ -296,7 +296,7 @@ with {live}, counted as (
 select counted.app_name, counted.status, counted.number from live, counted where counted.number > 0
 
 -- name: durations
--- How many ended jobs took up to each of these bounds (a bucket counts where its middle lies), and all together.
+-- The number of ended jobs that took up to each of these bounds (a bucket counts where its middle lies), and of all.
 with {live}, bucket as (
     select power(2::float8, (b.bucket + 0.5) / 8) as seconds, sum(b.number) as number
     from {schema}.app_bucket b

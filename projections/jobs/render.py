@@ -1,4 +1,4 @@
-"""Rows of jobs, subjobs, events and statistics as the JSON the API shows; order as in `read.sql`."""
+"""Rows of the jobs read model as the JSON the API shows; columns are in the order of `read.sql`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -6,11 +6,14 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
+from projections.recorded import Recorded
+from schemas.jobs.facts import JobFact
+
 _STANDARD: Final = ("cpu_user_s", "cpu_system_s", "mem_max_mb")
 
 
 def served_job(row: Sequence[Any]) -> dict[str, Any]:
-    """A row of `columns` that is a job."""
+    """Return the JSON of a row of `columns` that is a job."""
     site, id_, _, app_id, app_name, app_version, key = row[:7]
     app = {"app_id": app_id, "app_name": app_name, "app_version": app_version}
     subjobs = dict(zip(("running", "succeeded", "failed", "canceled"), row[18:], strict=True))
@@ -18,14 +21,14 @@ def served_job(row: Sequence[Any]) -> dict[str, Any]:
 
 
 def served_subjob(row: Sequence[Any]) -> dict[str, Any]:
-    """A row of `columns` that is a subjob."""
+    """Return the JSON of a row of `columns` that is a subjob."""
     site, id_, sub, app_id, app_name, app_version, key = row[:7]
     app = {"app_id": app_id, "app_name": app_name, "app_version": app_version}
     return {"subjob_id": sub, "job_id": id_, **app, "site_id": site, "sub_key": key, **_life(row)}
 
 
 def _life(row: Sequence[Any]) -> dict[str, Any]:
-    """What the document says of both, and behind it what we add."""
+    """Return what jobs and subjobs share: what the reference documents, and after it what we add."""
     (
         status,
         attempts,
@@ -59,7 +62,7 @@ def _life(row: Sequence[Any]) -> dict[str, Any]:
 def served_event(
     seq: int, sub: str, at: datetime, kind: str, status: str | None, *told: str
 ) -> dict[str, Any]:
-    """A row of `events`."""
+    """Return the JSON of a row of `events`."""
     metrics, metadata = map(from_json, told)
     return {
         "sequence": seq,
@@ -73,8 +76,26 @@ def served_event(
     }
 
 
-def served_cell(row: Sequence[Any]) -> dict[str, Any]:
-    """A row of `stats`."""
+def served_live_event(event: Recorded, body: JobFact) -> dict[str, Any]:
+    """Return the JSON of an event as the live stream shows it."""
+    site, job_id = event.key
+    payload: dict[str, Any] = {"status": body.status, "metrics": body.metrics, "metadata": body.metadata}
+    return {
+        "at": event.at,
+        "entity_type": body.type,
+        "entity_id": body.id,
+        "job_id": job_id,
+        "site_id": site,
+        "app_id": body.app_id,
+        "app_name": body.app_name,
+        "kind": body.kind,
+        "status": body.outcome or body.status,
+        "payload": payload,
+    }
+
+
+def served_stats(row: Sequence[Any]) -> dict[str, Any]:
+    """Return the JSON of a row of `stats`."""
     start, site, app_id, app_name, succeeded, failed, canceled = row[:7]
     mean, p50, p95, longest, cpu, memory, memory_max = (
         None if value is None else round(float(value), 6) for value in row[7:]
@@ -92,7 +113,7 @@ def served_cell(row: Sequence[Any]) -> dict[str, Any]:
         "success_rate": round(int(succeeded) / count, 6),
         "duration_s": {
             "mean": mean,
-            # The middle of a bucket may lie beyond the longest there was.
+            # The middle of a bucket may lie beyond the longest duration.
             "p50": _at_most(p50, longest),
             "p95": _at_most(p95, longest),
             "max": longest if mean is not None else None,

@@ -1,11 +1,11 @@
-"""What a batch adds to the jobs read model beside the rows of jobs and subjobs."""
+"""Rows a batch adds to the jobs read model, beside those of jobs and subjobs."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from projections.bulk_upsert import json_text
-from projections.jobs.hourly_stats import Cell, Tally, bucket_of, cell_of
-from projections.jobs.state import Entity
+from projections.jobs.hourly_stats import HourlyStats, StatsKey, bucket_of, stats_key_of
+from projections.jobs.state import JobState
 from projections.recorded import Recorded
 from schemas.jobs.facts import JobFact
 
@@ -14,15 +14,15 @@ from schemas.jobs.facts import JobFact
 class JobChanges:
     """Rows of the event timeline, and what changed in the statistics.
 
-    A cell stays listed when its changes cancel out: which rows there are must not depend on batches.
+    A key stays when its changes cancel out: which rows there are must not depend on batches.
     """
 
     events: list[tuple[Any, ...]] = field(default_factory=list)
-    tallies: dict[Cell, Tally] = field(default_factory=dict)
-    buckets: dict[tuple[Cell, int], int] = field(default_factory=dict)
+    stats: dict[StatsKey, HourlyStats] = field(default_factory=dict)
+    buckets: dict[tuple[StatsKey, int], int] = field(default_factory=dict)
 
     def add_event(self, event: Recorded, body: JobFact) -> None:
-        """One row of the timeline."""
+        """Add one row to the event timeline."""
         site, job_id = event.key
         row = (
             event.partition,
@@ -38,20 +38,20 @@ class JobChanges:
         )
         self.events.append(row)
 
-    def count(self, site: str, before: Entity | None, after: Entity) -> None:
-        """A job has changed, and with it what it counts for."""
+    def count(self, site: str, before: JobState | None, after: JobState) -> None:
+        """Count a job as it is now, and no longer as it was before."""
         if before is not None:
             self._add(site, before, -1)
         self._add(site, after, 1)
 
-    def withdraw(self, site: str, job: Entity) -> None:
-        """A job counts no longer."""
+    def withdraw(self, site: str, job: JobState) -> None:
+        """Count a job no longer."""
         self._add(site, job, -1)
 
-    def _add(self, site: str, job: Entity, sign: int) -> None:
-        if (cell := cell_of(site, job)) is None:
+    def _add(self, site: str, job: JobState, sign: int) -> None:
+        if (key := stats_key_of(site, job)) is None:
             return
-        self.tallies.setdefault(cell, Tally()).add(job, sign)
+        self.stats.setdefault(key, HourlyStats()).add(job, sign)
         if (seconds := job.duration_s) is not None:
-            place = cell, bucket_of(seconds)
-            self.buckets[place] = self.buckets.get(place, 0) + sign
+            bucket = key, bucket_of(seconds)
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + sign

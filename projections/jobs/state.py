@@ -1,4 +1,4 @@
-"""A job or a subjob as the fold sees it: the columns of its row."""
+"""The state of a job or a subjob: the columns of its row, as the fold sees them."""
 
 from datetime import datetime
 from typing import Any, Self
@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from schemas.jobs.facts import JobFact, Status
 
 
-class Entity(Struct):
-    """Mirror of the table `entity` behind its key; field order is the order of `load-entities`.
+class JobState(Struct):
+    """The columns of the table `entity` after its key, in the order of the query `load-entities`.
 
     `started_at` and `ended_at` are of the newest attempt.
     """
@@ -40,7 +40,7 @@ class Entity(Struct):
 
     @classmethod
     def opened(cls, part: int, sequence: int, stored_at: datetime, at: datetime, body: JobFact) -> Self:
-        """By the first event of any kind; that of a subjob opens its job as well."""
+        """Return the state after the first event of any kind; an event of a subjob opens its job as well."""
         return cls(
             part=part,
             first_seq=sequence,
@@ -60,13 +60,13 @@ class Entity(Struct):
             errors=0,
         )
 
-    def copy(self) -> "Entity":
-        """What is folded into a copy leaves the original as it was."""
+    def copy(self) -> "JobState":
+        """Return a copy to fold into, which leaves the original as it was."""
         return replace(self)
 
     @property
     def duration_s(self) -> float | None:
-        """As the producer measured it, else from start to end."""
+        """Duration in seconds as the producer measured it, else from start to end; None while it runs."""
         told = self.metrics.get("duration_s")
         if told is not None:
             return told

@@ -11,25 +11,25 @@ from typing import Any, Final, Literal, NamedTuple
 from pydantic_core import from_json, to_json
 
 from projections.jobs.medians import Medians
-from projections.jobs.render import served_cell, served_event, served_job, served_subjob
+from projections.jobs.render import served_event, served_job, served_stats, served_subjob
 from projections.statements import Statements, only_row
 from runtime.database.connections import Connection
 from schemas.jobs.facts import Status
 
 PROJECTION: Final = "jobs"
 MOST_EVENTS: Final = 10_000
-"""Events and subjobs that a job is shown with."""
+"""The most events, and the most subjobs, that a job is shown with."""
 _BEGIN: Final = ("of-jobs", "of-subjobs", "by-after")
-"""Where in the order of the list a page begins."""
+"""Conditions that say where in the order of the list a page begins."""
 _INDEXED: Final = 4
-"""Keys of the metadata that are looked up together: each has two meanings, and all of them are combined."""
+"""Most keys of the metadata that are looked up together: each may mean two values, in all combinations."""
 
 Every = Literal["hour", "day"]
-Type = Literal["job", "subjob"]
+EntityType = Literal["job", "subjob"]
 
 
-class Place(NamedTuple):
-    """Where a page ended."""
+class PageEnd(NamedTuple):
+    """The order key of the last item of a page."""
 
     inserted_at: str
     site: str
@@ -39,7 +39,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilters:
-    """What a job or subjob must meet; all of what is given. `until` is not included."""
+    """What a job or subjob must meet, all of what is given. `until` is excluded."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -56,16 +56,16 @@ class JobFilters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPage:
-    """Part of a list, newest first. `after` is where the next one begins, None on the last."""
+    """A page of a list, newest first. The next page begins behind `after`; it is None on the last."""
 
     items: list[dict[str, Any]]
     position: str | None
-    after: Place | None
+    after: PageEnd | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobCounts:
-    """All jobs as numbers: by (application, status), and durations below upper bounds, the last infinite."""
+    """Counts of all jobs: by (application, status), and of durations up to bounds, the last infinite."""
 
     by_status: dict[tuple[str, str], int]
     durations: list[tuple[float, int]]
@@ -73,7 +73,10 @@ class JobCounts:
 
 
 class JobViews:
-    """Reads of jobs. `own` is the site an id is looked for first, `stall` the silence that is suspicious."""
+    """Reads of jobs.
+
+    An id without a site is looked for at `own` first; a running job is stalled after a silence of `stall`.
+    """
 
     def __init__(self, *, own: str, stall: timedelta, schema: str = PROJECTION) -> None:
         self._own = own
@@ -101,9 +104,15 @@ class JobViews:
         self._durations = statements.compose("durations")
 
     async def page(
-        self, conn: Connection, kind: Type, filters: JobFilters, *, limit: int, after: Place | None = None
+        self,
+        conn: Connection,
+        kind: EntityType,
+        filters: JobFilters,
+        *,
+        limit: int,
+        after: PageEnd | None = None,
     ) -> JobPage:
-        """One page of jobs or subjobs that match."""
+        """Return one page of the jobs or subjobs that match."""
         values = self._values() | _values(filters, after) | {"limit": limit}
         if filters.outliers:
             values["medians"] = await self._medians.as_json(conn)
@@ -117,17 +126,17 @@ class JobViews:
         return JobPage(
             items=[served(row) for row in found[:limit]],
             position=position,
-            after=Place(last[15].isoformat(), *last[:3]) if last is not None else None,
+            after=PageEnd(last[15].isoformat(), *last[:3]) if last is not None else None,
         )
 
     async def sites(self, conn: Connection, job_id: str, site: str | None) -> tuple[list[str], str | None]:
-        """The sites that have the job, and the position that says so."""
+        """Return the sites that have the job, and the position this reflects."""
         values = self._values() | {"id": job_id, "site": site, "own": self._own}
         position, sites = await only_row(conn, self._sites, values)
         return sites, position
 
     async def job(self, conn: Connection, job_id: str, site: str) -> dict[str, Any] | None:
-        """A job with its subjobs and events; None if it is not there."""
+        """Return a job with its subjobs and events, None if the site has no such job."""
         values = self._values() | {"id": job_id, "site": site, "limit": MOST_EVENTS}
         rows = await (await conn.execute(self._family, values)).fetchall()
         if not rows:
@@ -141,13 +150,13 @@ class JobViews:
     async def stats(
         self, conn: Connection, every: Every, filters: JobFilters, *, limit: int
     ) -> tuple[list[dict[str, Any]], str | None]:
-        """Statistics by hour or day, site and application, newest first; and the position they reflect."""
+        """Return statistics by hour or day, site and application, newest first, and their position."""
         values = self._values() | _values(filters, None) | {"every": every, "limit": limit}
         rows = await (await conn.execute(self._stats, values)).fetchall()
-        return [served_cell(row[1:]) for row in rows if row[1] is not None], rows[0][0]
+        return [served_stats(row[1:]) for row in rows if row[1] is not None], rows[0][0]
 
     async def numbers(self, conn: Connection, bounds: Sequence[float]) -> JobCounts:
-        """What dashboards count."""
+        """Return the counts for dashboards. `bounds` are upper bounds of durations in seconds, ascending."""
         values = self._values() | {"bounds": list(bounds)}
         counted = await (await conn.execute(self._by_status, values)).fetchall()
         below, total, seconds = await only_row(conn, self._durations, values)
@@ -166,14 +175,14 @@ def _all_of(conditions: Sequence[str]) -> str:
 
 
 def _sources(filters: JobFilters) -> tuple[str, str]:
-    """Where to look, and where if there are too many of those."""
+    """Return the fragments that say where to look first, and where if too many jobs are described."""
     usual = "of-applications" if filters.app_name else "of-all"
     if filters.outliers:
         return "of-outliers", usual
     return ("of-described" if filters.metadata else usual), usual
 
 
-def _conditions(filters: JobFilters, after: Place | None) -> list[str]:
+def _conditions(filters: JobFilters, after: PageEnd | None) -> list[str]:
     named = ["since", "until", "status", "site", "app_id", "key", "job_id"]
     conditions = [f"by-{name.replace('_', '-')}" for name in named if getattr(filters, name)]
     if filters.app_name and (filters.outliers or filters.metadata):
@@ -187,7 +196,7 @@ def _conditions(filters: JobFilters, after: Place | None) -> list[str]:
     return [*conditions, "by-after"] if after is not None else conditions
 
 
-def _values(filters: JobFilters, after: Place | None) -> dict[str, Any]:
+def _values(filters: JobFilters, after: PageEnd | None) -> dict[str, Any]:
     at, site, id_, sub = after or (None,) * 4
     wanted = [{"plain": {name: text}, "value": _as_json(name, text)} for name, text in filters.metadata]
     ways = product(*([way for way in one.values() if way is not None] for one in wanted[:_INDEXED]))
@@ -213,12 +222,12 @@ def _values(filters: JobFilters, after: Place | None) -> dict[str, Any]:
 
 
 def _is_plain(metadata: Sequence[tuple[str, str]]) -> bool:
-    """Whether one key is asked for, and its text can mean nothing but itself."""
+    """Whether one key is asked for, by a text that is no JSON value of another type."""
     return len(metadata) == 1 and _as_json(*metadata[0]) is None
 
 
 def _as_json(name: str, text: str) -> dict[str, Any] | None:
-    """In a query everything is text: `3` may mean the number."""
+    """Return the metadata that the text means as JSON; None if it is none. In a URL `3` may be the number."""
     try:
         return {name: from_json(text, allow_inf_nan=False)}
     except ValueError:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-from projections.bulk_upsert import Staged, copy_rows, json_text
+from projections.bulk_upsert import BulkUpsert, copy_rows, json_text
 from projections.projection import Key, Projection, StateKey
 from projections.recorded import Recorded
 from projections.sessions.fold import fold
@@ -42,19 +42,19 @@ class SessionsProjection(Projection[Session, SessionChanges]):
     version = 1
     streams = (SESSIONS, HEARTBEATS)
     entity = "session"
-    levels = MappingProxyType({"heartbeat": HEARTBEATS.name})
+    latest_only = MappingProxyType({"heartbeat": HEARTBEATS.name})
     bookkeeping = frozenset({"expiry"})  # tells how the two streams interleaved
 
     def __init__(self, schema: str | None = None) -> None:
         super().__init__(schema)
         self._queries = load_queries(_PACKAGE, "queries.sql", schema=self.schema)
-        self._staged = Staged(self._queries, _SESSION)
+        self._upsert = BulkUpsert(self._queries, _SESSION)
 
     def schema_sql(self) -> str:
         return in_schema(read_sql(_PACKAGE, "schema.sql"), self.schema)
 
     async def prepare(self, conn: Connection) -> None:
-        await self._staged.prepare(conn)
+        await self._upsert.prepare(conn)
 
     def needs(self, event: Recorded) -> tuple[StateKey, ...]:
         return () if event.subject.fact in ("heartbeat", "expired") else (event.key,)
@@ -97,7 +97,7 @@ class SessionsProjection(Projection[Session, SessionChanges]):
                 await copy_rows(conn, self._queries[query], types, chain.from_iterable(by_session.values()))
 
     async def store(self, conn: Connection, states: Mapping[StateKey, Session | None]) -> None:
-        await self._staged.write(conn, states, _session_row)
+        await self._upsert.write(conn, states, _session_row)
 
     async def _erase(self, conn: Connection, expired: Mapping[Key, Recorded]) -> None:
         await conn.execute(

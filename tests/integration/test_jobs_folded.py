@@ -79,7 +79,7 @@ async def test_what_is_older_than_the_line_is_carried_over(
         assert shown == before
     found = await verify(JOBS, settings, nc)
     assert (found.differences, found.carried) == ([], 2)
-    with pytest.raises(Problem, match="half at fab1 has left the line"):
+    with pytest.raises(Problem, match="no longer holds all facts of half at fab1"):
         await rebuild_entity(db, nc, JOBS, ("fab1", "half"), settings.partitions)
     await jobs.send(job_event("half", "started", minute=9))
     job = await jobs.job("half")

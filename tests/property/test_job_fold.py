@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from line.raw_event import RawEvent
 from projections.jobs.fold import States
-from projections.jobs.hourly_stats import Tally
+from projections.jobs.hourly_stats import HourlyStats
 from projections.jobs.projection import JobsProjection
-from projections.jobs.state import Entity
+from projections.jobs.state import JobState
 from projections.recorded import decode
 from schemas.subjects import home_of, slot_of, token_of
 from tests.reference.jobs import Happened, outcome, standing, subjobs_by_status
@@ -59,17 +59,17 @@ def raw(sequence: int, kind: str, said: Any) -> RawEvent:
 
 def folded(
     history: Sequence[tuple[str, Happened]], sizes: Sequence[int] = (1,)
-) -> tuple[dict[Any, Entity], dict[Any, Any], dict[Any, int]]:
+) -> tuple[dict[Any, JobState], dict[Any, Any], dict[Any, int]]:
     """States and statistics after the events, in batches of these sizes in turn."""
     projection = JobsProjection()
     states: States = {}
-    tallies: dict[Any, list[int]] = {}
+    stats: dict[Any, list[int]] = {}
     buckets: dict[Any, int] = {}
     changes, left, turn = projection.changes(), sizes[0], 0
 
     def commit() -> None:
-        for cell, tally in changes.tallies.items():
-            tallies[cell] = merged(tallies.get(cell), tally)
+        for cell, one in changes.stats.items():
+            stats[cell] = merged(stats.get(cell), one)
         for place, number in changes.buckets.items():
             buckets[place] = buckets.get(place, 0) + number
 
@@ -81,19 +81,19 @@ def folded(
             turn += 1
             changes, left = projection.changes(), sizes[turn % len(sizes)]
     commit()
-    return {key: state for key, state in states.items() if state}, tallies, buckets
+    return {key: state for key, state in states.items() if state}, stats, buckets
 
 
-def merged(before: list[int] | None, tally: Tally) -> list[int]:
+def merged(before: list[int] | None, one: HourlyStats) -> list[int]:
     sums = [
-        tally.succeeded,
-        tally.failed,
-        tally.canceled,
-        tally.durations,
-        tally.duration_us,
-        tally.cpu_us,
-        tally.memories,
-        tally.mem_kib,
+        one.succeeded,
+        one.failed,
+        one.canceled,
+        one.durations,
+        one.duration_us,
+        one.cpu_us,
+        one.memories,
+        one.mem_kib,
     ]
     return [had + new for had, new in zip(before or [0] * len(sums), sums, strict=True)]
 
@@ -135,9 +135,9 @@ def test_statistics_do_not_depend_on_batches(history: list[tuple[str, Happened]]
 
 @given(histories)
 def test_every_ended_job_counts_once(history: list[tuple[str, Happened]]) -> None:
-    states, tallies, buckets = folded(history)
+    states, stats, buckets = folded(history)
     ended = (state := states["fab1", JOB]).ended_at is not None
-    assert sum(sum(cell[:3]) for cell in tallies.values()) == ended
+    assert sum(sum(cell[:3]) for cell in stats.values()) == ended
     assert sum(buckets.values()) == (ended and state.duration_s is not None)
 
 

@@ -4,12 +4,13 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from pydantic_core import to_json
 
 from line.raw_event import RawEvent
 from projections.dedup_key import DedupKey, dedup_key_of
+from projections.jobs.render import served_live_event
 from projections.jobs.views import PROJECTION
 from projections.recorded import MESSAGE_ID_WINDOW, Recorded, decode
 from projections.statements import Statements
@@ -37,21 +38,21 @@ class LiveEvent:
 class Repetitions:
     """Finds events that the read model counts as repetitions, however long ago the first one was.
 
-    What the projection knows is asked for, what it may not know yet is remembered here.
+    The read model is asked for what it knows; what it may not know yet is remembered here.
     """
 
     def __init__(self, schema: str = PROJECTION) -> None:
         self._known = Statements("projections.jobs", schema).compose("known-ids")
         self._recent: OrderedDict[DedupKey, datetime] = OrderedDict()
 
-    async def known(self, conn: Connection, dedup_keys: Sequence[DedupKey]) -> dict[DedupKey, datetime]:
-        """When ids were first used, as far as the projection knows."""
+    async def first_uses(self, conn: Connection, dedup_keys: Sequence[DedupKey]) -> dict[DedupKey, datetime]:
+        """Return when keys were first used, as far as the read model knows."""
         asked = [{"site": site, "id": id_, "message": message} for site, id_, message in dedup_keys]
         cursor = await conn.execute(self._known, {"ids": to_json(asked).decode()}, prepare=True)
         return {(site, id_, message): at async for site, id_, message, at in cursor}
 
-    def is_one(self, event: RawEvent, dedup_key: DedupKey, known: dict[DedupKey, datetime]) -> bool:
-        """Whether an earlier event within the window had its id; the event is remembered."""
+    def is_repetition(self, event: RawEvent, dedup_key: DedupKey, known: dict[DedupKey, datetime]) -> bool:
+        """Whether an earlier event within the window had the same key; remembers this one."""
         first = min(self._recent.get(dedup_key, event.stored_at), known.get(dedup_key, event.stored_at))
         self._recent.setdefault(dedup_key, event.stored_at)
         while len(self._recent) > _REMEMBERED:
@@ -59,34 +60,21 @@ class Repetitions:
         return first < event.stored_at and event.stored_at - first <= MESSAGE_ID_WINDOW
 
 
-def read(events: Sequence[RawEvent]) -> list[tuple[RawEvent, LiveEvent, DedupKey | None]]:
-    """Those that are valid, as they are shown."""
+def live_events(events: Sequence[RawEvent]) -> list[tuple[RawEvent, LiveEvent, DedupKey | None]]:
+    """Return the valid ones among some events, each as it is shown and with its deduplication key."""
     found = []
     for raw in events:
         try:
             event = decode(raw)
         except InvalidFact:
             continue
-        found.append((raw, _live(event), dedup_key_of(raw, event.key)))
+        found.append((raw, _live_event(event), dedup_key_of(raw, event.key)))
     return found
 
 
-def _live(event: Recorded) -> LiveEvent:
+def _live_event(event: Recorded) -> LiveEvent:
     body = cast(JobFact, event.body)
     site, job_id = event.key
-    payload: dict[str, Any] = {"status": body.status, "metrics": body.metrics, "metadata": body.metadata}
-    data = {
-        "at": event.at,
-        "entity_type": body.type,
-        "entity_id": body.id,
-        "job_id": job_id,
-        "site_id": site,
-        "app_id": body.app_id,
-        "app_name": body.app_name,
-        "kind": body.kind,
-        "status": body.outcome or body.status,
-        "payload": payload,
-    }
     return LiveEvent(
         event.sequence,
         site,
@@ -95,5 +83,5 @@ def _live(event: Recorded) -> LiveEvent:
         body.app_name,
         body.kind,
         job_id,
-        to_json(data),
+        to_json(served_live_event(event, body)),
     )
