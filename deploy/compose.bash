@@ -1,7 +1,7 @@
-# Sourced by the tests in containers: which compose to use, how to wait, and the removal of what was started.
-# Whoever sources it has set `files`, the compose files of the stack, and `purpose`, the end of the project's name.
+# Sourced by the tests in containers: chooses a compose program, waits for conditions, and removes what was started.
+# Before it is sourced, `files` (the compose files of the stack) and `purpose` (the end of the project's name) are set.
 #
-#   COMPOSE="docker compose" | podman-compose     which one to use; the first that works by default
+#   COMPOSE="docker compose" | podman-compose     the program to use; by default the first that works
 #   COMPOSE_BUILD_ARGS="--network host ..."       what podman needs to build on this machine, if anything
 python=.venv/bin/python
 
@@ -19,7 +19,7 @@ if [ -n "${COMPOSE_BUILD_ARGS:-}" ] && [ "${compose[0]##*/}" = podman-compose ];
   compose+=("--podman-build-args=$COMPOSE_BUILD_ARGS")
 fi
 
-# It tells what is there already; only a missing password matters here, and compose says which.
+# It fails when no password is missing. If one is missing afterwards, compose names it.
 deploy/make-env >/dev/null 2>&1 || true
 # One project a checkout: neither a stack in use nor the tests of another checkout are disturbed.
 project=foldline-$purpose-$(pwd | cksum | cut -d' ' -f1)
