@@ -95,7 +95,7 @@ class Progress:
         try:
             async with self._pool.connection(timeout=1) as conn:
                 cursor = await conn.execute(
-                    _QUERIES["reached"], {"follower": projection, "parts": sorted(partitions)}
+                    _QUERIES["folded-sequences"], {"follower": projection, "parts": sorted(partitions)}
                 )
                 self._note(projection, await cursor.fetchall())
                 self._tell(projection)

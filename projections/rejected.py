@@ -99,7 +99,7 @@ class RejectedEvents:
         for name, queries in self._queries.items():
             values = {"projection": name, "stream": stream, "sequence": sequence}
             async for part, reason, details, because, at in await conn.execute(
-                queries["one-rejected"], values
+                queries["rejected-event"], values
             ):
                 dismissed = {"reason": because, "at": at} if at else None
                 found.append(Rejected(name, part, reason, details, dismissed))

@@ -117,7 +117,7 @@ class Leases:
     async def leave(self, control: Connection) -> None:
         """Give everything up: the replica stops."""
         await self.release(control, self.held)
-        await self._execute(control, "leave")
+        await self._execute(control, "remove-replica")
 
     def epochs(self, parts: Iterable[int]) -> dict[int, int]:
         """Return the epochs under which a batch is about to be folded."""
@@ -137,7 +137,9 @@ class Leases:
 
     async def check(self, conn: Connection, epochs: Mapping[int, int]) -> None:
         """Raises Fenced if a lease has moved on since its epoch was noted; the fence alone is certain."""
-        rows = await self._rows(conn, "moved", parts=list(epochs), epochs=list(epochs.values()))
+        rows = await self._rows(
+            conn, "is-any-epoch-changed", parts=list(epochs), epochs=list(epochs.values())
+        )
         if rows[0][0]:
             raise Fenced(f"{self.follower}: a lease among {sorted(epochs)} moved on")
 
@@ -190,7 +192,7 @@ def reached_by(events: Sequence[RawEvent], epochs: Mapping[int, int]) -> Reached
 
 async def identify(writer: Connection) -> Backend:
     """Ask a fresh writing connection for its backend."""
-    row = await (await writer.execute(_QUERIES["backend"])).fetchone()
+    row = await (await writer.execute(_QUERIES["own-backend"])).fetchone()
     if row is None:
         raise psycopg.OperationalError("the connection does not know its own backend")
     return Backend(*row)

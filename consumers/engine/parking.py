@@ -157,7 +157,7 @@ class Parking:
             await conn.execute(self._queries["park"], _columns(rows))
         if batch.waiting:
             rows = [(event.partition, *key, *_stored(event)) for key, event in batch.waiting]
-            await conn.execute(self._queries["keep-waiting"], _columns(rows))
+            await conn.execute(self._queries["add-waiting-events"], _columns(rows))
 
     def committed(self, batch: Parked) -> None:
         """Remember what a batch parked, after its commit."""
@@ -169,7 +169,7 @@ class Parking:
 
 async def waiting(conn: Connection, queries: Queries, key: Key) -> list[RawEvent]:
     """Return the events that wait for an entity, in the order of the line."""
-    cursor = await conn.execute(queries["waiting"], {"site": key[0], "id": key[1]})
+    cursor = await conn.execute(queries["waiting-events"], {"site": key[0], "id": key[1]})
     return [
         RawEvent(
             stream=stream,

@@ -1,10 +1,10 @@
--- Tables the engine keeps beside every read model, in the read model's own schema: they are rebuilt
+-- The tables that the engine keeps beside every read model, in the read model's own schema: they are rebuilt
 -- and swapped with it.
 
--- Which generation this is; see foldline.generation.
+-- The number of this generation, see foldline.generation.
 create table {schema}.generation (number bigint not null);
 
--- Events without effect because something was wrong with them; a pure function of the line.
+-- Invalid events, which had no effect; a pure function of the line.
 create table {schema}.rejected (
     part      smallint    not null,
     stream    text        not null,
@@ -20,7 +20,7 @@ create table {schema}.rejected (
 create index on {schema}.rejected (stored_at);
 create index on {schema}.rejected (site, id);
 
--- Message ids an entity has seen (hashed to 128 bits), so that the same id counts once long after JetStream
+-- The message ids that an entity has seen, hashed to 128 bits: the same id counts once, long after JetStream
 -- forgot it.
 create table {schema}.message_id (
     part      smallint    not null,
@@ -32,8 +32,8 @@ create table {schema}.message_id (
 );
 create index on {schema}.message_id (part, stored_at);
 
--- Entities whose fold raised, which is our bug: nothing of theirs is folded from that event on until a retry
--- folds what waits here, in order.
+-- Entities whose fold raised, which is our bug: none of their events is folded from that one on, until a retry
+-- folds what waits in parked_event, in order.
 create table {schema}.parked (
     part   smallint not null,
     site   text     not null,

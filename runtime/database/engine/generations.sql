@@ -3,28 +3,28 @@
 select role, number, version, cancelled, began_at from foldline.generation where projection = %(projection)s
 
 -- name: record-generation
--- A new generation; its number is the next one.
+-- Record a new generation; returns its number, the next one.
 insert into foldline.generation (projection, role, number, version)
 select %(projection)s, %(role)s, coalesce(max(number), 0) + 1, %(version)s
 from foldline.generation where projection = %(projection)s
 returning number
 
 -- name: number-generation
--- The generation's own copy of its number.
+-- Write the number of a generation into its own schema.
 insert into {schema}.generation values (%(number)s)
 
 -- name: change-role
--- A generation takes another role; it begins anew in it.
+-- Give a generation another role, which begins now; a cancellation is taken back.
 update foldline.generation set role = %(to)s, cancelled = false, began_at = clock_timestamp()
 where projection = %(projection)s and role = %(role)s
 
 -- name: cancel-generation
--- Ask whoever builds a generation to stop.
+-- Ask the process that builds a generation to stop; returns its number.
 update foldline.generation set cancelled = %(cancelled)s
 where projection = %(projection)s and role = 'building' returning number
 
 -- name: forget-generation
--- A generation that was dropped.
+-- Delete the record of a generation that was dropped.
 delete from foldline.generation where projection = %(projection)s and role = %(role)s
 
 -- name: tables-of-schema

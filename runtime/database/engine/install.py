@@ -1,10 +1,9 @@
 """Installation of the engine's own tables."""
 
 from runtime.database.connections import Connection
+from runtime.database.engine.queries import engine_queries
 from runtime.database.queries import read_sql
 from runtime.problems import Problem
-
-_INSTALL_LOCK = 0x464F4C44  # "FOLD"
 
 
 async def install_engine(conn: Connection) -> None:
@@ -19,5 +18,5 @@ async def install_engine(conn: Connection) -> None:
             "FOLDLINE_DATABASE_URL",
         )
     async with conn.transaction():
-        await conn.execute("select pg_advisory_xact_lock(%s)", (_INSTALL_LOCK,))
+        await conn.execute(engine_queries()["lock-installation"])
         await conn.execute(read_sql("runtime.database.engine", "tables.sql").encode())

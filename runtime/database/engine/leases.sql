@@ -1,5 +1,5 @@
 -- name: announce-replica
--- This replica is alive; returns all replicas of its version that are, by name.
+-- Record that this replica is alive, and drop replicas that are silent; returns those of its version, by name.
 with me as (
     insert into foldline.replica (follower, owner, version, until)
     values (%(follower)s, %(owner)s, %(version)s, clock_timestamp() + %(ttl)s)
@@ -21,8 +21,9 @@ where follower = %(follower)s and version is not distinct from %(version)s::inte
 order by owner
 
 -- name: renew-leases
--- Keep what is held; rows that do not come back were taken by somebody else. As everything that writes several
--- leases it locks them in the order of their partitions: two of them never wait for each other.
+-- Extend the leases that this replica holds; a partition that is not returned was taken by another one. Like
+-- every statement that writes several leases it locks them in the order of their partitions: two such
+-- statements never wait for each other.
 with held as (
     select l.part
     from foldline.lease l
@@ -39,10 +40,11 @@ where l.follower = %(follower)s and l.part = held.part
 returning l.part
 
 -- name: take-leases
--- Take free or expired partitions of our version that are not paused, and own ones that were forgotten after a
--- failure. One that ends further ahead than any owner would set it was written before the clock went back: as
--- good as expired. Rows locked by a hung owner's transaction are passed over;
--- one that hangs before its fence holds no lease row, but its uncommitted rows would block us: its backend ends.
+-- Take partitions of this version that are not paused: free and expired ones, and own ones that this process
+-- forgot after a failure. A lease that ends further ahead than any owner would set it was written before the
+-- clock went back, and counts as expired. Rows that a hung owner's transaction has locked are passed over. An
+-- owner that hangs before its fence has locked no lease row, but its uncommitted rows would block us: its
+-- backend is ended.
 with free as (
     select part, owner, backend_pid, backend_start from foldline.lease
     where follower = %(follower)s and version is not distinct from %(version)s::integer and paused is null
@@ -66,7 +68,8 @@ where l.follower = %(follower)s and l.part = free.part
 returning l.part, l.epoch, l.seqs, (select bool_and(done) from ended)
 
 -- name: end-hung-owners
--- A stopped process may sit inside an open transaction, even inside COPY, where no time-out reaches it.
+-- End the backends of owners whose leases have expired. A stopped process may hang inside an open transaction,
+-- even inside COPY, where no time-out reaches it.
 select pg_terminate_backend(l.backend_pid)
 from foldline.lease l
 join pg_stat_activity a on a.pid = l.backend_pid and a.backend_start = l.backend_start
@@ -75,7 +78,7 @@ where l.follower = %(follower)s and l.version is not distinct from %(version)s::
   and (l.owner = %(owner)s or l.until not between clock_timestamp() and clock_timestamp() + 2 * %(ttl)s)
 
 -- name: release-leases
--- Give partitions back, so that a successor takes them at once.
+-- Give partitions back, so that another replica can take them at once.
 with held as (
     select l.part
     from foldline.lease l
@@ -91,8 +94,8 @@ from held
 where l.follower = %(follower)s and l.part = held.part
 
 -- name: release-forgotten
--- Own partitions that were forgotten after a failure and are beyond the fair share by now: nobody else would
--- take them before they expire.
+-- Give back own partitions that this process forgot after a failure and that exceed its fair share: no other
+-- replica would take them before they expire.
 with forgotten as (
     select part from foldline.lease
     where follower = %(follower)s and owner = %(owner)s and part <> all(%(holding)s::smallint[])
@@ -105,22 +108,22 @@ from forgotten
 where l.follower = %(follower)s and l.part = forgotten.part
 
 -- name: stop-partition
--- Nobody folds a partition any more until it is resumed.
+-- Pause one partition, if its epoch is still this one.
 update foldline.lease
 set paused = %(reason)s, paused_at = clock_timestamp(), epoch = epoch + 1, owner = null, backend_pid = null,
     backend_start = null, until = '-infinity'
 where follower = %(follower)s and part = %(part)s and epoch = %(epoch)s
 
--- name: leave
--- This replica is gone.
+-- name: remove-replica
+-- Delete this replica: it stops.
 delete from foldline.replica where follower = %(follower)s and owner = %(owner)s
 
--- name: backend
--- The writing connection as PostgreSQL knows it.
+-- name: own-backend
+-- The backend of this connection: its pid, and when it started.
 select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()
 
--- name: moved
--- Whether any of these partitions is under another epoch by now.
+-- name: is-any-epoch-changed
+-- Whether any of these partitions has another epoch by now.
 select exists (
     select from unnest(%(parts)s::smallint[], %(epochs)s::bigint[]) mine (part, epoch)
     where not exists (
@@ -130,7 +133,7 @@ select exists (
 )
 
 -- name: fence
--- Last statement of every batch: write the checkpoints where the epoch still is ours and they go forward.
+-- The last statement of every batch: write the checkpoints where the epoch is still ours and they go forward.
 with mine as (
     select l.part, reached.seqs
     from foldline.lease l

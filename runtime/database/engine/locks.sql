@@ -1,5 +1,6 @@
 -- name: lock-installation
--- One process creates or drops generations at a time; held until the end of the transaction.
+-- One process installs the engine, or creates or drops generations, at a time; held until the end of the
+-- transaction. The number of these locks is "FOLD" in ASCII.
 select pg_advisory_xact_lock(1179601988)
 
 -- name: try-projection-lock

@@ -1,6 +1,6 @@
 -- name: claim-message-ids
--- Remembers the message ids of a batch, and tells those their entities had seen before, and when. Nearly all are
--- new and take effect: then nothing else has to be said about them, and when all are, nothing is looked up.
+-- Record the message ids of a batch; returns those that their entities had seen before, and when. Nearly all
+-- are new and take effect: then this is all there is to do for them. When all are new, nothing is looked up.
 with asked as materialized (
     select part, site, id, message, message::uuid as hashed, stored_at
     from json_to_recordset(%(ids)s::json)
@@ -17,8 +17,8 @@ join {schema}.message_id m on (m.site, m.id, m.message) = (asked.site, asked.id,
 where (select count(*) from claimed) < (select count(*) from asked)
 
 -- name: correct-message-ids
--- What became of claims otherwise: ids used again after the window count from their new use, those of events
--- without effect were never seen.
+-- Correct the claims of a batch: an id that was used again after the window counts from its new use, and the
+-- id of an event without effect counts as never seen.
 with unused as (
     select site, id, message::uuid as message
     from json_to_recordset(%(unused)s::json) as i (site text, id text, message text)
@@ -31,7 +31,7 @@ from json_to_recordset(%(used)s::json) as i (part smallint, site text, id text, 
 on conflict (site, id, message) do update set stored_at = excluded.stored_at
 
 -- name: forget-message-ids
--- Ids that left the window as of a partition's newest event: they would not count any more.
+-- Delete ids that are older than the window before the newest event of their partition: they no longer count.
 delete from {schema}.message_id m
 using unnest(%(parts)s::smallint[], %(before)s::timestamptz[]) old (part, before)
 where m.part = old.part and m.stored_at < old.before

@@ -1,36 +1,36 @@
 -- name: parked
--- All parked entities, and where each got stuck.
+-- All parked entities, each with the event whose fold raised.
 select site, id, part, stream, seq, error from {schema}.parked
 
 -- name: park
--- Entities whose fold raised just now; one that is parked stays so for its first reason.
+-- Park entities whose fold raised; one that is parked already keeps its first error.
 insert into {schema}.parked (part, site, id, stream, seq, error)
 select * from unnest(%s::smallint[], %s::text[], %s::text[], %s::text[], %s::int8[], %s::text[])
 on conflict (site, id) do nothing
 
--- name: keep-waiting
--- Events of parked entities, in the order of the line behind what was parked first.
+-- name: add-waiting-events
+-- Keep further events of parked entities: they wait behind the one whose fold raised.
 insert into {schema}.parked_event (part, site, id, stream, seq, stored_at, subject, headers, body)
 select * from unnest(
     %s::smallint[], %s::text[], %s::text[], %s::text[], %s::int8[], %s::timestamptz[], %s::text[], %b::bytea[],
     %b::bytea[]
 )
 
--- name: waiting
--- What waits for an entity, in the order of the line.
+-- name: waiting-events
+-- The waiting events of a parked entity, in the order of the line.
 select stream, part, seq, stored_at, subject, headers, body from {schema}.parked_event
 where (site, id) = (%(site)s, %(id)s)
 order by seq
 
 -- name: unpark
--- The entity is folded again.
+-- Delete a parked entity and its waiting events: it is folded again.
 with events as (
     delete from {schema}.parked_event where (site, id) = (%(site)s, %(id)s)
 )
 delete from {schema}.parked where (site, id) = (%(site)s, %(id)s)
 
 -- name: parked-summary
--- Parked entities, with how many events wait.
+-- All parked entities, each with the number of its waiting events.
 select p.site, p.id, p.part, p.stream, p.seq, p.error, count(e.seq)
 from {schema}.parked p
 left join {schema}.parked_event e on (e.site, e.id) = (p.site, p.id)
@@ -42,25 +42,26 @@ order by p.site, p.id
 select count(*) from {schema}.parked
 
 -- name: schemas-with-parked
--- The generations there are: each has a table of parked entities.
+-- The schemas of all generations: each has a table of parked entities.
 select schemaname from pg_tables where tablename = 'parked'
 
 -- name: skips
--- The events an operator decided to pass over.
+-- The events that an operator decided to skip.
 select stream, seq, reason from foldline.skip where projection = %(projection)s
 
 -- name: skip
--- Pass an event over, in every fold from now on.
+-- Skip an event in every fold from now on.
 insert into foldline.skip (projection, stream, seq, reason)
 values (%(projection)s, %(stream)s, %(seq)s, %(reason)s)
 on conflict (projection, stream, seq) do update set reason = excluded.reason
 
 -- name: forget-skips
--- Decisions about events by their sequence, which means another event now.
+-- Delete all skips of some streams: the same sequence is another event there now.
 delete from foldline.skip where stream = any(%(streams)s) returning seq
 
 -- name: forget-expired
--- What the engine knew of entities that expired: their facts leave the line, so a rebuild would not know it.
+-- Delete what the engine kept of entities that expired: their facts leave the line, and a rebuild could not
+-- find it again.
 with gone as (
     select * from unnest(%s::text[], %s::text[], %s::text[], %s::int8[]) g (site, id, stream, seq)
 ), ids as (

@@ -1,5 +1,5 @@
 -- name: record-rejected
--- Events set aside, with the reason.
+-- Record events that are set aside, with the reason.
 insert into {schema}.rejected (part, stream, seq, site, id, subject, reason, details, stored_at)
 select * from unnest(
     %s::smallint[], %s::text[], %s::int8[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
@@ -7,7 +7,7 @@ select * from unnest(
 )
 
 -- name: list-rejected
--- One projection's rejected events, newest first, with the counts by reason of all that match.
+-- A page of a projection's rejected events, newest first, and the counts by reason of all that match.
 with matching as (
     select r.*, d.reason as dismissed_because, d.decided_at
     from {schema}.rejected r
@@ -36,15 +36,15 @@ select
         from page
     )
 
--- name: one-rejected
--- One rejected event of a projection.
+-- name: rejected-event
+-- One rejected event of a projection, and its dismissal.
 select r.part, r.reason, r.details, d.reason, foldline.rfc3339(d.decided_at)
 from {schema}.rejected r
 left join foldline.dismissal d on d.projection = %(projection)s and d.stream = r.stream and d.seq = r.seq
 where r.stream = %(stream)s and r.seq = %(sequence)s
 
 -- name: count-rejected
--- Rejected events by reason, without those that were dismissed.
+-- The number of rejected events by reason, without those that are dismissed.
 select r.reason, count(*)
 from {schema}.rejected r
 where not exists (
@@ -54,17 +54,17 @@ where not exists (
 group by r.reason
 
 -- name: dismiss
--- Hide a rejected event; the newest reason counts.
+-- Dismiss a rejected event, which hides it from lists; a new reason replaces the one before.
 insert into foldline.dismissal (projection, stream, seq, reason)
 select %(projection)s, r.stream, r.seq, %(reason)s
 from {schema}.rejected r where r.stream = %(stream)s and r.seq = %(sequence)s
 on conflict (projection, stream, seq) do update set reason = excluded.reason, decided_at = clock_timestamp()
 
 -- name: restore
--- Show it again.
+-- Take a dismissal back: the event is listed again.
 delete from foldline.dismissal
 where projection = %(projection)s and stream = %(stream)s and seq = %(sequence)s
 
 -- name: forget-dismissals
--- The same for rejected events.
+-- Delete all dismissals of some streams: the same sequence is another event there now.
 delete from foldline.dismissal where stream = any(%(streams)s)

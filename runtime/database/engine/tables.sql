@@ -1,27 +1,27 @@
--- What the engine itself keeps in PostgreSQL. Read models have schemas of their own and no migrations:
+-- The tables of the engine that all projections share. Read models have schemas of their own and no migrations:
 -- a new version of one is a rebuild.
 create schema if not exists foldline;
 
--- One row per follower (a projection or a following reactor) and partition: who holds it, under which
--- fencing epoch, and how far it got. Lease and checkpoint are one row, so that one UPDATE guards both.
+-- One row for each partition of each follower (a projection or a following reactor): its owner, the fencing
+-- epoch, and the checkpoint. Lease and checkpoint are one row, so that one UPDATE guards both.
 create table if not exists foldline.lease (
     follower      text        not null,
     part          smallint    not null,
     epoch         bigint      not null default 0,            -- raised by every take-over
     owner         text,
-    backend_pid   integer,                                   -- of the owner's writing connection
+    backend_pid   integer,                                   -- that of the owner's writing connection
     backend_start timestamptz,                               -- guards against a reused pid
     until         timestamptz not null default '-infinity',
-    streams       text[]      not null,                      -- what it reads
+    streams       text[]      not null,                      -- those that the follower reads
     seqs          jsonb       not null default '{}',         -- stream name → last sequence folded
-    stored_at     timestamptz,                               -- newest store time of what was folded
-    version       integer,                                   -- of the projection; only its program takes it
-    paused        text,                                      -- why nobody may fold it; null = go on
+    stored_at     timestamptz,                               -- store time of the newest event folded
+    version       integer,                                   -- that of the projection; only its program takes it
+    paused        text,                                      -- the reason of a pause; null = not paused
     paused_at     timestamptz,
     primary key (follower, part)
 ) with (fillfactor = 50);
 
--- Replicas alive, also those without a partition yet: what a fair share is computed from.
+-- The replicas that are alive, also those without a partition: fair shares are computed from them.
 create table if not exists foldline.replica (
     follower text        not null,
     owner    text        not null,
@@ -31,19 +31,20 @@ create table if not exists foldline.replica (
 ) with (fillfactor = 50);
 
 -- The generations of each read model, each in a schema of its own: the live one, which is read, one that is
--- being built, and the one before, kept to be put back. Every one has lease rows under its schema's name.
+-- being built, and the one that was live before, kept to be put back. Each has lease rows under the name of its
+-- schema.
 create table if not exists foldline.generation (
     projection text        not null,
     role       text        not null check (role in ('live', 'building', 'old')),
-    number     bigint      not null,                         -- counts up; the schema's own table holds it, too
-    version    integer     not null,                         -- of the projection that folds it
-    cancelled  boolean     not null default false,           -- whoever builds it shall stop
+    number     bigint      not null,                         -- counts up; the schema's own table holds it as well
+    version    integer     not null,                         -- that of the projection that folds it
+    cancelled  boolean     not null default false,           -- the process that builds it shall stop
     began_at   timestamptz not null default clock_timestamp(),
     primary key (projection, role)
 );
 
--- Called first in every read of a read model: between parsing a statement, which finds its tables, and its
--- snapshot, another generation may have become the live one. Its reader then asks again.
+-- Every read of a read model calls this first. Between parsing a statement, which finds its tables, and taking
+-- its snapshot another generation may become the live one: then this raises, and the reader asks again.
 create or replace function foldline.live(projection text, number bigint) returns bigint
 language plpgsql stable as $$
 begin
@@ -56,8 +57,8 @@ begin
     return number;
 end $$;
 
--- Events an operator decided to pass over, with the reason. Outside the read models, so that a rebuild and a
--- verification obey it, too.
+-- The events that an operator decided to skip, with the reason. They are outside of the read models, so that a
+-- rebuild and a verification skip them as well.
 create table if not exists foldline.skip (
     projection text        not null,
     stream     text        not null,
@@ -67,15 +68,15 @@ create table if not exists foldline.skip (
     primary key (projection, stream, seq)
 );
 
--- Which streams the read models are folded from: one of the same name that was created at another time is not
--- the same stream.
+-- The streams that the read models are folded from. A stream of the same name that was created at another time
+-- is another stream.
 create table if not exists foldline.stream (
     name    text primary key,
-    created text not null                        -- as the server says it, to the nanosecond
+    created text not null                        -- as the server writes it, to the nanosecond
 );
 
--- Rejected events an operator has dealt with: hidden from lists, and nothing else. Outside the read models, so
--- that it outlives a rebuild; no fold looks at it.
+-- The rejected events that an operator has dismissed: they are hidden from lists, and nothing else. They are
+-- outside of the read models and outlive a rebuild; no fold looks at them.
 create table if not exists foldline.dismissal (
     projection text        not null,
     stream     text        not null,
@@ -85,7 +86,7 @@ create table if not exists foldline.dismissal (
     primary key (projection, stream, seq)
 );
 
--- RFC 3339 in UTC with six digits, the one form in which times leave this system.
+-- A time as RFC 3339 in UTC with six digits, the one form in which times leave this system.
 create or replace function foldline.rfc3339(t timestamptz) returns text
 language sql immutable parallel safe
 return to_char(t at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"');
