@@ -13,13 +13,15 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import nats.errors
 import uvloop
 from faststream import FastStream
+from nats.aio.client import Client
 from prometheus_client import start_http_server
 
-from consumers.broker import PatientBroker, quiet
+from consumers.broker import ReconnectingBroker, faststream_logger
 from consumers.control.upgrade import upgrade
 from consumers.engine.follower import Follower
 from consumers.engine.handler import Handler
@@ -27,7 +29,7 @@ from consumers.engine.projector import Projector
 from consumers.reactors import retention, sweep
 from consumers.reactors.expiry import Expiry, subscribe_expiry
 from consumers.reactors.liveness import Liveness
-from consumers.reactors.periodic import Round, try_round
+from consumers.reactors.periodic import PeriodicRun, try_run
 from line.connection import close_bus, connect_bus
 from line.identity import check_identity
 from line.progress import Progress
@@ -36,6 +38,7 @@ from producers.publishing.publisher import Publisher
 from projections.catalogue import projections_of
 from projections.generations import add_leases
 from projections.install import install
+from projections.projection import Projection
 from runtime.compat.faststream_app import is_asked_to_stop
 from runtime.database import connections
 from runtime.database.engine.install import install_engine
@@ -50,11 +53,11 @@ logger = logging.getLogger("foldline.consumer")
 
 
 def create_app(config: Settings) -> FastStream:
-    """Followers of all projections, the liveness reactor, and task reactors as FastStream subscribers."""
-    broker = PatientBroker(config)
-    parts: dict[str, Expiry] = {}
+    """Make the process: followers of all projections, and the reactors unless it serves a centre."""
+    broker = ReconnectingBroker(config)
+    wired: dict[str, Expiry] = {}
     if not config.endpoints:  # a centre only gathers: what ends is concluded at the sites
-        subscribe_expiry(broker, lambda: parts["expiry"])
+        subscribe_expiry(broker, lambda: wired["expiry"])
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
@@ -64,16 +67,16 @@ def create_app(config: Settings) -> FastStream:
         while not (await asyncio.wait({starting}, timeout=0.2))[0]:
             if is_asked_to_stop(app):
                 starting.cancel()
-        parts["expiry"], following = await starting
+        wired["expiry"], following = await starting
         async with following:
             yield
 
-    app = FastStream(broker, lifespan=lifespan, logger=quiet)
+    app = FastStream(broker, lifespan=lifespan, logger=faststream_logger)
     return app
 
 
 async def _wire(config: Settings) -> tuple[Expiry, AsyncExitStack]:
-    """Follow the line, until the stack that is returned is closed."""
+    """Follow the line until the stack that is returned is closed."""
     async with AsyncExitStack() as stack:
         return await _follow(config, stack), stack.pop_all()
 
@@ -86,12 +89,7 @@ async def _follow(config: Settings, stack: AsyncExitStack) -> Expiry:
     stack.push_async_callback(close_bus, publishing)
     await prepare_line(reading, config)
     projections = projections_of(config.endpoints)
-    async with await connections.connect_with_retry(config, name="foldline-install") as conn:
-        await install_engine(conn)
-        outdated = [one for one in projections if not await install(conn, one, config.partitions)]
-        if not config.endpoints:
-            await add_leases(conn, Liveness.name, config.partitions, streams=Liveness.streams)
-        await check_identity(reading, conn, closely=True)
+    outdated = await _install(config, reading, projections)
     pool = await stack.enter_async_context(connections.pool(config, name="foldline-consumer"))
     progress = Progress(reading, pool)
     await progress.start()
@@ -111,23 +109,46 @@ async def _follow(config: Settings, stack: AsyncExitStack) -> Expiry:
     for projection in outdated:
         upgrading = asyncio.create_task(upgrade(projection, config, reading))
         stack.push_async_callback(cancel_and_wait, upgrading)
-    rounds: list[tuple[str, Round, float]] = []
-    if not config.endpoints:
-        rounds.append(("sweep", sweep.Sweep(reading, age=sweep.AGE).round, sweep.EVERY))
-    if config.session_retention_days and not config.endpoints:
-        age = timedelta(days=config.session_retention_days)
-        silent = retention.Retention(reading, publisher, progress, partitions=config.partitions, age=age)
-        rounds.append(("retention", silent.round, retention.EVERY))
-        logger.info("sessions expire after %g days of silence", config.session_retention_days)
-    for name, act, every in rounds:
-        again = repeating(partial(try_round, config, name, act), every=every, first=every)
-        await stack.enter_async_context(again)
+    for name, run_once, period in _periodic_runs(config, reading, publisher, progress):
+        runs = repeating(partial(try_run, config, name, run_once), every=period, first=period)
+        await stack.enter_async_context(runs)
     if config.metrics_port:
         server, thread = start_http_server(config.metrics_port, addr=config.host)
         stack.callback(thread.join)
         stack.callback(server.shutdown)
     logger.info("consumer %s follows the line", owner)
     return Expiry(reading, progress, pool, partitions=config.partitions)
+
+
+async def _install(
+    config: Settings, nc: Client, projections: tuple[Projection[Any, Any], ...]
+) -> list[Projection[Any, Any]]:
+    """Create what PostgreSQL lacks; returns the projections whose live generation is of an older version."""
+    async with await connections.connect_with_retry(config, name="foldline-install") as conn:
+        await install_engine(conn)
+        outdated = [one for one in projections if not await install(conn, one, config.partitions)]
+        if not config.endpoints:
+            await add_leases(conn, Liveness.name, config.partitions, streams=Liveness.streams)
+        await check_identity(nc, conn, closely=True)
+    return outdated
+
+
+def _periodic_runs(
+    config: Settings, nc: Client, publisher: Publisher, progress: Progress
+) -> list[tuple[str, PeriodicRun, float]]:
+    """The periodic reactors of this process: name, what one run does, and seconds between two runs."""
+    if config.endpoints:
+        return []
+    runs: list[tuple[str, PeriodicRun, float]] = [
+        ("sweep", sweep.Sweep(nc, age=sweep.AGE).run, sweep.PERIOD_S)
+    ]
+    if days := config.session_retention_days:
+        reactor = retention.Retention(
+            nc, publisher, progress, partitions=config.partitions, age=timedelta(days=days)
+        )
+        runs.append(("retention", reactor.run, retention.PERIOD_S))
+        logger.info("sessions expire after %g days of silence", days)
+    return runs
 
 
 async def _stop(followers: list[Follower], running: list[asyncio.Task[None]]) -> None:
@@ -143,9 +164,9 @@ def run(config: Settings) -> None:
     try:
         uvloop.run(create_app(config).run())
     except asyncio.CancelledError:
-        logger.info("asked to stop while starting")
+        logger.info("stopped while starting, as asked")
     except nats.errors.Error as exc:
-        logger.info("stopped without a good-bye to NATS: %s", exc)
+        logger.info("stopped; NATS was away at the end: %s", exc)
 
 
 def __getattr__(name: str) -> FastStream:

@@ -1,4 +1,4 @@
-"""FastStream's connection to NATS, for reactors that are tasks: no order, acknowledged when done."""
+"""FastStream's connection to NATS, for task reactors: messages in no order, acknowledged when done."""
 
 import logging
 
@@ -13,13 +13,13 @@ from runtime.process.starting import start_with_retry
 from runtime.process.telemetry import tracer_provider
 from runtime.settings import Settings
 
-quiet = logging.getLogger("foldline.faststream")  # its line per message belongs into debugging
-quiet.setLevel(logging.WARNING)
-quiet.addFilter(is_no_empty_fetch)
+faststream_logger = logging.getLogger("foldline.faststream")
+faststream_logger.setLevel(logging.WARNING)  # it logs a line for each message at INFO
+faststream_logger.addFilter(is_no_empty_fetch)
 
 
-class PatientBroker(NatsBroker):
-    """Starts also while NATS restarts, and reconnects for ever."""
+class ReconnectingBroker(NatsBroker):
+    """FastStream's broker: starts also while NATS restarts, and reconnects for ever."""
 
     def __init__(self, config: Settings) -> None:
         security = SASLPlaintext(config.nats_user, config.nats_password or "") if config.nats_user else None
@@ -28,7 +28,7 @@ class PatientBroker(NatsBroker):
             security=security,
             max_reconnect_attempts=-1,
             reconnect_time_wait=1,
-            logger=quiet,
+            logger=faststream_logger,
             middlewares=(
                 NatsPrometheusMiddleware(registry=REGISTRY),
                 NatsTelemetryMiddleware(tracer_provider=tracer_provider(config, "foldline-consumer")),
@@ -37,5 +37,5 @@ class PatientBroker(NatsBroker):
         self._within = config.connect_timeout
 
     async def start(self) -> None:
-        """Connect, and subscribe every reactor."""
+        """Connect and subscribe every task reactor. Raises Problem when NATS stays away."""
         await start_with_retry(super().start, timeout=self._within)

@@ -1,7 +1,7 @@
 """A worker of a rebuild or a verification: folds one generation, as a process of its own.
 
-Started by `Workers` with one line of JSON on its standard input; the end of its input is the end of its work,
-so that none outlives who asked for it.
+`Workers` starts it and writes its assignment, one line of JSON, to its standard input. The worker ends when
+its input ends, so that none outlives the process that started it.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from runtime.process.garbage import collect_rarely
 from runtime.process.logs import set_up_logging
 from runtime.settings import Settings, settings
 
-_NICE: Final = 10  # what is built beside may take longer; what is live may not wait for it
+_NICE: Final = 10  # the live read model must not wait for what is built beside it
 _TRANSACTION_EVENTS: Final = 100_000  # events of one transaction: a few seconds' work
 _INPUT: Final = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - standard input, unbuffered
 
@@ -43,8 +43,11 @@ class Assignment(BaseModel):
     workers: int = 1
 
 
-class UpTo:
-    """A projector that stops at given sequences: what comes after is as if it had not been published yet."""
+class BoundedProjector:
+    """A projector that folds no event beyond given sequences, as if none had been published.
+
+    `until`: partition → stream → sequence.
+    """
 
     def __init__(self, projector: Projector[Any, Any], until: Mapping[int, Mapping[str, int]]) -> None:
         self.projector = projector
@@ -82,7 +85,9 @@ async def run_worker(assignment: Assignment, config: Settings) -> None:
     projection = projection_named(assignment.projection, config.endpoints)
     generation = projection.in_schema(name_of(projection.name, assignment.role))
     projector = Projector(generation, max_transaction_events=_TRANSACTION_EVENTS)
-    handler: Handler = projector if assignment.until is None else UpTo(projector, assignment.until)
+    handler: Handler = (
+        projector if assignment.until is None else BoundedProjector(projector, assignment.until)
+    )
     nc = await connect_bus(config, name=f"foldline-{assignment.role}")
     owner = f"{socket.gethostname()}-{os.getpid()}"
     follower = Follower(handler, nc, config, owner, replicas=assignment.workers)
@@ -102,7 +107,7 @@ async def _end_of_input() -> None:
 
 
 def main() -> None:
-    """Read the order, then work."""
+    """Read the assignment from standard input, then fold."""
     config = settings()
     set_up_logging(config)
     os.nice(_NICE)

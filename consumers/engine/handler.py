@@ -18,7 +18,7 @@ def no_more() -> Sequence[RawEvent]:
 
 
 class NotYet(RuntimeError):
-    """A handler cannot act now: the batch is tried again after a pause."""
+    """A handler or a reactor cannot act now, for the reason given: the same is tried again after a pause."""
 
 
 class Handler(Protocol):

@@ -1,1 +1,1 @@
-"""Reactors: they act on facts by publishing facts; what they concluded is on the line."""
+"""Reactors: they act on facts by publishing facts, so that whatever they conclude is on the line."""

@@ -15,8 +15,9 @@ from nats.aio.client import Client
 from nats.js.api import ConsumerConfig
 from psycopg_pool import AsyncConnectionPool
 
-from consumers.reactors.newest import newest_heartbeat
-from consumers.reactors.retrying import Retry, retrying
+from consumers.engine.handler import NotYet
+from consumers.reactors.newest_messages import newest_heartbeat
+from consumers.reactors.redelivery import ack_or_redeliver
 from line.delivery import Delivery, parse_delivery
 from line.jetstream import request_api
 from line.progress import Progress
@@ -31,11 +32,11 @@ logger = logging.getLogger("foldline.expiry")
 
 SUBJECT: Final = f"{PREFIX}.*.*.session.*.expired"
 DURABLE: Final = "expiry"
-_PATIENCE: Final = 5.0
+_FOLLOWER_WAIT_S: Final = 5.0
 
 
 class Expiry:
-    """Purges sessions that expired: from SESSIONS below the `expired` fact, from HEARTBEATS what is older."""
+    """Purges expired sessions: facts below the `expired` one, and heartbeats stored before it."""
 
     def __init__(
         self, nc: Client, progress: Progress, pool: AsyncConnectionPool[Connection], *, partitions: int
@@ -46,13 +47,13 @@ class Expiry:
         self._partitions = partitions
 
     async def purge(self, subject: Subject, expired: Delivery) -> None:
-        """Drop what was stored for the session before its expiry. Raises Retry while a reader needs it."""
+        """Purge what was stored for the session until it expired. Raises NotYet while a follower needs it."""
         sequence = expired.sequence
         part = partition_of(subject.id, self._partitions)
         position = Position(SESSIONS.name, part, sequence)
         for follower in ("sessions", "liveness"):
-            if not await self._progress.wait(follower, [position], _PATIENCE):
-                raise Retry(f"{follower} has not passed {position}")
+            if not await self._progress.wait(follower, [position], _FOLLOWER_WAIT_S):
+                raise NotYet(f"{follower} has not passed {position}")
         async with self._pool.connection() as conn:
             if await outlived(conn, (subject.site, subject.id), sequence):
                 logger.warning("%s: the fact was rejected, nothing is purged", subject)
@@ -68,11 +69,11 @@ class Expiry:
     async def _purge(self, stream: str, request: dict[str, str | int]) -> None:
         answer = await request_api(self._nc, f"STREAM.PURGE.{stream}", dict(request))
         if not answer.get("success"):
-            raise Retry(f"cannot purge {stream}: {answer.get('error', answer)}")
+            raise NotYet(f"cannot purge {stream}: {answer.get('error', answer)}")
 
 
 def subscribe_expiry(broker: NatsBroker, expiry: Callable[[], Expiry]) -> None:
-    """Register the reactor; `expiry` is asked for when a message comes, after the process is wired."""
+    """Register the reactor. `expiry` is called for each message, once the process is wired."""
 
     @broker.subscriber(
         SUBJECT,
@@ -91,4 +92,4 @@ def subscribe_expiry(broker: NatsBroker, expiry: Callable[[], Expiry]) -> None:
         except InvalidFact:
             await message.ack()  # the projector rejected it: no session has such an id
             return
-        await retrying(message, lambda: expiry().purge(subject, parse_delivery(raw.reply)))
+        await ack_or_redeliver(message, lambda: expiry().purge(subject, parse_delivery(raw.reply)))

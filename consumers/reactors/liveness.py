@@ -16,7 +16,7 @@ from nats.aio.client import Client
 
 from consumers.engine.handler import More, NotYet, no_more
 from consumers.engine.leases import Leases, reached_by
-from consumers.reactors.newest import newest_heartbeat, newest_of_partitions
+from consumers.reactors.newest_messages import newest_heartbeat, newest_of_partitions
 from line.progress import Progress
 from line.raw_event import RawEvent
 from producers.publishing.publisher import Conflict, Publisher, PublishError
@@ -34,14 +34,17 @@ from schemas.validation import InvalidFact
 
 logger = logging.getLogger("foldline.liveness")
 
-_PATIENCE: Final = 10.0  # seconds the read model may be behind before the batch is tried again
+_READ_MODEL_WAIT_S: Final = 10.0  # how far the read model may be behind before the batch is tried again
 _TRIES: Final = 20  # facts of the session itself may overtake a conclusion that often
 _SESSIONS: Final = "sessions"
 _HANG: Final = HUNG.encode()
 
 
 class Liveness:
-    """Publishes `application_recovered` and machine-return crashes. `timeout`: silence that suspends."""
+    """Publishes `application_recovered`, and crashes of sessions whose machine has begun a new one.
+
+    `timeout`: the seconds of silence after which a session may have crashed.
+    """
 
     name = "liveness"
     version = None
@@ -58,10 +61,10 @@ class Liveness:
         self._timeout = timedelta(seconds=timeout)
 
     def forget(self) -> None:
-        """Nothing is remembered between batches."""
+        """Do nothing: the reactor remembers nothing between batches."""
 
     def prefetch(self, event: RawEvent) -> None:
-        """There is nothing to do ahead that is worth keeping."""
+        """Do nothing: no work ahead is worth keeping."""
 
     async def apply(
         self, writer: Connection, events: Sequence[RawEvent], leases: Leases, more: More = no_more
@@ -77,12 +80,12 @@ class Liveness:
         leases.advance(reached)
 
     async def _recover(self, conn: Connection, events: list[Recorded]) -> None:
-        """A heartbeat stored after a hang ends it, in whichever order the two streams show them."""
+        """Publish a recovery for each hang with a heartbeat stored after it, whichever stream is ahead."""
         beats: dict[Key, datetime] = {}
         hangs = [event for event in events if _is_hang(event)]
-        await self._passed([Position(e.stream, e.partition, e.sequence) for e in hangs])
+        await self._wait_for_read_model([Position(e.stream, e.partition, e.sequence) for e in hangs])
         for event in hangs:
-            # The heartbeat may have come by in an earlier batch: the line has the newest.
+            # The heartbeat may have come in an earlier batch: the line has the newest.
             beat = await newest_heartbeat(self._nc, event.key, self._partitions)
             if beat and _is_of_application(beat.body):
                 beats[event.key] = beat.stored_at
@@ -95,63 +98,64 @@ class Liveness:
             await self._recover_one(conn, hung.key, beats[hung.key])
 
     async def _recover_one(self, conn: Connection, key: Key, beat: datetime) -> None:
-        passed = 0
+        overtaken_by = 0
         for _ in range(_TRIES):
             hung = next(iter(await hung_sessions(conn, [key])), None)
             if hung is None or beat <= hung.hung_stored_at:
                 return
             fact = recovered(*key, hung.hung_seq, beat)
-            passed = await self._overtaken(fact, max(hung.last_seq, passed))
-            if not passed:
+            overtaken_by = await self._publish(fact, max(hung.last_seq, overtaken_by))
+            if not overtaken_by:
                 return
-        raise NotYet(f"session {key}: its own facts keep overtaking the recovery")
+        raise NotYet(f"session {key[1]} at {key[0]}: its own facts keep overtaking the recovery")
 
     async def _judge_machines(self, conn: Connection, events: list[Recorded]) -> None:
-        """Sessions silent for longer than the timeout when their machine began a new one have crashed."""
-        returns = [event for event in events if event.subject.fact == "created" and _machine(event)]
+        """Publish a crash for each session that was silent for `timeout` when its machine began a new one."""
+        returns = [event for event in events if event.subject.fact == "created" and _machine_id(event)]
         if not returns:
             return
-        await self._passed(await newest_of_partitions(self._nc, self._partitions))
+        await self._wait_for_read_model(await newest_of_partitions(self._nc, self._partitions))
         for created in returns:
-            for session in await _others(conn, created):
+            for session in await _older_sessions(conn, created):
                 await self._judge(conn, session, created)
 
     async def _judge(self, conn: Connection, session: OpenSession, created: Recorded) -> None:
-        passed = 0
+        overtaken_by = 0
         for _ in range(_TRIES):
             beat = await newest_heartbeat(self._nc, session.key, self._partitions)
             if beat is None or beat.stored_at >= created.stored_at - self._timeout:
-                return  # alive then, or since: of older heartbeats nothing is kept
-            fact = machine_returned(*session.key, _machine(created), created.sequence, created.stored_at)
-            passed = await self._overtaken(fact, max(session.last_seq, passed))
-            if not passed:
+                return  # alive then, or since: the line keeps no older heartbeats
+            fact = machine_returned(*session.key, _machine_id(created), created.sequence, created.stored_at)
+            overtaken_by = await self._publish(fact, max(session.last_seq, overtaken_by))
+            if not overtaken_by:
                 return
-            again = [other for other in await _others(conn, created) if other.key == session.key]
+            again = [other for other in await _older_sessions(conn, created) if other.key == session.key]
             if not again:
                 return
             session = again[0]
-        raise NotYet(f"session {session.key}: its own facts keep overtaking the judgement")
+        raise NotYet(f"session {session.key[1]} at {session.key[0]}: its own facts keep overtaking the crash")
 
-    async def _overtaken(self, fact: Fact, expected_last: int) -> int:
-        """Publish a conclusion; 0 when it is on the line.
+    async def _publish(self, fact: Fact, expected_last: int) -> int:
+        """Publish a conclusion; returns 0 when it is on the line.
 
-        Otherwise the sequence of a fact that came before it, once the read model has passed that. It is
-        expected next time even where the row does not show it: a rejected fact counts on the line as well.
+        Otherwise returns the sequence of the session's fact that overtook it, once the read model has passed
+        that. It is expected next time even where the row does not show it: a rejected fact counts on the line
+        as well.
         """
         try:
             await self._publisher.publish(fact, expected_last=expected_last)
         except Conflict as conflict:
             part = partition_of(fact.subject.id, self._partitions)
-            await self._passed([Position(SESSIONS.name, part, conflict.last)])
+            await self._wait_for_read_model([Position(SESSIONS.name, part, conflict.last)])
             return conflict.last
         except PublishError as exc:
             raise NotYet(f"cannot publish a conclusion: {exc}") from exc
         logger.info("%s: %s", fact.subject, fact.message_id)
         return 0
 
-    async def _passed(self, positions: Sequence[Position]) -> None:
-        if positions and not await self._progress.wait(_SESSIONS, positions, _PATIENCE):
-            raise NotYet("the sessions read model is behind")
+    async def _wait_for_read_model(self, positions: Sequence[Position]) -> None:
+        if positions and not await self._progress.wait(_SESSIONS, positions, _READ_MODEL_WAIT_S):
+            raise NotYet(f"the sessions read model is more than {_READ_MODEL_WAIT_S:g} s behind")
 
 
 def _decoded(events: Iterable[RawEvent]) -> Iterable[Recorded]:
@@ -164,14 +168,14 @@ def _decoded(events: Iterable[RawEvent]) -> Iterable[Recorded]:
             continue  # the projector records it
 
 
-async def _others(conn: Connection, created: Recorded) -> list[OpenSession]:
+async def _older_sessions(conn: Connection, created: Recorded) -> list[OpenSession]:
     return await sessions_of_machine(
-        conn, _machine(created), created=created.key, created_seq=created.sequence
+        conn, _machine_id(created), created=created.key, created_seq=created.sequence
     )
 
 
 def _may_matter(raw: RawEvent) -> bool:
-    """Whether to look at an event at all: most are passed over without reading them as JSON."""
+    """Whether an event may lead to a conclusion: most are ruled out without reading them as JSON."""
     fact = raw.subject.rpartition(".")[2]
     if fact == "event":
         return _HANG in raw.body or b"\\u" in raw.body  # any letter may be written as an escape
@@ -189,5 +193,5 @@ def _is_of_application(heartbeat: bytes) -> bool:
         return False  # the projector records it
 
 
-def _machine(event: Recorded) -> str:
+def _machine_id(event: Recorded) -> str:
     return cast(SessionCreated, event.body).machine_id or ""

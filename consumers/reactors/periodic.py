@@ -1,4 +1,4 @@
-"""Reactors that act every now and then, one replica at a time."""
+"""Reactors that act every now and then, in one replica at a time."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -15,22 +15,22 @@ logger = logging.getLogger("foldline.reactors")
 
 QUERIES: Final = engine_queries()
 
-Round = Callable[[Connection], Awaitable[int]]
-"""One round over a connection of its own; answers how much it did. May raise NotYet or psycopg.Error."""
+PeriodicRun = Callable[[Connection], Awaitable[int]]
+"""One run over a connection of its own; returns how much it did. May raise NotYet or psycopg.Error."""
 
 
-async def one_round(config: Settings, name: str, act: Round) -> int | None:
-    """A round unless another replica is in the midst of one: then None. Raises what `act` raises."""
+async def run_in_one_replica(config: Settings, name: str, run: PeriodicRun) -> int | None:
+    """Run once; None while another replica runs. Raises what `run` raises."""
     async with await connect(config, name=f"foldline-{name}") as conn:
         row = await (await conn.execute(QUERIES["try-reactor-lock"], {"name": name})).fetchone()
-        return await act(conn) if row and row[0] else None
+        return await run(conn) if row and row[0] else None
 
 
-async def try_round(config: Settings, name: str, act: Round) -> None:
-    """A round; what went wrong is logged, and the next one tries again."""
+async def try_run(config: Settings, name: str, run: PeriodicRun) -> None:
+    """Run once and log what goes wrong: the next run tries again."""
     try:
-        await one_round(config, name, act)
+        await run_in_one_replica(config, name, run)
     except (NotYet, psycopg.Error, OSError) as exc:
-        logger.warning("%s: %s", name, exc)
+        logger.warning("%s: not done, the next run tries again: %s", name, exc)
     except Exception:
-        logger.exception("%s: this round failed", name)
+        logger.exception("%s: this run failed, the next one tries again", name)

@@ -1,9 +1,9 @@
-"""Retention: a session nothing was heard of for long enough expires, by a fact.
+"""Retention: a session that was silent for long enough expires, by a fact.
 
 The read model proposes, the line decides: a session's last sign of life is the newest of the store times of
 its newest fact and its newest heartbeat, and of the event times in its row. Whether it ended does not matter.
 The fact expects that newest fact as the session's last one, so that a session touched meanwhile lives on.
-A heartbeat is on another stream: one stored between the look and the fact does not hold it up.
+A heartbeat is on another stream: one that is stored between the look and the fact does not stop the expiry.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import Final
 from nats.aio.client import Client
 
 from consumers.engine.handler import NotYet
-from consumers.reactors.newest import newest_fact, newest_heartbeat
+from consumers.reactors.newest_messages import newest_fact, newest_heartbeat
 from consumers.reactors.periodic import QUERIES
 from line.progress import Progress
 from producers.publishing.publisher import Conflict, Publisher, PublishError
@@ -29,13 +29,13 @@ from schemas.sessions.expiry import expired
 
 logger = logging.getLogger("foldline.retention")
 
-PAGE: Final = 100
-EVERY: Final = 600.0
-_PATIENCE: Final = 60.0  # seconds the read model may take for a page
+PERIOD_S: Final = 600.0
+_PAGE: Final = 100
+_PAGE_WAIT_S: Final = 60.0  # how long the read model may take to pass a page's facts
 
 
 class Retention:
-    """Expires sessions silent for `age`, a page at a time: the next one when the read model has the last."""
+    """Expires sessions that were silent for `age`, page by page, each once the read model has the last."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Retention:
         *,
         partitions: int,
         age: timedelta,
-        page: int = PAGE,
+        page: int = _PAGE,
     ) -> None:
         self._nc = nc
         self._publisher = publisher
@@ -54,21 +54,24 @@ class Retention:
         self._age = age
         self._page = page
 
-    async def round(self, conn: Connection) -> int:
-        """Go through all silent sessions once; how many expired. Raises NotYet, psycopg.Error."""
+    async def run(self, conn: Connection) -> int:
+        """Expire all silent sessions; returns how many. Raises NotYet, psycopg.Error."""
         row = await (await conn.execute(QUERIES["moment-ago"], {"age": self._age})).fetchone()
         return await self.expire(conn, row[0]) if row else 0
 
     async def expire(self, conn: Connection, before: datetime) -> int:
-        """Expire what nothing was heard of since a moment; how many. Raises NotYet, psycopg.Error."""
+        """Expire what was silent since a moment; returns how many. Raises NotYet, psycopg.Error."""
         after, count = ("", ""), 0
         while keys := await silent_sessions(conn, before, after=after, most=self._page):
             positions = await self._expire(keys, before)
             count += len(positions)
             if positions:
-                logger.info("%d sessions expired, %d in this round", len(positions), count)
-                if not await self._progress.wait("sessions", positions, _PATIENCE):
-                    raise NotYet("the sessions read model is behind, the rest expires later")
+                logger.info("%d sessions expired, %d in this run", len(positions), count)
+                if not await self._progress.wait("sessions", positions, _PAGE_WAIT_S):
+                    raise NotYet(
+                        f"the sessions read model is more than {_PAGE_WAIT_S:g} s behind, "
+                        f"the rest expires later"
+                    )
             after = keys[-1]
         return count
 
@@ -94,7 +97,7 @@ class Retention:
         try:
             ack = await self._publisher.publish(fact, expected_last=newest.sequence)
         except Conflict:
-            return None  # it was heard of meanwhile
+            return None  # another fact was stored meanwhile
         except PublishError as exc:
             raise NotYet(f"cannot publish an expiry: {exc}") from exc
         return None if ack.duplicate else ack.position

@@ -1,9 +1,9 @@
 """The sweep: `expired` facts leave the line when nobody needs them any more.
 
-Expiry purges what came before such a fact and leaves the fact, so that every generation reads it. It may go
-when the purge is done and every lease row is past it: those of the live generation, of one being built or
-verified with, of the one kept to be put back, and of every reactor. A generation begun later finds nothing of
-the session.
+Expiry purges what came before such a fact and leaves the fact, so that every generation reads it. The sweep
+removes it when the purge is done and every follower has passed it: those of the live generation, of one being
+built or verified, of the old one that may be put back, and every reactor. A generation begun later finds
+nothing of the session.
 """
 
 import logging
@@ -27,24 +27,24 @@ from schemas.subjects import PREFIX
 
 logger = logging.getLogger("foldline.sweep")
 
-MOST: Final = 1_000
-EVERY: Final = 600.0
-AGE: Final = timedelta(minutes=10)  # a verification excuses what expires while it begins
+PERIOD_S: Final = 600.0
+AGE: Final = timedelta(minutes=10)  # a verification tolerates what expires while it begins
+_MOST: Final = 1_000
 
 
 class Sweep:
-    """Removes `expired` facts older than `age`, at most `most` of a partition in a round.
+    """Removes `expired` facts older than `age`, at most `most` of each partition in one run.
 
-    Rejected ones stay: they are in the read model, and a rebuild must find them.
+    Rejected facts stay: they are in the read model, and a rebuild must find them.
     """
 
-    def __init__(self, nc: Client, *, age: timedelta, most: int = MOST) -> None:
+    def __init__(self, nc: Client, *, age: timedelta, most: int = _MOST) -> None:
         self._nc = nc
         self._age = age
         self._most = most
 
-    async def round(self, conn: Connection) -> int:
-        """Look at every partition once; how many facts went. Raises NotYet, psycopg.Error."""
+    async def run(self, conn: Connection) -> int:
+        """Look at every partition once; returns how many facts were removed. Raises NotYet, psycopg.Error."""
         # Before the leases: a generation that begins in between finds only what the purge has left.
         purged = await self._purged()
         row = await (await conn.execute(QUERIES["moment-ago"], {"age": self._age})).fetchone()
@@ -59,11 +59,11 @@ class Sweep:
                 count += 1
         metrics.SWEPT.inc(count)
         if count:
-            logger.info("%d expired facts removed", count)
+            logger.info("%d `expired` facts removed from the line", count)
         return count
 
     async def _purged(self) -> int:
-        """Up to where expiry has acted on every `expired` fact; 0 before it ever ran."""
+        """The sequence up to which expiry has acted on every `expired` fact; 0 before it ever ran."""
         answer = await request_api(self._nc, f"CONSUMER.INFO.{SESSIONS.name}.{DURABLE}")
         if has_code(answer, ErrorCode.CONSUMER_NOT_FOUND):
             return 0
@@ -72,7 +72,7 @@ class Sweep:
         return int(answer["ack_floor"]["stream_seq"])
 
     async def _find(self, part: int, end: int, before: datetime) -> list[int]:
-        """Sequences of a partition's `expired` facts up to `end` stored before a moment."""
+        """The sequences of a partition's `expired` facts up to `end` that were stored `before` a moment."""
         where = f"{PREFIX}.{part}.*.session.*.{EXPIRED}"
         found: list[int] = []
         while end and len(found) < self._most:

@@ -9,7 +9,7 @@ import pytest
 from nats.aio.client import Client
 
 from consumers.reactors import retention
-from consumers.reactors.periodic import one_round
+from consumers.reactors.periodic import run_in_one_replica
 from consumers.reactors.retention import Retention
 from line.connection import connect_bus
 from line.progress import Progress
@@ -55,9 +55,9 @@ async def test_silent_sessions_expire_page_by_page(settings: Settings, nc: Clien
         await filled(line, model, 5)
         ended = await line.put("ended", "S4")
         await model.passed("S4", ended)
-        assert await one_round(settings, "retention", silent.round) == 5
+        assert await run_in_one_replica(settings, "retention", silent.run) == 5
         assert await model.session("S0") is None
-        assert await one_round(settings, "retention", silent.round) == 0
+        assert await run_in_one_replica(settings, "retention", silent.run) == 0
     assert await expired(line) == ["S0", "S1", "S2", "S3", "S4"]
 
 
@@ -66,7 +66,7 @@ async def test_what_the_line_heard_of_keeps_a_session(settings: Settings, nc: Cl
     line, model = Line(nc), Model(db)
     async with engine(settings), reactor(settings, LONG) as silent:
         await model.passed("S1", await line.created("S1", timestamp="2020-01-01T00:00:00Z"))
-        assert await one_round(settings, "retention", silent.round) == 0
+        assert await run_in_one_replica(settings, "retention", silent.run) == 0
     assert await expired(line) == []
 
 
@@ -77,7 +77,7 @@ async def test_a_session_with_a_rejected_last_fact_expires(
     async with engine(settings), reactor(settings, NOW) as silent:
         await line.created("S1")
         await model.passed("S1", await line.put("state", "S1", b"{"))
-        assert await one_round(settings, "retention", silent.round) == 1
+        assert await run_in_one_replica(settings, "retention", silent.run) == 1
 
 
 async def test_a_session_touched_at_the_last_moment_survives(
@@ -94,7 +94,7 @@ async def test_a_session_touched_at_the_last_moment_survives(
             return await look(bus, key, partitions)
 
         monkeypatch.setattr(retention, "newest_heartbeat", touched)
-        assert await one_round(settings, "retention", silent.round) == 1
+        assert await run_in_one_replica(settings, "retention", silent.run) == 1
         assert await expired(line) == ["S0"]
         assert await wait_until(lambda: model.events("S1")) == ["last moment"]
 
@@ -119,7 +119,7 @@ async def test_two_replicas_expire_once(settings: Settings, nc: Client, db: Conn
         await filled(line, model, 10)
         # Without the lock as well: the fact's id and the expected sequence alone must do.
         async with pool(settings, name="test") as conns, conns.connection() as a, conns.connection() as b:
-            counts = await asyncio.gather(one.round(a), other.round(b))
+            counts = await asyncio.gather(one.run(a), other.run(b))
         assert sum(counts) == 10
     assert len(await expired(line)) == 10
 
@@ -132,12 +132,12 @@ async def test_one_replica_at_a_time(settings: Settings) -> None:
         await leave.wait()
         return 1
 
-    first = asyncio.create_task(one_round(settings, "retention", long))
+    first = asyncio.create_task(run_in_one_replica(settings, "retention", long))
     await asyncio.wait_for(inside.wait(), 20)
-    assert await one_round(settings, "retention", long) is None
+    assert await run_in_one_replica(settings, "retention", long) is None
     leave.set()
     assert await first == 1
-    assert await one_round(settings, "retention", long) == 1
+    assert await run_in_one_replica(settings, "retention", long) == 1
 
 
 async def test_without_retention_nobody_looks(settings: Settings, processes: Processes) -> None:

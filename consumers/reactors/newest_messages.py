@@ -1,4 +1,4 @@
-"""The newest stored message of a subject: what a judgement asks the line itself."""
+"""The newest stored messages of sessions: reactors ask the line itself before they conclude."""
 
 import asyncio
 
@@ -20,13 +20,13 @@ async def newest_heartbeat(nc: Client, key: Key, partitions: int) -> StoredMessa
 
 
 async def newest_fact(nc: Client, key: Key, partitions: int) -> StoredMessage | None:
-    """A session's newest fact but heartbeats; None if the line holds none. Raises NotYet."""
+    """A session's newest fact, heartbeats left out; None if the line holds none. Raises NotYet."""
     site, session_id = key
     return await _newest(nc, SESSIONS.name, entity_filter(site, "session", session_id, partitions))
 
 
 async def newest_of_partitions(nc: Client, partitions: int) -> list[Position]:
-    """The newest fact of each partition of SESSIONS that has one. Raises NotYet."""
+    """The position of the newest fact in each partition of SESSIONS that has one. Raises NotYet."""
     found = await asyncio.gather(
         *(_newest(nc, SESSIONS.name, f"{PREFIX}.{part}.>") for part in range(partitions))
     )
