@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
-from projections.sessions.views import Asked, SessionDocument
+from projections.sessions.views import ServedSession, SessionRef
 
-Ask = Callable[[Sequence[Asked], int | None], Awaitable[Sequence[SessionDocument]]]
+Ask = Callable[[Sequence[SessionRef], int | None], Awaitable[Sequence[ServedSession]]]
 """Reads sessions, in order; no body of those with longer timelines or histories than the bound (or None)."""
 
 _MOST: Final = 32  # sessions of one query
@@ -24,12 +24,12 @@ class Together:
     def __init__(self, ask: Ask, *, queries: int) -> None:
         self._ask = ask
         self._queries = queries
-        self._waiting: dict[Asked, list[asyncio.Future[SessionDocument]]] = {}
+        self._waiting: dict[SessionRef, list[asyncio.Future[ServedSession]]] = {}
         self._running: set[asyncio.Task[None]] = set()
 
-    async def read(self, asked: Asked) -> SessionDocument:
+    async def read(self, asked: SessionRef) -> ServedSession:
         """One session as it is after this call began. Raises what `ask` raises."""
-        answer: asyncio.Future[SessionDocument] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[ServedSession] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(asked, []).append(answer)
         self._start()
         found = await answer
@@ -47,7 +47,7 @@ class Together:
             task.add_done_callback(partial(self._finished, group))
 
     def _finished(
-        self, group: dict[Asked, list[asyncio.Future[SessionDocument]]], task: asyncio.Task[None]
+        self, group: dict[SessionRef, list[asyncio.Future[ServedSession]]], task: asyncio.Task[None]
     ) -> None:
         self._running.discard(task)
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
@@ -55,7 +55,7 @@ class Together:
             answer.set_exception(error or RuntimeError("a session was not answered"))
         self._start()
 
-    async def _answer(self, group: dict[Asked, list[asyncio.Future[SessionDocument]]]) -> None:
+    async def _answer(self, group: dict[SessionRef, list[asyncio.Future[ServedSession]]]) -> None:
         found = await self._ask(list(group), _LONGEST)
         for answers, document in zip(group.values(), found, strict=True):
             for answer in answers:

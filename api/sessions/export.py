@@ -17,7 +17,7 @@ from api.reading import cursor
 from api.reading.params import Limit, Query, Text, Texts, bad_parameter, conditions, documented, read_query
 from api.reading.reader import Reader
 from api.reading.responses import with_position
-from projections.sessions.exports import ExportPage, Filters, SessionExports, Sort, Status
+from projections.sessions.exports import ExportPage, SessionExports, SessionFilters, Sort, StatusFilter
 from projections.sessions.views import PROJECTION
 from schemas.times import Timestamp, format_time, parse_time
 from schemas.validation import InvalidFact
@@ -58,7 +58,7 @@ class ExportQuery(Query):
 
     product: Text | None = Field(None, description="Product in the current state.")
     version: Text | None = Field(None, description="Version in the current state.")
-    status: Status | None = Field(None, description="Condition now, or something it went through.")
+    status: StatusFilter | None = Field(None, description="Condition now, or something it went through.")
     state: Texts = Field((), description="dotted.path=value in the current state; may be repeated.")
     state_ever: Texts = Field((), description="dotted.path=value at any time; may be repeated.")
     has_event: Texts = Field((), description="Has an event of this name; may be repeated.")
@@ -72,10 +72,10 @@ class ExportQuery(Query):
     cursor: Text | None = Field(None, description=f"{NEXT_CURSOR} of the page before.")
     timelines: bool = Field(True, description="false: counts instead of events, metrics and state_history.")
 
-    def filters(self) -> Filters:
+    def filters(self) -> SessionFilters:
         """What a session must meet. Raises HttpProblem (400)."""
-        plain: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Filters)}
-        return Filters(
+        plain: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(SessionFilters)}
+        return SessionFilters(
             **plain
             | {
                 "state": conditions("state", self.state),
@@ -96,7 +96,7 @@ class ExportQuery(Query):
                 raise bad_parameter("cursor", f"not a cursor of this list sorted by {self.sort}") from None
         return ExportPage(
             sort=sort,
-            way="desc" if self.sort.startswith("-") else "asc",
+            order="desc" if self.sort.startswith("-") else "asc",
             after=after,
             limit=self.limit,
             timelines=self.timelines,

@@ -14,8 +14,15 @@ from api.reading.points_in_time import read_moment
 from api.reading.reader import Reader
 from api.reading.responses import json_response, with_position
 from api.sessions.time_travel import Past
-from projections.sessions.views import PROJECTION, Asked, Page, Reading, SessionDocument, SessionViews
-from projections.sessions.window import Way, Window
+from projections.sessions.views import (
+    PROJECTION,
+    ServedSession,
+    SessionPage,
+    SessionRef,
+    SessionSites,
+    SessionViews,
+)
+from projections.sessions.window import Order, Window
 from runtime.compat.fastapi_routes import DirectRoute
 from runtime.http.errors import HttpProblem, session_not_found
 from schemas.subjects import is_token
@@ -35,7 +42,7 @@ class PageQuery(SessionQuery):
 
     since: Timestamp | None = Field(None, description="From this event time on (RFC 3339).")
     until: Timestamp | None = Field(None, description="Before this event time (RFC 3339).")
-    order: Way = Field("asc", description="In the order of the line, or newest first.")
+    order: Order = Field("asc", description="In the order of the line, or newest first.")
     limit: Limit = Field(50, description="Most items, 1 to 1000.")
     offset: Annotated[int, Field(ge=0, lt=1 << 40)] = Field(
         0, description="Items to pass over; a cursor has passed over them already."
@@ -56,7 +63,7 @@ class PageQuery(SessionQuery):
             after=after,
             offset=0 if self.cursor else self.offset,
             limit=self.limit,
-            way=self.order,
+            order=self.order,
         )
 
 
@@ -95,7 +102,7 @@ def sessions_router(reader: Reader, views: SessionViews, past: Past) -> APIRoute
     """Routes below `/api/sessions/{id}`."""
     router = APIRouter(prefix="/api/sessions/{session_id}", tags=["sessions"], route_class=DirectRoute)
 
-    async def ask(asked: Sequence[Asked], longest: int | None) -> Sequence[SessionDocument]:
+    async def ask(asked: Sequence[SessionRef], longest: int | None) -> Sequence[ServedSession]:
         return await reader.read(lambda conn: views.sessions(conn, asked, longest=longest))
 
     together = Together(ask, queries=max(1, reader.settings.pool_size // 2))
@@ -169,14 +176,14 @@ def sessions_router(reader: Reader, views: SessionViews, past: Past) -> APIRoute
     return router
 
 
-def _page(session_id: str, page: Page, order: Way) -> Response:
+def _page(session_id: str, page: SessionPage, order: Order) -> Response:
     _check(session_id, page)
     following = None if page.after is None else cursor.encode(_CURSORS[order], page.after)
     body = b'{"items":%b,"total":%d,"next_cursor":%b}' % (page.items, page.total, to_json(following))
     return json_response(body, page.position)
 
 
-def _check(session_id: str, found: Reading) -> None:
+def _check(session_id: str, found: SessionSites) -> None:
     """Exactly one site has it. Several others: 409, for guessing would show a stranger's session."""
     if not found.sites:
         raise session_not_found(session_id)

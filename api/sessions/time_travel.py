@@ -17,7 +17,7 @@ from line.entity_history import stored_events
 from line.problems import StreamUnavailable
 from line.raw_event import RawEvent
 from projections.sessions.differences import differences
-from projections.sessions.time_travel import Remembered
+from projections.sessions.time_travel import SessionReplay
 from projections.sessions.views import SessionViews
 from runtime.compat.nats_client import BusClient
 from runtime.http.errors import HttpProblem, unavailable
@@ -74,7 +74,9 @@ class Past:
             body = await asyncio.to_thread(self._diff, before, after, start, end, limit)
             return Answer(body, self._position(after))
 
-    def _diff(self, before: Remembered, after: Remembered, start: Moment, end: Moment, limit: int) -> bytes:
+    def _diff(
+        self, before: SessionReplay, after: SessionReplay, start: Moment, end: Moment, limit: int
+    ) -> bytes:
         now, passed = _now(), before.last.sequence if before.last else 0
         then, later = start.clock(before.last, now), end.clock(after.last, now)
         lists = {"events": after.events(passed), "metrics": after.metrics(passed)}
@@ -94,11 +96,11 @@ class Past:
         )
         return to_json(head)[:-1] + listed + b"}"
 
-    async def _remember(self, site: str, session_id: str, moments: Sequence[Moment]) -> list[Remembered]:
+    async def _remember(self, site: str, session_id: str, moments: Sequence[Moment]) -> list[SessionReplay]:
         """The session at each moment, from one reading of its facts."""
         key = (site, session_id)
         skipped = await self._reader.read(self._views.skipped)
-        ones = [Remembered(key, skipped) for _ in moments]
+        ones = [SessionReplay(key, skipped) for _ in moments]
         time_slice, count, size = TimeSlice(), 0, 0
         where = entity_filter(site, "session", session_id, self._partitions)
         for stream in (SESSIONS, HEARTBEATS):
@@ -120,7 +122,7 @@ class Past:
                 raise unavailable("the line does not answer") from None
         return ones
 
-    def _existed(self, one: Remembered, at: Moment) -> None:
+    def _existed(self, one: SessionReplay, at: Moment) -> None:
         if one.session is None:
             when = (
                 f"at sequence {at.sequence}"
@@ -135,7 +137,7 @@ class Past:
                 f"the line has no session {one.key[1]} {when}: not yet, or no longer",
             )
 
-    def _position(self, one: Remembered) -> str:
+    def _position(self, one: SessionReplay) -> str:
         sequence = one.last.sequence if one.last else 0
         return str(Position(SESSIONS.name, partition_of(one.key[1], self._partitions), sequence))
 
@@ -151,7 +153,7 @@ class Past:
             self._places.release()
 
 
-def _add(one: Remembered, event: RawEvent) -> None:
+def _add(one: SessionReplay, event: RawEvent) -> None:
     try:
         one.add(event)
     except Exception:
@@ -161,7 +163,7 @@ def _add(one: Remembered, event: RawEvent) -> None:
         ) from None
 
 
-def _described(one: Remembered, clock: datetime) -> dict[str, Any]:
+def _described(one: SessionReplay, clock: datetime) -> dict[str, Any]:
     return {
         "at": format_time(clock),
         "sequence": one.last.sequence if one.last else None,
@@ -169,7 +171,7 @@ def _described(one: Remembered, clock: datetime) -> dict[str, Any]:
     }
 
 
-def _state(one: Remembered) -> dict[str, Any]:
+def _state(one: SessionReplay) -> dict[str, Any]:
     return one.session.state if one.session else {}
 
 

@@ -11,9 +11,9 @@ from schemas.validation import InvalidFact, check_body, parse_json
 
 @dataclass(frozen=True, slots=True)
 class StateCondition:
-    """The value at `path` is `value`: the same text, or the same JSON value if `value` is JSON.
+    """The value at `path` is `value`: the same text or, if `value` is JSON, the same JSON value.
 
-    So `progress=50` meets 50, 50.0 and "50"; `progress="50"` meets only the string. Numbers in a path also
+    `progress=50` is met by 50, 50.0 and "50", `progress="50"` only by the string. Numbers in a path also
     index arrays (`steps.0.name`).
     """
 
@@ -22,25 +22,25 @@ class StateCondition:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `dotted.path=value`; raises ValueError that shows the form."""
+        """Read `dotted.path=value`. Raises ValueError that shows the form."""
         path, equals, value = text.partition("=")
         if not path or not equals:
             raise ValueError("the form is dotted.path=value, such as status=running")
         return cls(tuple(path.split(".")), value)
 
     def parameter(self) -> dict[str, Any]:
-        """As the statements read it."""
+        """Return it as the statements read it."""
         wanted: dict[str, Any] = {"path": self.path, "plain": self.value}
         try:
             body = self.value.encode()
             check_body(body)
             wanted["value"] = parse_json(body)
         except InvalidFact:
-            pass  # plain text, then
+            pass  # then it is plain text
         return wanted
 
 
 def conditions_parameter(conditions: Iterable[StateCondition]) -> Jsonb | None:
-    """All of them as one parameter; None when there are none."""
+    """Return all conditions as one parameter, None when there are none."""
     wanted = [condition.parameter() for condition in conditions]
     return Jsonb(wanted) if wanted else None

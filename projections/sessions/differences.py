@@ -1,4 +1,4 @@
-"""What changed between two states: by JSON Pointer (RFC 6901), down to the values that differ."""
+"""Differences between two states, by JSON Pointer (RFC 6901), down to the values that differ."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,9 +7,9 @@ from typing import Any
 def differences(
     before: Mapping[str, Any], after: Mapping[str, Any], path: str = ""
 ) -> Iterator[dict[str, Any]]:
-    """`{path, change, from?, to?}` for every value added, removed or changed; arrays are values.
+    """Yield `{path, change, from?, to?}` for every value added, removed or changed; arrays are values.
 
-    In the order of the keys before, then of those that are new.
+    The keys of `before` come first, in their order, then the new keys of `after`.
     """
     for key in [*before, *(key for key in after if key not in before)]:
         here = f"{path}/{key.replace('~', '~0').replace('/', '~1')}"

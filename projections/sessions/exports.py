@@ -1,4 +1,4 @@
-"""Many sessions: filtered, sorted, paged, streamed through a cursor of the server."""
+"""Lists of sessions: filtered, sorted, paged, streamed through a cursor of the server."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,11 +11,11 @@ from pydantic_core import from_json
 from projections.sessions.condition import StateCondition, conditions_parameter
 from projections.sessions.render import DOCUMENT, with_history
 from projections.sessions.views import PROJECTION
-from projections.sessions.window import WAYS, Way
+from projections.sessions.window import ORDERS, Order
 from projections.statements import Statements
 from runtime.database.connections import Connection
 
-Status = Literal[
+StatusFilter = Literal[
     "active",
     "suspended",
     "ended",
@@ -35,17 +35,17 @@ _KEYS: Final[dict[Sort, dict[str, str]]] = {
     "events": {"key": "s.events", "type": "bigint"},
     "metrics": {"key": "s.metrics", "type": "bigint"},
 }
-# Sessions may be large and are held one fetch at a time.
+# Sessions may be large, and those of one fetch are in memory together.
 _FETCH: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
-    """What a session must meet; all of what is given. `created_after` is included, `created_before` not."""
+class SessionFilters:
+    """What a session must meet, all of what is given. `created_before` is excluded."""
 
     product: str | None = None
     version: str | None = None
-    status: Status | None = None
+    status: StatusFilter | None = None
     machine_id: str | None = None
     hostname: str | None = None
     site: str | None = None
@@ -56,7 +56,7 @@ class Filters:
     state_ever: tuple[StateCondition, ...] = ()
 
     def parameters(self) -> dict[str, Any]:
-        """As the statement `export` reads them."""
+        """Return the parameters of the statement `export`."""
         plain = ("product", "version", "status", "machine_id", "hostname", "site")
         return {name: getattr(self, name) for name in (*plain, "created_after", "created_before")} | {
             "has_event": list(self.has_event) or None,
@@ -67,10 +67,10 @@ class Filters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportPage:
-    """Order and page: `after` is where the page before ended, `limit` None means everything."""
+    """Order and page. The page comes after the sort key `after`; a `limit` of None means everything."""
 
     sort: Sort = "created_at"
-    way: Way = "asc"
+    order: Order = "asc"
     after: tuple[str | int, str, str] | None = None  # sort key, site, id
     limit: int | None = None
     timelines: bool = True
@@ -78,7 +78,7 @@ class ExportPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """An open export: its numbers are known before the first session is sent."""
+    """An open export: its total and position are known before the first session is sent."""
 
     total: int
     position: str | None
@@ -87,14 +87,14 @@ class Export:
 
 
 class SessionExports:
-    """Lists of sessions, each from one statement."""
+    """Opens exports, each from one statement."""
 
     def __init__(self, *, timeout: timedelta, schema: str = PROJECTION) -> None:
         self._timeout = timeout
         statements = Statements("projections.sessions", schema)
         self._bound = statements.compose("bound-export")
         self._export = {
-            (sort, way, timelines, everything): statements.compose(
+            (sort, order, timelines, everything): statements.compose(
                 "export",
                 **_KEYS[sort],
                 **sql,
@@ -102,14 +102,16 @@ class SessionExports:
                 once="not materialized" if everything and sort == "created_at" else "materialized",
             )
             for sort in get_args(Sort)
-            for way, sql in WAYS.items()
+            for order, sql in ORDERS.items()
             for timelines in (True, False)
             for everything in (True, False)
         }
 
     @asynccontextmanager
-    async def open(self, conn: Connection, filters: Filters, page: ExportPage) -> AsyncIterator[Export]:
-        """Start an export on a connection that is its own until it is closed."""
+    async def open(
+        self, conn: Connection, filters: SessionFilters, page: ExportPage
+    ) -> AsyncIterator[Export]:
+        """Open an export on a connection that nobody else uses until it is closed."""
         after_key, after_site, after_id = page.after or (None, None, None)
         values = filters.parameters() | {
             "projection": PROJECTION,
@@ -123,8 +125,8 @@ class SessionExports:
         }
         async with conn.transaction(), conn.cursor(name="export") as cursor:
             await conn.execute(self._bound)
-            everything = filters == Filters()
-            await cursor.execute(self._export[page.sort, page.way, page.timelines, everything], values)
+            everything = filters == SessionFilters()
+            await cursor.execute(self._export[page.sort, page.order, page.timelines, everything], values)
             rows = await cursor.fetchmany(_FETCH)
             total, position, after = from_json(rows[0][0])
 

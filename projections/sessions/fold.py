@@ -6,7 +6,8 @@ from typing import Any, Final, TypeVar, cast
 from projections.projection import StateKey
 from projections.recorded import Recorded
 from projections.sessions.merge_patch import merge_patch
-from projections.sessions.rows import SessionChanges, served_event
+from projections.sessions.render import served_event
+from projections.sessions.rows import SessionChanges
 from projections.sessions.state import Session
 from schemas.sessions.facts import (
     CRASH_DETECTED,

@@ -4,16 +4,15 @@ import operator
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from projections.sessions.merge_patch import merge_patch
 from projections.sessions.window import Window
-from schemas.sessions.document import snapshot
 from schemas.times import format_time
 
 
 class Patch(NamedTuple):
-    """One accepted change. `under` ones (a late `created`) fill in beneath what is already there."""
+    """One accepted change. If it is `under` (a late `created`), it fills in beneath what is already there."""
 
     seq: int
     at: str  # event time as served
@@ -30,31 +29,29 @@ class Snapshot(NamedTuple):
 
 
 def read_patches(text: str | None) -> list[Patch]:
-    """The patches of a session as the statement `patches` returns them; none for null."""
+    """Return the patches of a session from the text that the statement `patches` returns; none for null."""
     return [Patch(*row) for row in from_json(text)] if text else []
 
 
 def snapshots(patches: Iterable[Patch]) -> Iterator[Snapshot]:
-    """One snapshot a patch, in the same order, which must be the order of the line."""
+    """Yield one snapshot a patch. Patches must be in the order of the line."""
     state: dict[str, Any] = {}
     for seq, at, under, body in patches:
         state = merge_patch(body, state) if under else merge_patch(state, body)
         yield Snapshot(seq, at, state)
 
 
-def serve(history: Iterable[Snapshot]) -> bytes:
-    """Snapshots as the API shows them: a JSON array of `{timestamp, state}`."""
-    return to_json([snapshot(at, state) for _, at, state in history])
-
-
 def paged(history: Iterable[Snapshot], window: Window) -> tuple[list[Snapshot], int, int | None]:
-    """The page of a window, how many snapshots its time span has, and where to go on (None: nowhere)."""
+    """Return the page of a window, how many snapshots its time span has, and where the next page begins.
+
+    That is the sequence it comes after; None on the last page.
+    """
     since = format_time(window.since) if window.since else ""
     until = format_time(window.until) if window.until else "~"  # sorts behind every digit
     matching = [one for one in history if since <= one.at < until]
-    ordered = matching if window.way == "asc" else matching[::-1]
+    ordered = matching if window.order == "asc" else matching[::-1]
     if (after := window.after) is not None:
-        beyond = operator.gt if window.way == "asc" else operator.lt
+        beyond = operator.gt if window.order == "asc" else operator.lt
         ordered = [one for one in ordered if beyond(one.seq, after)]
     end = window.offset + window.limit
     page = ordered[window.offset : end]

@@ -1,4 +1,4 @@
-"""What the judges of liveness read: hung sessions, and the open sessions of a machine."""
+"""Reads of the liveness reactor: hung sessions, and the open sessions of a machine."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ _QUERIES: Final = load_queries("projections.sessions", "liveness.sql", schema="s
 
 
 @dataclass(frozen=True, slots=True)
-class Hung:
-    """A session that is hung and neither crashed nor ended. Times are store times."""
+class Hang:
+    """The hang of a session that neither crashed nor ended. Times are store times."""
 
     key: Key
     hung_seq: int
@@ -31,19 +31,19 @@ class OpenSession:
     last_seq: int
 
 
-async def hung_sessions(conn: Connection, keys: Iterable[Key]) -> list[Hung]:
-    """Those of `keys` that are hung."""
+async def hung_sessions(conn: Connection, keys: Iterable[Key]) -> list[Hang]:
+    """Return the hang of each session among `keys` that is hung."""
     pairs = list(keys)
     cursor = await conn.execute(
         _QUERIES["hung-sessions"], {"sites": [site for site, _ in pairs], "ids": [id_ for _, id_ in pairs]}
     )
-    return [Hung((site, id_), *rest) async for site, id_, *rest in cursor]
+    return [Hang((site, id_), *rest) async for site, id_, *rest in cursor]
 
 
 async def sessions_of_machine(
     conn: Connection, machine_id: str, *, created: Key, created_seq: int
 ) -> list[OpenSession]:
-    """The machine's open sessions that are older than the one `created` now."""
+    """Return the machine's open sessions that are older than the one `created` now."""
     site, new_id = created
     cursor = await conn.execute(
         _QUERIES["sessions-of-machine"],
@@ -53,7 +53,7 @@ async def sessions_of_machine(
 
 
 async def outlived(conn: Connection, key: Key, expired_seq: int) -> bool:
-    """Whether the `expired` fact at `expired_seq` had no effect: rejected, or its session is still there."""
+    """Whether the `expired` fact at `expired_seq` had no effect: it was rejected, or its session lives on."""
     site, session_id = key
     cursor = await conn.execute(
         _QUERIES["outlived"],

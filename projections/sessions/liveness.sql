@@ -1,13 +1,13 @@
 -- name: hung-sessions
--- Which of these sessions are hung, since which store time, and their newest fact.
+-- The hung ones among some sessions: since which store time, and their newest fact.
 select s.site, s.id, s.hung_seq, s.hung_stored_at, s.last_seq
 from {schema}.session s
 where (s.site, s.id) in (select * from unnest(%(sites)s::text[], %(ids)s::text[]))
   and s.hung_seq is not null and not s.crashed and s.ended_at is null
 
 -- name: sessions-of-machine
--- Open sessions of a machine that a new session began on: other ones, older than it.
--- None when the new one's `created` fact was rejected.
+-- The open sessions of a machine that are older than a new session on it; none when the `created` fact of the new
+-- one was rejected.
 select s.id, s.last_seq
 from {schema}.session s
 where s.site = %(site)s and s.machine_id = %(machine_id)s and s.first_seq < %(before)s
@@ -19,7 +19,7 @@ where s.site = %(site)s and s.machine_id = %(machine_id)s and s.first_seq < %(be
 order by s.first_seq
 
 -- name: outlived
--- A row when the fact that was to end the session was rejected, or the session has facts from before it.
+-- One row or more if the fact that was to end the session was rejected, or the session has older facts than that.
 select 1 from {schema}.session s
 where s.site = %(site)s and s.id = %(id)s and s.first_seq < %(expired_seq)s
 union all

@@ -20,11 +20,11 @@ from runtime.process.time_slice import TimeSlice
 from schemas.streams import HEARTBEATS, SESSIONS
 
 _PACKAGE: Final = "projections.sessions"
-_plain = attrgetter(*Session.__struct_fields__[1:-2])  # what lies between the partition and the state
+_plain = attrgetter(*Session.__struct_fields__[1:-2])  # the columns between the partition and the state
 _FETCH: Final = 500
 
-# Type names of the COPY columns: binary COPY needs exact types. JSON travels as its text: as type json
-# psycopg would encode the string once more.
+# Type names of the COPY columns: binary COPY needs exact types. JSON travels as text: as type json psycopg
+# would encode the string once more.
 _PLACE: Final = ["int2", "text", "text", "int8", "timestamptz"]
 _SESSION: Final = [
     *("int2", "text", "text", "int8", "int8", "int8", "timestamptz", "timestamptz", "timestamptz", "bool"),

@@ -1,11 +1,13 @@
 -- name: load-sessions
--- The sessions among those asked for that exist.
-select site, id, part, first_seq, last_seq, created_seq, created_at, touched_at, ended_at, crashed, hung_seq, hung_stored_at, ever_hung, ever_recovered, machine_id, hostname, events, metrics, state::text
+-- The sessions that exist among those asked for.
+select
+    site, id, part, first_seq, last_seq, created_seq, created_at, touched_at, ended_at, crashed, hung_seq,
+    hung_stored_at, ever_hung, ever_recovered, machine_id, hostname, events, metrics, state::text
 from {schema}.session
 where (site, id) in (select * from json_to_recordset(%(asked)s::json) as asked (site text, id text))
 
 -- name: make-batch
--- Where a connection puts the rows of a batch on their way into the table. Kept empty by `write-batch` and
+-- The temporary table that takes the rows of a batch on their way into the table. It is emptied by `write-batch` and
 -- not `on commit`, which truncates the file: a commit took 2 ms instead of 0.2.
 create temporary table if not exists session_batch (
     part smallint, site text, id text, first_seq int8, last_seq int8, created_seq int8, created_at timestamptz,
@@ -14,12 +16,12 @@ create temporary table if not exists session_batch (
 )
 
 -- name: copy-batch
--- Every session a batch changed, each row once, in binary: as arrays they would take the client longer than
+-- Copies every session that a batch changed, each row once, in binary: arrays would take the client longer than
 -- everything else it does with a row.
 copy pg_temp.session_batch from stdin (format binary)
 
 -- name: write-batch
--- The rows of the batch into the table. An update and not a new row: most change no indexed column.
+-- Writes the rows of the batch into the table, as updates where there is a row: most change no indexed column.
 with batch as (
     delete from pg_temp.session_batch returning *
 )
@@ -49,13 +51,14 @@ on conflict (site, id) do update set
     state = excluded.state
 
 -- name: clear-batch
--- Now and then: what was deleted takes room until then.
+-- Gives back the room that deleted rows take; run now and then.
 truncate pg_temp.session_batch
 
 -- name: write-heartbeats
--- The newest heartbeat of each session; an older one never wins, nor one from before the session expired.
+-- Writes the newest heartbeat of each session; an older one never wins, nor one from before the session expired.
 with beats as (
-    select * from unnest(%s::smallint[], %s::text[], %s::text[], %s::timestamptz[], %s::int8[]) b (part, site, id, at, seq)
+    select *
+    from unnest(%s::smallint[], %s::text[], %s::text[], %s::timestamptz[], %s::int8[]) b (part, site, id, at, seq)
 ), passed as (
     delete from {schema}.expiry e using (select part, max(at) as at from beats group by part) newest
     where e.part = newest.part and e.at < newest.at
@@ -67,21 +70,23 @@ on conflict (site, id) do update set at = excluded.at, seq = excluded.seq
 where heartbeat.seq < excluded.seq
 
 -- name: copy-events
--- Rows of the event timeline, in binary.
+-- Copies rows of the event timeline, in binary.
 copy {schema}.event (part, site, id, seq, at, name, body) from stdin (format binary)
 
 -- name: copy-metrics
--- Rows of the metric timeline, in binary.
+-- Copies rows of the metric timeline, in binary.
 copy {schema}.metric (part, site, id, seq, at, name, value, body) from stdin (format binary)
 
 -- name: copy-patches
--- Rows of the state history, in binary.
+-- Copies rows of the state history, in binary.
 copy {schema}.patch (part, site, id, seq, at, under, body) from stdin (format binary)
 
 -- name: erase-sessions
--- All rows of expired sessions; a heartbeat younger than the expiry stays, as it would in a rebuild.
+-- Erases all rows of expired sessions; a heartbeat younger than the expiry stays, as it would in a rebuild.
 with gone as (
-    select * from unnest(%(parts)s::smallint[], %(sites)s::text[], %(ids)s::text[], %(expired_at)s::timestamptz[]) g (part, site, id, at)
+    select *
+    from unnest(%(parts)s::smallint[], %(sites)s::text[], %(ids)s::text[], %(expired_at)s::timestamptz[])
+        g (part, site, id, at)
 ), remembered as (
     insert into {schema}.expiry (part, site, id, at) select * from gone
     on conflict (site, id) do update set at = excluded.at

@@ -19,11 +19,11 @@ cross join lateral (
 clock as materialized (select clock_timestamp() - %(timeout)s::interval as deadline)
 
 -- name: id
--- Fragment: the id asked for.
+-- Fragment: the id of the session asked for.
 %(id)s
 
 -- name: asked
--- Fragment: the site asked for; null for none in particular.
+-- Fragment: the site asked for, null for none in particular.
 %(asked)s::text
 
 -- name: sites-of
@@ -43,7 +43,7 @@ from (
 )
 
 -- name: found
--- Fragment: the same of one session, for the whole statement.
+-- Fragment: `sites-of` for one session and the whole statement.
 found as materialized ({sites-of})
 
 -- name: document
@@ -61,11 +61,11 @@ concat({fields}, {timelines})
 (select string_agg(m.body::text, ',' order by m.seq) from {schema}.metric m where m.site = s.site and m.id = s.id)
 
 -- name: counts
--- Fragment: instead of the timelines, how long they are.
+-- Fragment: the lengths of the timelines, instead of the timelines.
 ',"event_count":', s.events, ',"metric_count":', s.metrics
 
 -- name: patches
--- Fragment: what a session's state history is folded from, in the order of the line.
+-- Fragment: the patches of a session, in the order of the line: its state history is folded from them.
 (
     select json_agg(json_build_array(p.seq, foldline.rfc3339(p.at), p.under, p.body) order by p.seq)::text
     from {schema}.patch p
@@ -73,18 +73,18 @@ concat({fields}, {timelines})
 )
 
 -- name: sites
--- Where a session exists, and how far the read model is that says so.
+-- The sites where a session exists, and how far the read model is that says so.
 with {live}, {found}
 select found.sites, {position} from found
 
 -- name: skipped
--- Facts of sessions that an operator had passed over.
+-- The facts of sessions that an operator had passed over.
 select seq from foldline.skip where projection = %(projection)s and stream = 'SESSIONS'
 
 -- name: sessions
--- Sessions with everything, in the order they are asked for; the sites tell whether one exists, and whether its
--- id is enough. `longest`: those with more events and metrics, or patches, are left out; null is for no bound.
--- The arrays come as sub-selects, which hide their length: or it would be planned anew every time.
+-- Whole sessions in the order they are asked for; the sites tell whether one exists, and whether its id is enough.
+-- One with more events and metrics, or patches, than `longest` has no document; null is for no bound. The arrays come
+-- as sub-selects, which hide their length, or the statement would be planned anew every time.
 with {live}, {clock}, wanted as materialized (
     select * from unnest((select %(ids)s::text[]), (select %(asked)s::text[]), (select %(parts)s::smallint[]))
         with ordinality w (id, site, part, place)
@@ -123,10 +123,10 @@ with {live}, {found}, matching as (
       and (%(since)s::timestamptz is null or t.at >= %(since)s)
       and (%(until)s::timestamptz is null or t.at < %(until)s)
 ), page as (
-    select seq, row_number() over (order by seq {way}) as n
+    select seq, row_number() over (order by seq {order}) as n
     from matching
     where %(after)s::bigint is null or seq {beyond} %(after)s
-    order by seq {way}
+    order by seq {order}
     limit %(limit)s::bigint + 1 offset %(offset)s
 )
 select
@@ -141,20 +141,21 @@ select
     ),
     (
         select page.seq from page
-        where page.n = %(offset)s::bigint + %(limit)s and exists (select from page where n > %(offset)s::bigint + %(limit)s)
+        where page.n = %(offset)s::bigint + %(limit)s
+          and exists (select from page where n > %(offset)s::bigint + %(limit)s)
     )
 from found
 
 -- name: state-now
--- Fragment: every `path = value` asked for holds in the current state; as text, or as JSON where it is JSON.
+-- Fragment: every `path = value` asked for holds in the current state, as text or, where it is JSON, as JSON.
 not exists (
     select from jsonb_to_recordset(%(state)s::jsonb) w (path text[], plain text, value jsonb)
     where (s.state #>> w.path = w.plain or s.state #> w.path = w.value) is not true
 )
 
 -- name: state-ever
--- Fragment: every `path = value` asked for held in some snapshot, which is to say that some patch set it.
--- A patch applied under an older value never showed its own.
+-- Fragment: every `path = value` asked for held in some snapshot, which is to say that some patch set it. A patch that
+-- was applied under an older value never showed its own.
 not exists (
     select from jsonb_to_recordset(%(state_ever)s::jsonb) w (path text[], plain text, value jsonb)
     where not exists (
@@ -181,13 +182,13 @@ not exists (
 )
 
 -- name: bound-export
--- A client that stops reading must not hold a snapshot, and keep dead rows alive, for ever.
+-- Bounds how long a client that stops reading holds a snapshot, which keeps dead rows alive.
 set local idle_in_transaction_session_timeout = '60s'
 
 -- name: export
--- Sessions by filter, sorted, one row each; the first row carries the total, the position and where the
--- page ends. Keys are sorted before documents are built, so that memory is bounded by the keys. `once`: what
--- matches is found once and kept; without filters it is faster to count all and to read a page by the index.
+-- Sessions by filter, sorted, one row each; the first row carries the total, the position and where the page ends. Keys
+-- are sorted before documents are built, so that memory is bounded by the keys. `once` says whether matches are found
+-- once and kept; without filters it is faster to count all and to read a page by the index.
 with {live}, {clock}, matching as {once} (
     select s.site, s.id, {key} as key
     from {seen}
@@ -215,11 +216,11 @@ with {live}, {clock}, matching as {once} (
       and (%(state)s::jsonb is null or {state-now})
       and (%(state_ever)s::jsonb is null or {state-ever})
 ), page as materialized (
-    select site, id, key, row_number() over (order by key {way}, site {way}, id {way}) as n
+    select site, id, key, row_number() over (order by key {order}, site {order}, id {order}) as n
     from matching
     where %(after_site)s::text is null
        or (key, site, id) {beyond} (%(after_key)s::{type}, %(after_site)s, %(after_id)s)
-    order by key {way}, site {way}, id {way}
+    order by key {order}, site {order}, id {order}
     limit %(limit)s::bigint + 1
 )
 select
@@ -238,7 +239,7 @@ left join page on %(limit)s::bigint is null or page.n <= %(limit)s
 order by page.n
 
 -- name: series-all
--- Fragment: every value of the metric is a point.
+-- Fragment: one point a value of the metric.
 select site, id, seq, at, value from measured
 
 -- name: series-peak
@@ -256,8 +257,8 @@ from measured, scale
 group by site, id
 
 -- name: timeseries
--- A metric over many sessions: statistics of all points, and the newest of them in the order of time.
--- Sums of very large values would overflow a double: they are taken in units of a power of two, which is exact.
+-- A metric over many sessions: statistics of all points, and the newest of them in the order of time. Sums of very
+-- large values would overflow a double, so they are taken in units of a power of two, which is exact.
 with {live}, measured as materialized (
     select m.site, m.id, m.seq, m.at, m.value
     from {schema}.metric m

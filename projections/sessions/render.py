@@ -1,14 +1,52 @@
-"""Rows of the sessions read model as JSON: the document is put together by PostgreSQL, its history here."""
+"""Sessions as JSON: items of timelines before they are stored, and documents, put together by PostgreSQL."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from types import GenericAlias, UnionType
 from typing import Any, Final
 
 from msgspec import UnsetType
 from msgspec.structs import FieldInfo, fields
+from pydantic_core import to_json
 
-from projections.sessions.history import read_patches, serve, snapshots
-from schemas.sessions.document import SessionDocument
+from projections.bulk_upsert import json_text
+from projections.sessions.history import Snapshot, read_patches, snapshots
+from schemas.sessions.document import SessionDocument, snapshot
+from schemas.sessions.facts import FactBody, SessionEvent, SessionMetric
+from schemas.times import json_time
+
+_TIME: Final = frozenset({"timestamp"})
+_DERIVED: Final = frozenset({"timestamp", "level", "category"})
+
+
+def served_event(event: SessionEvent) -> dict[str, Any]:
+    """Return an event as it is served, without its timestamp: defaults filled in, absent fields left out."""
+    failed = event.exception_type is not None
+    served = _present(event, _DERIVED)
+    served["level"] = event.level or ("error" if failed else "info")
+    served["category"] = event.category or ("error" if failed else "info")
+    return served
+
+
+def served_metric(metric: SessionMetric) -> dict[str, Any]:
+    """Return a metric as it is served, without its timestamp: absent fields left out."""
+    return _present(metric, _TIME)
+
+
+def timeline_item(at: datetime, served: dict[str, Any]) -> str:
+    """Return the JSON of an event or metric as it is stored and served; `at` is its event time."""
+    return json_text({"timestamp": json_time(at), **served})
+
+
+def _present(body: FactBody, without: frozenset[str]) -> dict[str, Any]:
+    # A body holds plain JSON values: a dump would only copy them.
+    return {name: value for name, value in vars(body).items() if value is not None and name not in without}
+
+
+def served_history(history: Iterable[Snapshot]) -> bytes:
+    """Return the JSON array of some snapshots."""
+    return to_json([snapshot(at, state) for _, at, state in history])
+
 
 *_SELECTED, _HISTORY = fields(SessionDocument)  # the history is folded from patches, not selected
 
@@ -32,14 +70,14 @@ _VALUES: Final = {
 }
 """The value of each member in SQL, over the fragment `seen` of `read.sql`."""
 
-_TIME: Final = "'\"' || foldline.rfc3339({value}) || '\"'"
+_TIME_SQL: Final = "'\"' || foldline.rfc3339({value}) || '\"'"
 _FORMS: Final[dict[type | UnionType | GenericAlias, str]] = {
     str: "'{key}', to_json({value})",
     str | None: "'{key}', coalesce(to_json({value})::text, 'null')",
     bool: "'{key}', ({value})::text",
     datetime: "'{key}\"', foldline.rfc3339({value}), '\"'",
-    datetime | None: f"'{{key}}', coalesce({_TIME}, 'null')",
-    datetime | UnsetType: f"'{{key}}' || {_TIME}",
+    datetime | None: f"'{{key}}', coalesce({_TIME_SQL}, 'null')",
+    datetime | UnsetType: f"'{{key}}' || {_TIME_SQL}",
     dict[str, Any]: "'{key}', {value}::text",
     list[bytes]: "'{key}[', {value}, ']'",
 }
@@ -63,6 +101,6 @@ DOCUMENT: Final = {
 
 
 def with_history(document: str, patches: str | None) -> bytes:
-    """Close the JSON of a selected session with its history. `patches` is as the statement returns them."""
-    history = serve(snapshots(read_patches(patches)))
+    """Return a selected session's JSON, closed with its history. `patches` is text of that fragment."""
+    history = served_history(snapshots(read_patches(patches)))
     return b'%b,"%b":%b}' % (document.encode(), _HISTORY.name.encode(), history)

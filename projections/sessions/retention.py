@@ -1,4 +1,4 @@
-"""What retention reads: sessions nothing was heard of, and which `expired` facts had no effect."""
+"""Reads of retention: silent sessions, and `expired` facts without effect."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ _QUERIES: Final = load_queries("projections.sessions", "retention.sql", schema="
 
 
 async def silent_sessions(conn: Connection, before: datetime, *, after: Key, most: int) -> list[Key]:
-    """Up to `most` sessions, by key and beyond `after`, whose rows show nothing since `before`."""
+    """Return up to `most` sessions, by key and beyond `after`, without a fact or heartbeat since `before`."""
     site, id_ = after
     cursor = await conn.execute(
         _QUERIES["silent-sessions"], {"before": before, "after_site": site, "after_id": id_, "most": most}
@@ -22,6 +22,6 @@ async def silent_sessions(conn: Connection, before: datetime, *, after: Key, mos
 
 
 async def rejected_among(conn: Connection, sequences: Sequence[int]) -> set[int]:
-    """Those of the facts at `sequences` on SESSIONS that were rejected."""
+    """Return which of the facts at `sequences` on SESSIONS were rejected."""
     values = {"stream": SESSIONS.name, "seqs": list(sequences)}
     return {seq async for (seq,) in await conn.execute(_QUERIES["rejected-among"], values)}

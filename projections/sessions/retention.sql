@@ -1,6 +1,6 @@
 -- name: silent-sessions
--- The next page of sessions without a fact or heartbeat since a moment, by key. Event times: the line knows
--- when the newest fact was stored.
+-- The next page of sessions without a fact or heartbeat since a moment, by key. Times of facts are event times; only
+-- the line knows when the newest fact was stored.
 select s.site, s.id
 from {schema}.session s
 left join {schema}.heartbeat h on (h.site, h.id) = (s.site, s.id)
@@ -10,5 +10,5 @@ order by s.site, s.id
 limit %(most)s
 
 -- name: rejected-among
--- Those of some facts that were rejected.
+-- The rejected ones among some facts.
 select seq from {schema}.rejected where stream = %(stream)s and seq = any(%(seqs)s::bigint[])

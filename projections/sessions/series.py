@@ -1,4 +1,4 @@
-"""One metric over many sessions."""
+"""Series: one metric over many sessions."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from runtime.database.connections import Connection
 Aggregation = Literal["all", "peak", "average", "min"]
 StateFilter = Literal["current_state", "state_history", "state_array_contains"]
 
-# Which of the statement's parameters a filter is.
+# The statement's parameter for each filter.
 _PARAMETERS: Final[dict[StateFilter, str]] = {
     "current_state": "state",
     "state_history": "state_ever",
@@ -22,7 +22,7 @@ _PARAMETERS: Final[dict[StateFilter, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesQuery:
-    """Which values: `since` included, `until` not; at most `limit` points, the newest, are returned."""
+    """Which values of a metric. `until` is excluded; at most `limit` points are returned, the newest."""
 
     metric: str
     aggregation: Aggregation = "all"
@@ -49,7 +49,7 @@ class Series:
 
 
 class SessionSeries:
-    """Time series, each from one statement."""
+    """Reads series, each by one statement."""
 
     def __init__(self, *, schema: str = PROJECTION) -> None:
         statements = Statements("projections.sessions", schema)
@@ -59,7 +59,7 @@ class SessionSeries:
         }
 
     async def read(self, conn: Connection, query: SeriesQuery) -> Series:
-        """The series of one metric."""
+        """Return the series of one metric."""
         conditions = [query.condition] if query.condition else []
         values = {
             "projection": PROJECTION,

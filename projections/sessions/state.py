@@ -1,4 +1,4 @@
-"""A session as the fold sees it: the columns of its row, without timelines and heartbeats."""
+"""The state of a session: the columns of its row, as the fold sees them, without timelines and heartbeats."""
 
 from datetime import datetime
 from typing import Any, Self
@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 
 class Session(Struct):
-    """Mirror of the table `session`; field order is the order of `load-sessions`."""
+    """The columns of the table `session` after its key, in the order of the query `load-sessions`."""
 
     part: int
     first_seq: int
@@ -31,7 +31,7 @@ class Session(Struct):
 
     @classmethod
     def opened(cls, part: int, sequence: int, at: datetime) -> Self:
-        """A session by its first fact."""
+        """Return the session after its first fact of any kind."""
         return cls(
             part,
             sequence,
@@ -53,5 +53,5 @@ class Session(Struct):
         )
 
     def at(self, sequence: int) -> "Session":
-        """A copy that has come to `sequence`; the original stays what it was should the fact be refused."""
+        """Return a copy at `sequence` to fold into, which leaves the original as it was."""
         return replace(self, last_seq=sequence)

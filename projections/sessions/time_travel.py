@@ -1,6 +1,6 @@
-"""A session as it was: the same fold as the read model's, over the first part of its facts.
+"""Time travel: a session as it was, by the same fold as the read model's over the first part of its facts.
 
-Pure: whoever asks brings the facts of one session in the order of the line, and says where to stop.
+It is pure: the caller brings the facts of one session in the order of the line, and decides where to stop.
 """
 
 from collections.abc import Collection, Iterator
@@ -18,7 +18,8 @@ from line.raw_event import RawEvent
 from projections.projection import Key
 from projections.recorded import MESSAGE_ID_WINDOW, decode
 from projections.sessions.fold import States, fold
-from projections.sessions.history import Patch, Snapshot, serve, snapshots
+from projections.sessions.history import Patch, Snapshot, snapshots
+from projections.sessions.render import served_history
 from projections.sessions.rows import Row, SessionChanges
 from projections.sessions.state import Session
 from schemas.sessions.document import SessionDocument, SessionFields
@@ -31,22 +32,22 @@ _AT: Final = 4
 
 
 @dataclass(slots=True)
-class Remembered:
-    """One session, folded fact by fact. `skipped` are the sequences an operator had passed over."""
+class SessionReplay:
+    """Folds one session fact by fact. `skipped` has the sequences an operator had passed over."""
 
     key: Key
     skipped: Collection[int] = ()
     session: Session | None = None
-    last: RawEvent | None = None  # the newest fact looked at, heartbeats apart
+    last: RawEvent | None = None  # the newest fact that was added, heartbeats apart
     heartbeat: datetime | None = None
     _expired_at: datetime | None = None
     _changes: SessionChanges = field(default_factory=SessionChanges)
     _ids: dict[str, datetime] = field(default_factory=dict)
 
     def add(self, raw: RawEvent) -> None:
-        """The next fact. One that is rejected, skipped, or a duplicate has no effect, as in the read model.
+        """Add the next fact. A rejected, skipped or repeated one has no effect, as in the read model.
 
-        Raises whatever the fold raises: there the read model waits, parked.
+        Raises whatever the fold raises; in the read model the session is then parked.
         """
         if raw.stream == HEARTBEATS.name:
             self._beat(raw)
@@ -75,15 +76,15 @@ class Remembered:
                 self.heartbeat = raw.stored_at
 
     def events(self, after: int = 0) -> list[bytes]:
-        """The events behind a sequence, as served."""
+        """Return the events after a sequence, as served."""
         return [body for _, body in _served(self._changes.events, after)]
 
     def metrics(self, after: int = 0) -> list[bytes]:
-        """The metrics behind a sequence, as served."""
+        """Return the metrics after a sequence, as served."""
         return [body for _, body in _served(self._changes.metrics, after)]
 
     def history(self) -> Iterator[Snapshot]:
-        """Every state it had."""
+        """Yield a snapshot after each patch."""
         rows = chain.from_iterable(self._changes.patches.values())
         return snapshots(_patch(row) for row in rows)
 
@@ -102,7 +103,7 @@ class Remembered:
             state=session.state,
             events=self.events(),
             metrics=self.metrics(),
-            state_history=serve(self.history()),
+            state_history=served_history(self.history()),
         )
         return document.as_json()
 

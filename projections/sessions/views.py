@@ -1,4 +1,4 @@
-"""One session as the API shows it: the document, its timelines by pages, its history."""
+"""Reads about one session: its document, its timelines by pages, its history."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Literal, TypeVar
 
-from projections.sessions.history import paged, read_patches, serve, snapshots
-from projections.sessions.render import DOCUMENT, with_history
-from projections.sessions.window import WAYS, Way, Window
+from projections.sessions.history import paged, read_patches, snapshots
+from projections.sessions.render import DOCUMENT, served_history, with_history
+from projections.sessions.window import ORDERS, Order, Window
 from projections.statements import Statements, only_row
 from runtime.database.connections import Connection
 from schemas.subjects import partition_of
@@ -18,28 +18,28 @@ _LONG_HISTORY: Final = 64 << 10  # characters of patches
 T = TypeVar("T")
 
 Timeline = Literal["event", "metric"]
-Asked = tuple[str, str | None]
+SessionRef = tuple[str, str | None]
 """The id of a session, and its site if one was named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """What every answer about one session tells besides its content."""
+class SessionSites:
+    """Where a session exists, and how far the read model is that says so."""
 
     sites: Sequence[str]  # where the id exists: none is unknown, several (never the own site) is ambiguous
-    position: str | None  # what it reflects, as a Foldline-Position
+    position: str | None  # what the answer reflects, as a Foldline-Position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionDocument(Reading):
-    """A whole session; `body` is its JSON, None unless exactly one site has it."""
+class ServedSession(SessionSites):
+    """A whole session. `body` is its document as JSON, None unless exactly one site has it."""
 
     body: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page(Reading):
-    """Part of a list; `items` is a JSON array, `after` is where the next one begins, None on the last."""
+class SessionPage(SessionSites):
+    """A page of a list. `items` is a JSON array; the next page begins behind `after`, None on the last."""
 
     items: bytes
     total: int
@@ -47,9 +47,9 @@ class Page(Reading):
 
 
 class SessionViews:
-    """Reads about one session; each is one statement, so that all of an answer is of one moment.
+    """Reads about one session. Each is one statement, so that all of an answer is of one moment.
 
-    `own` is the site an id without a site is looked for first, `timeout` the silence that suspends.
+    An id without a site is looked for at `own` first; a session is suspended after a silence of `timeout`.
     """
 
     def __init__(self, *, own: str, timeout: timedelta, partitions: int, schema: str = PROJECTION) -> None:
@@ -63,22 +63,23 @@ class SessionViews:
             "sessions", id="wanted.id", asked="wanted.site", partitions="l.part = found.part", **DOCUMENT
         )
         self._history = statements.compose("history")
-        self._timeline: dict[tuple[Timeline, Way], bytes] = {
-            (timeline, way): statements.compose("timeline", timeline=timeline, **sql)
+        self._timeline: dict[tuple[Timeline, Order], bytes] = {
+            (timeline, order): statements.compose("timeline", timeline=timeline, **sql)
             for timeline in ("event", "metric")
-            for way, sql in WAYS.items()
+            for order, sql in ORDERS.items()
         }
 
-    async def session(self, conn: Connection, session_id: str, site: str | None) -> SessionDocument:
-        """The whole session, with all timelines and every snapshot of its state."""
+    async def session(self, conn: Connection, session_id: str, site: str | None) -> ServedSession:
+        """Return the whole session, with all timelines and every snapshot of its state."""
         (found,) = await self.sessions(conn, [(session_id, site)], longest=None)
         return found
 
     async def sessions(
-        self, conn: Connection, asked: Sequence[Asked], *, longest: int | None
-    ) -> list[SessionDocument]:
-        """The same of several, in order. No body of one with more than `longest` events and metrics, or
-        patches.
+        self, conn: Connection, asked: Sequence[SessionRef], *, longest: int | None
+    ) -> list[ServedSession]:
+        """Return several whole sessions, in the order asked.
+
+        One with more than `longest` events and metrics, or patches, has no body.
         """
         values = {
             "projection": PROJECTION,
@@ -92,13 +93,13 @@ class SessionViews:
         cursor = await conn.execute(self._sessions, values, prepare=True)
         return [await _document(*row) for row in await cursor.fetchall()]
 
-    async def sites(self, conn: Connection, session_id: str, site: str | None) -> Reading:
-        """Where the session exists."""
-        sites, position = await only_row(conn, self._sites, self._which(session_id, site), prepare=True)
-        return Reading(sites=sites, position=position)
+    async def sites(self, conn: Connection, session_id: str, site: str | None) -> SessionSites:
+        """Return where the session exists."""
+        sites, position = await only_row(conn, self._sites, self._parameters(session_id, site), prepare=True)
+        return SessionSites(sites=sites, position=position)
 
     async def skipped(self, conn: Connection) -> set[int]:
-        """Sequences of SESSIONS without effect although they are valid."""
+        """Return the sequences of SESSIONS that an operator had passed over."""
         cursor = await conn.execute(self._skipped, {"projection": PROJECTION})
         return {seq for (seq,) in await cursor.fetchall()}
 
@@ -112,9 +113,9 @@ class SessionViews:
         *,
         name: str | None = None,
         level: str | None = None,
-    ) -> Page:
-        """One page of events or metrics in the order of the line, or against it."""
-        values = {
+    ) -> SessionPage:
+        """Return one page of events or metrics, in the order of the line or against it."""
+        values = self._parameters(session_id, site) | {
             "name": name,
             "level": level,
             "since": window.since,
@@ -123,10 +124,9 @@ class SessionViews:
             "offset": window.offset,
             "limit": window.limit,
         }
-        sites, position, total, items, after = await only_row(
-            conn, self._timeline[timeline, window.way], self._which(session_id, site) | values, prepare=True
-        )
-        return Page(
+        statement = self._timeline[timeline, window.order]
+        sites, position, total, items, after = await only_row(conn, statement, values, prepare=True)
+        return SessionPage(
             sites=sites,
             position=position,
             items=f"[{items or ''}]".encode(),
@@ -134,19 +134,23 @@ class SessionViews:
             after=after,
         )
 
-    async def history(self, conn: Connection, session_id: str, site: str | None, window: Window) -> Page:
-        """One page of snapshots. Each is a fold of all patches before it, so all of them are read."""
+    async def history(
+        self, conn: Connection, session_id: str, site: str | None, window: Window
+    ) -> SessionPage:
+        """Return one page of snapshots. Each is a fold of all patches before it, so all of them are read."""
         sites, position, patches = await only_row(
-            conn, self._history, self._which(session_id, site), prepare=True
+            conn, self._history, self._parameters(session_id, site), prepare=True
         )
 
-        def fold() -> Page:
+        def fold() -> SessionPage:
             page, total, after = paged(snapshots(read_patches(patches)), window)
-            return Page(sites=sites, position=position, items=serve(page), total=total, after=after)
+            return SessionPage(
+                sites=sites, position=position, items=served_history(page), total=total, after=after
+            )
 
-        return await _aside(patches, fold)
+        return await _fold_aside(patches, fold)
 
-    def _which(self, session_id: str, site: str | None) -> dict[str, Any]:
+    def _parameters(self, session_id: str, site: str | None) -> dict[str, Any]:
         return {
             "projection": PROJECTION,
             "parts": [partition_of(session_id, self._partitions)],
@@ -158,15 +162,15 @@ class SessionViews:
 
 async def _document(
     sites: Sequence[str], position: str | None, document: str | None, patches: str | None
-) -> SessionDocument:
+) -> ServedSession:
     if document is None:
-        return SessionDocument(sites=sites, position=position, body=None)
-    body = await _aside(patches, lambda: with_history(document, patches))
-    return SessionDocument(sites=sites, position=position, body=body)
+        return ServedSession(sites=sites, position=position, body=None)
+    body = await _fold_aside(patches, lambda: with_history(document, patches))
+    return ServedSession(sites=sites, position=position, body=body)
 
 
-async def _aside(patches: str | None, work: Callable[[], T]) -> T:
-    """Fold a long history in a thread: others are answered meanwhile."""
+async def _fold_aside(patches: str | None, work: Callable[[], T]) -> T:
+    """Do work on patches, with a long history in a thread: others are answered meanwhile."""
     if patches is None or len(patches) < _LONG_HISTORY:
         return work()
     return await asyncio.to_thread(work)

@@ -1,25 +1,25 @@
-"""Which part of a session's list is asked for."""
+"""A window on a session's list: a time span, and a page of it."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-Way = Literal["asc", "desc"]
+Order = Literal["asc", "desc"]
 
-WAYS: Final[dict[Way, dict[str, str]]] = {
-    "asc": {"way": "asc", "beyond": ">"},
-    "desc": {"way": "desc", "beyond": "<"},
+ORDERS: Final[dict[Order, dict[str, str]]] = {
+    "asc": {"order": "asc", "beyond": ">"},
+    "desc": {"order": "desc", "beyond": "<"},
 }
-"""How each way reads in SQL."""
+"""The parts of a statement that each order fills in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A time span (`since` included, `until` not), and a page of it, along the line or against it."""
+    """A time span, without `until` itself, and a page of it in the order of the line or against it."""
 
     since: datetime | None = None
     until: datetime | None = None
-    after: int | None = None  # the sequence the page before ended with
+    after: int | None = None  # last sequence of the page before
     offset: int = 0
     limit: int = 50
-    way: Way = "asc"
+    order: Order = "asc"

@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.sessions.history import Patch, read_patches, serve, snapshots
+from projections.sessions.history import Patch, read_patches, snapshots
+from projections.sessions.render import served_history
 
 KEYS = st.sampled_from(["a", "b", "product", "ü"])
 SCALARS = st.one_of(
@@ -48,7 +49,7 @@ def test_equals_the_naive_history(steps: list[tuple[bool, dict[str, Any]]]) -> N
             change(state, body)
         naive.append(copy.deepcopy(state))
     rows = [[n, f"t{n}", under, body] for n, (under, body) in enumerate(steps)]
-    served = json.loads(serve(snapshots(read_patches(json.dumps(rows)))))
+    served = json.loads(served_history(snapshots(read_patches(json.dumps(rows)))))
     assert served == [{"timestamp": f"t{n}", "state": state} for n, state in enumerate(naive)]
 
 

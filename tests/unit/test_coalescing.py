@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from api.reading.coalescing import Together
-from projections.sessions.views import Asked, SessionDocument
+from projections.sessions.views import ServedSession, SessionRef
 from tests.support.waiting import wait_until
 
 LONG = "long"
@@ -20,13 +20,13 @@ class Database:
         self.open = asyncio.Event()
         self.broken = False
 
-    async def ask(self, asked: Sequence[Asked], longest: int | None) -> list[SessionDocument]:
+    async def ask(self, asked: Sequence[SessionRef], longest: int | None) -> list[ServedSession]:
         self.queries.append(([session for session, _ in asked], longest))
         await self.open.wait()
         if self.broken:
             raise OSError("away")
         return [
-            SessionDocument(
+            ServedSession(
                 sites=["local"],
                 position=None,
                 body=None if session == LONG and longest is not None else session.encode(),
@@ -35,11 +35,11 @@ class Database:
         ]
 
 
-def reading(together: Together, *sessions: str) -> list[asyncio.Task[SessionDocument]]:
+def reading(together: Together, *sessions: str) -> list[asyncio.Task[ServedSession]]:
     return [asyncio.create_task(together.read((session, None))) for session in sessions]
 
 
-async def bodies(reads: list[asyncio.Task[SessionDocument]]) -> list[bytes | None]:
+async def bodies(reads: list[asyncio.Task[ServedSession]]) -> list[bytes | None]:
     return [found.body for found in await asyncio.gather(*reads)]
 
 

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from projections.sessions.history import Patch, Snapshot, paged, read_patches, serve, snapshots
+from projections.sessions.history import Patch, Snapshot, paged, read_patches, snapshots
+from projections.sessions.render import served_history
 from projections.sessions.window import Window
 from schemas.times import parse_time
 
@@ -48,7 +49,7 @@ def test_late_created_fills_in_beneath() -> None:
 
 def test_snapshots_do_not_share_what_changes() -> None:
     kept = [*snapshots(Patch(n, stamp(n), False, {"a": {"n": n}}) for n in (1, 2))]
-    assert json.loads(serve(kept)) == [
+    assert json.loads(served_history(kept)) == [
         {"timestamp": stamp(1), "state": {"a": {"n": 1}}},
         {"timestamp": stamp(2), "state": {"a": {"n": 2}}},
     ]
@@ -61,18 +62,18 @@ def test_reads_what_the_statement_returns() -> None:
     ]
 
 
-@pytest.mark.parametrize("way", ["asc", "desc"])
+@pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5])
-def test_pages_cover_everything_once(way: str, limit: int) -> None:
+def test_pages_cover_everything_once(order: str, limit: int) -> None:
     found: list[Snapshot] = []
     after = None
     for _ in itertools.count():
-        page, total, after = paged(HISTORY, Window(after=after, limit=limit, way=way))  # type: ignore[arg-type]
+        page, total, after = paged(HISTORY, Window(after=after, limit=limit, order=order))  # type: ignore[arg-type]
         assert total == 4
         found += page
         if after is None:
             break
-    assert found == (HISTORY if way == "asc" else HISTORY[::-1])
+    assert found == (HISTORY if order == "asc" else HISTORY[::-1])
 
 
 def test_span_and_offset() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projections.sessions.differences import differences
-from projections.sessions.time_travel import Remembered
+from projections.sessions.time_travel import SessionReplay
 from tests.property.strategies import NOON, SESSIONS, fact_lists
 from tests.reference.published import Published
 from tests.reference.sessions import Reference, comparable
@@ -22,7 +22,7 @@ DENSE = fact_lists(sessions=("S1",), min_size=12)
 @settings(max_examples=150)
 @given(facts=st.one_of(MANY, DENSE))
 def test_every_prefix_is_as_the_reference_says(facts: list[Published]) -> None:
-    ones = {(site, name): Remembered((site, name)) for site in ("local", "fab2") for name in SESSIONS}
+    ones = {(site, name): SessionReplay((site, name)) for site in ("local", "fab2") for name in SESSIONS}
     for count, fact in enumerate(facts, 1):
         _, site, _, name, _ = fact.subject.split(".")
         if (site, name) not in ones:
@@ -39,7 +39,7 @@ def test_every_prefix_is_as_the_reference_says(facts: list[Published]) -> None:
 
 def test_a_skipped_fact_has_no_effect() -> None:
     facts = _states({"a": 1}, {"a": 2}, {"b": 3})
-    one = Remembered(("local", "S1"), skipped={2})
+    one = SessionReplay(("local", "S1"), skipped={2})
     for fact in facts:
         one.add(raw_event(fact))
     assert one.session is not None
