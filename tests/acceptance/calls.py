@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 
 from schemas.subjects import partition_of
+from tests.support.settings import PARTITIONS
 
 WRITTEN = {"success": True, "status": "ok"}
 
@@ -27,7 +28,7 @@ def read(http: httpx.Client, session_id: str, *positions: str) -> dict[str, Any]
 
 def position(session_id: str, sequence: int, stream: str = "SESSIONS") -> str:
     """Of a fact published straight to NATS."""
-    return f"{stream}/{partition_of(session_id, 16)}:{sequence}"
+    return f"{stream}/{partition_of(session_id, PARTITIONS)}:{sequence}"
 
 
 def problem(answer: httpx.Response, status: int, error: str) -> str:

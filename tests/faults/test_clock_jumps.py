@@ -14,11 +14,11 @@ from line.connection import close_bus, connect_bus
 from runtime.database.connections import connect
 from runtime.settings import Settings
 from schemas.sessions.facts import HUNG
-from tests.conftest import line_settings
 from tests.faults.judge import holders
 from tests.faults.load import Load, under_load
 from tests.faults.workload import publish_plainly
 from tests.support.processes import CONSUMER, ROOT, Processes, ProcessUnderTest
+from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
 
 _HOUR = 3_600

@@ -12,12 +12,12 @@ from line.connection import close_bus, connect_bus
 from line.streams import prepare_line
 from producers.publishing.publisher import Publisher
 from runtime.settings import Settings
-from tests.conftest import line_settings
 from tests.faults.judge import judge
 from tests.faults.reading import Reads, reading
 from tests.faults.workload import Record, publish_in_bulk, script
 from tests.support.cluster import Cluster, copies_current
 from tests.support.processes import Processes
+from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
 
 SEED = 7

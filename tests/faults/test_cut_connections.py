@@ -7,10 +7,10 @@ import pytest
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
 from foldline.embedded.socket_dir import SOCKET_PORT
-from tests.conftest import line_settings
 from tests.faults.load import under_load
 from tests.support.processes import Processes
 from tests.support.proxy import Judge, Session, Streams, Verdict, proxied
+from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
 
 _COMMIT = b"Q\x00\x00\x00\x0bCOMMIT\x00"

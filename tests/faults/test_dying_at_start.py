@@ -7,8 +7,8 @@ from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
 from runtime.database.connections import connect
 from runtime.settings import Settings
-from tests.conftest import line_settings
 from tests.support.processes import Processes, ProcessUnderTest
+from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
 
 

@@ -17,9 +17,9 @@ from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
 from runtime.database.connections import connect
 from runtime.settings import Settings
-from tests.conftest import line_settings
 from tests.faults.load import under_load
 from tests.support.processes import Processes
+from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
 
 logger = logging.getLogger(__name__)

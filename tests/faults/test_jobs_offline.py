@@ -7,13 +7,13 @@ import httpx
 import pytest
 
 from foldline.embedded.nats import NatsServer
-from tests.conftest import line_settings
 from tests.faults.jobs_judge import judge_jobs
 from tests.faults.jobs_site import Door, JobsSite
 from tests.faults.listeners import LAST, Listener
 from tests.faults.reporters import Book, Reporter
 from tests.support.processes import Processes
 from tests.support.proxy import proxied
+from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
 
 logger = logging.getLogger(__name__)

@@ -8,11 +8,11 @@ import pytest
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
-from tests.conftest import line_settings
 from tests.faults.judge import holders
 from tests.faults.load import Load, under_load
 from tests.faults.transactions import Transactions
 from tests.support.processes import Processes
+from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
 
 CONSUMERS = 3

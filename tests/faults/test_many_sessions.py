@@ -13,10 +13,10 @@ from line.streams import prepare_line
 from producers.publishing.publisher import Publisher
 from runtime.database.connections import connect
 from runtime.settings import Settings
-from tests.conftest import line_settings
 from tests.faults.judge import holders, judge
 from tests.faults.workload import Record, publish_in_bulk, publish_plainly, script
 from tests.support.processes import Processes
+from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
 
 PRODUCERS = 3

@@ -31,8 +31,8 @@ from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
 from schemas.positions import parse_positions
 from schemas.subjects import Subject
-from tests.conftest import line_settings
 from tests.support.processes import ROOT, Processes, environment
+from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
 
 logger = logging.getLogger(__name__)

@@ -15,9 +15,9 @@ import pytest
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
 from runtime.settings import Settings
-from tests.conftest import line_settings
 from tests.faults.load import Load, under_load
 from tests.support.processes import ROOT, Processes, ProcessUnderTest, environment
+from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
 
 logger = logging.getLogger(__name__)

@@ -13,11 +13,11 @@ from foldline.embedded.service import Service
 from line.connection import close_bus, connect_bus
 from line.streams import prepare_line
 from runtime.settings import Settings
-from tests.conftest import line_settings
 from tests.faults.judge import judge
 from tests.faults.workload import Record
 from tests.support.line import Line
 from tests.support.processes import Processes
+from tests.support.settings import line_settings
 
 
 def copy(server: Service, source: Path, target: Path) -> None:

@@ -17,24 +17,13 @@ import pytest
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.ports import pick_port
-from foldline.embedded.postgres import PostgresServer
-from tests.integration.api_fixtures import FoldedLine, folded_line, hold_leases, postgres
-
-__all__ = ["postgres"]
+from tests.support.read_api import FoldedLine, folding_into, hold_leases
 
 
 @pytest.fixture(scope="module")
-def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    server = NatsServer(tmp_path_factory.mktemp("nats") / "data", sync_always=True)
-    server.start(30)
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-async def line(postgres: PostgresServer) -> AsyncIterator[FoldedLine]:
-    async with folded_line(postgres) as folded:
-        yield folded
+async def line(module_database: str) -> AsyncIterator[FoldedLine]:
+    async with folding_into(module_database) as opened:
+        yield opened
 
 
 class Api:
@@ -83,19 +72,19 @@ def api_process(folder: Path, **variables: str | int) -> Iterator[Api]:
 
 
 @pytest.fixture(scope="module")
-def settings(nats: NatsServer, postgres: PostgresServer) -> dict[str, str | int]:
+def variables(line_server: NatsServer, module_database: str) -> dict[str, str | int]:
     return {
-        "FOLDLINE_NATS_URL": nats.url,
-        "FOLDLINE_NATS_MONITOR_URL": nats.monitor_url,
-        "FOLDLINE_DATABASE_URL": postgres.dsn,
+        "FOLDLINE_NATS_URL": line_server.url,
+        "FOLDLINE_NATS_MONITOR_URL": line_server.monitor_url,
+        "FOLDLINE_DATABASE_URL": module_database,
     }
 
 
 @pytest.fixture(scope="module")
 def api(
-    line: FoldedLine, settings: dict[str, str | int], tmp_path_factory: pytest.TempPathFactory
+    line: FoldedLine, variables: dict[str, str | int], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Api]:
-    with api_process(tmp_path_factory.mktemp("api"), **settings) as started:
+    with api_process(tmp_path_factory.mktemp("api"), **variables) as started:
         started.until_healthy()
         yield started
 
@@ -155,10 +144,11 @@ def test_no_path_or_query_is_a_server_error(api: Api, target: bytes, status: byt
     assert answer.split()[1] == status
 
 
-def exporting(postgres: PostgresServer) -> int:
-    with psycopg.connect(postgres.dsn) as connection:
+def exporting(database: str) -> int:
+    with psycopg.connect(database) as connection:
         row = connection.execute(
-            "select count(*) from pg_stat_activity where application_name = 'foldline-export'"
+            "select count(*) from pg_stat_activity"
+            " where application_name = 'foldline-export' and datname = current_database()"
         ).fetchone()
     assert row is not None
     return int(row[0])
@@ -175,7 +165,7 @@ async def big_line(line: FoldedLine) -> None:
     )
 
 
-async def test_export_is_streamed_and_let_go(api: Api, line: FoldedLine, postgres: PostgresServer) -> None:
+async def test_export_is_streamed_and_let_go(api: Api, line: FoldedLine, module_database: str) -> None:
     await big_line(line)
     before = _resident(api.process.pid)
     async with httpx.AsyncClient(base_url=api.url, timeout=60) as client:
@@ -188,16 +178,14 @@ async def test_export_is_streamed_and_let_go(api: Api, line: FoldedLine, postgre
         assert _resident(api.process.pid) - before < 60 << 20
         async with client.stream("GET", "/api/data/sessions") as response:
             await anext(response.aiter_bytes())
-            assert exporting(postgres) == 1
+            assert exporting(module_database) == 1
         # The client is gone, so is the cursor.
         async with asyncio.timeout(20):
-            while exporting(postgres):
+            while exporting(module_database):
                 await client.get("/health")
 
 
-async def test_export_cut_short_does_not_look_whole(
-    api: Api, line: FoldedLine, postgres: PostgresServer
-) -> None:
+async def test_export_cut_short_does_not_look_whole(api: Api, line: FoldedLine, module_database: str) -> None:
     await big_line(line)
     async with httpx.AsyncClient(base_url=api.url, timeout=60) as client:
         async with client.stream("GET", "/api/data/sessions") as response:
@@ -218,17 +206,17 @@ def _resident(pid: int) -> int:
 
 
 def test_sigterm_stops_in_good_order(
-    settings: dict[str, str | int], line: FoldedLine, tmp_path: Path
+    variables: dict[str, str | int], line: FoldedLine, tmp_path: Path
 ) -> None:
-    with api_process(tmp_path, **settings) as api:
+    with api_process(tmp_path, **variables) as api:
         api.until_healthy()
         assert api.stop() == 0
         assert "Traceback" not in api.log.read_text()
 
 
-def test_sigterm_while_connecting(settings: dict[str, str | int], tmp_path: Path) -> None:
+def test_sigterm_while_connecting(variables: dict[str, str | int], tmp_path: Path) -> None:
     nowhere = {"FOLDLINE_NATS_URL": f"nats://127.0.0.1:{pick_port('127.0.0.1')}"}
-    with api_process(tmp_path, **settings | nowhere) as api:
+    with api_process(tmp_path, **variables | nowhere) as api:
         deadline = time.monotonic() + 20
         while "connecting" not in api.log.read_text():
             assert time.monotonic() < deadline, api.log.read_text()
@@ -238,7 +226,7 @@ def test_sigterm_while_connecting(settings: dict[str, str | int], tmp_path: Path
 
 @pytest.mark.parametrize("wrong", ["FOLDLINE_NATS_URL", "FOLDLINE_DATABASE_URL", "FOLDLINE_API_PORT"])
 def test_what_an_operator_can_mend_is_one_line(
-    settings: dict[str, str | int], tmp_path: Path, wrong: str
+    variables: dict[str, str | int], tmp_path: Path, wrong: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -247,7 +235,7 @@ def test_what_an_operator_can_mend_is_one_line(
             "FOLDLINE_DATABASE_URL": f"postgresql://x@127.0.0.1:{pick_port('127.0.0.1')}/x",
             "FOLDLINE_API_PORT": port,
         }
-        changed = settings | {"FOLDLINE_CONNECT_TIMEOUT": 1, wrong: values[wrong]}
+        changed = variables | {"FOLDLINE_CONNECT_TIMEOUT": 1, wrong: values[wrong]}
         with api_process(tmp_path, **changed) as api:
             assert api.process.wait(20) == 1
             log = api.log.read_text()

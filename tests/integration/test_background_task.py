@@ -17,10 +17,11 @@ from foldline.embedded.postgres import PostgresServer
 from foldline.web import create_apps
 from runtime.database.connections import Connection
 from runtime.settings import Settings
-from tests.conftest import dsn_of, line_settings
+from tests.support.databases import address_of
 from tests.support.engine import engine
 from tests.support.line import Line, Model
 from tests.support.processes import Processes, ProcessUnderTest
+from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
 
 SESSIONS = "/v1/projections/sessions"
@@ -113,7 +114,7 @@ def bare(settings: Settings, shared_nats: NatsServer, shared_postgres: PostgresS
     name = sql.Identifier(BARE)
     with psycopg.connect(shared_postgres.dsn, autocommit=True) as admin:
         admin.execute(sql.SQL("create database {}").format(name))
-        yield line_settings(shared_nats, dsn_of(shared_postgres, BARE))
+        yield line_settings(shared_nats, address_of(shared_postgres, BARE))
         admin.execute(sql.SQL("drop database {} with (force)").format(name))
 
 

@@ -15,7 +15,7 @@ from line.connection import close_bus, connect_bus
 from line.jetstream import request_api, stream_info
 from line.problems import StreamUnavailable
 from runtime.problems import Problem
-from tests.conftest import line_settings
+from tests.support.settings import line_settings
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ async def bus(settings: Settings) -> AsyncIterator[BusClient]:
 
 
 @pytest.fixture
-async def publisher(bus: BusClient, settings: Settings) -> AsyncIterator[Publisher]:
+async def sender(bus: BusClient, settings: Settings) -> AsyncIterator[Publisher]:
     publisher = Publisher(bus, partitions=settings.partitions)
     yield publisher
     await publisher.aclose()
@@ -48,10 +48,8 @@ def fact(number: int) -> Fact:
     return admit_fact(subject, b'{"name":"e%d"}' % number, key=f"k{number}", now=datetime.now(UTC))
 
 
-async def test_what_the_bus_cannot_take_is_set_aside(
-    bus: BusClient, publisher: Publisher, spool: Spool
-) -> None:
-    carrier = Carrier(spool, lambda: publisher)
+async def test_what_the_bus_cannot_take_is_set_aside(bus: BusClient, sender: Publisher, spool: Spool) -> None:
+    carrier = Carrier(spool, lambda: sender)
     broken = fact(4)._replace(headers={"Broken": "a\nline"})
     facts = [fact(number) if number != 4 else broken for number in range(9)]
     async with carrier.run():
@@ -86,7 +84,7 @@ async def test_a_failure_nobody_thought_of_ends_nothing(
 
 
 async def test_the_spool_gets_empty_while_clients_never_rest(
-    bus: BusClient, publisher: Publisher, spool: Spool
+    bus: BusClient, sender: Publisher, spool: Spool
 ) -> None:
     lines: list[Publisher] = []
     carrier = Carrier(spool, lambda: lines[0] if lines else None)
@@ -107,7 +105,7 @@ async def test_the_spool_gets_empty_while_clients_never_rest(
     async with carrier.run():
         reporting = [asyncio.create_task(report(client)) for client in range(len(sent))]
         await wait_until(lambda: spool.depth.facts > 1_500)
-        lines.append(publisher)
+        lines.append(sender)
         await asyncio.wait_for(asyncio.gather(*reporting), 30)
     stored = [(one.session_id, one.body) for one in await Line(bus).stored()]
     for client, numbers in enumerate(sent):
@@ -116,10 +114,10 @@ async def test_the_spool_gets_empty_while_clients_never_rest(
 
 
 async def test_alone_and_in_groups_they_keep_their_order(
-    bus: BusClient, publisher: Publisher, spool: Spool
+    bus: BusClient, sender: Publisher, spool: Spool
 ) -> None:
     """The first finds nothing under way and goes by itself, those that come meanwhile as a group."""
-    carrier = Carrier(spool, lambda: publisher)
+    carrier = Carrier(spool, lambda: sender)
     facts = [fact(3 * number) for number in range(60)]  # all of one session
     async with carrier.run():
         accepting: list[asyncio.Task[Sequence[str]]] = []

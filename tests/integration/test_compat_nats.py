@@ -13,8 +13,8 @@ from nats.js.api import AckPolicy, ConsumerConfig, StorageType
 from foldline.embedded.nats import NatsServer
 from line.connection import close_bus, connect_bus
 from runtime.compat.nats_client import BusClient
-from tests.conftest import line_settings
 from tests.support.line import publish_raw
+from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
 
 STREAM = "COMPAT"

@@ -11,13 +11,10 @@ import pytest
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
 from runtime.problems import Problem
-from tests.integration.up_run import own_folder
-
-__all__ = ["own_folder"]  # the folder every test here gets as tmp_path
 
 
-async def test_nats_keeps_what_it_acknowledged_over_a_kill(tmp_path: Path) -> None:
-    server = NatsServer(tmp_path / "nats", user="u", password='with "quotes" and $dollar')
+async def test_nats_keeps_what_it_acknowledged_over_a_kill(open_folder: Path) -> None:
+    server = NatsServer(open_folder / "nats", user="u", password='with "quotes" and $dollar')
     server.start()
     try:
         for round_ in (1, 2):
@@ -33,18 +30,18 @@ async def test_nats_keeps_what_it_acknowledged_over_a_kill(tmp_path: Path) -> No
         server.stop()
 
 
-async def test_a_stranger_on_the_monitor_port_is_not_readiness(tmp_path: Path) -> None:
-    stranger = NatsServer(tmp_path / "stranger")
+async def test_a_stranger_on_the_monitor_port_is_not_readiness(open_folder: Path) -> None:
+    stranger = NatsServer(open_folder / "stranger")
     await asyncio.to_thread(stranger.start)
     try:
-        server = NatsServer(tmp_path / "nats", monitor_port=stranger.port)  # which greets in no HTTP
+        server = NatsServer(open_folder / "nats", monitor_port=stranger.port)  # which greets in no HTTP
         assert not await asyncio.to_thread(server.is_ready)
     finally:
         stranger.stop()
 
 
-def test_postgres_keeps_what_it_committed_over_a_kill(tmp_path: Path) -> None:
-    server = PostgresServer(tmp_path / "postgres")
+def test_postgres_keeps_what_it_committed_over_a_kill(open_folder: Path) -> None:
+    server = PostgresServer(open_folder / "postgres")
     server.start()
     try:
         with psycopg.connect(server.dsn) as connection:
@@ -58,15 +55,15 @@ def test_postgres_keeps_what_it_committed_over_a_kill(tmp_path: Path) -> None:
             assert connection.execute("show listen_addresses").fetchone() == ("",)
     finally:
         server.stop()
-    assert (tmp_path / "postgres").stat().st_mode & 0o777 == 0o700
+    assert (open_folder / "postgres").stat().st_mode & 0o777 == 0o700
 
 
-def test_a_postgres_nobody_remembers_is_ended_first(tmp_path: Path) -> None:
-    forgotten = PostgresServer(tmp_path / "postgres", durable=False)
+def test_a_postgres_nobody_remembers_is_ended_first(open_folder: Path) -> None:
+    forgotten = PostgresServer(open_folder / "postgres", durable=False)
     thread = threading.Thread(target=forgotten.start)  # not tied to us, without a pid file
     thread.start()
     thread.join()
-    server = PostgresServer(tmp_path / "postgres", durable=False)
+    server = PostgresServer(open_folder / "postgres", durable=False)
     server.start()
     try:
         assert not forgotten.running
@@ -76,13 +73,13 @@ def test_a_postgres_nobody_remembers_is_ended_first(tmp_path: Path) -> None:
         server.stop()
 
 
-def test_a_lock_file_with_a_reused_number_is_no_obstacle(tmp_path: Path) -> None:
-    server = PostgresServer(tmp_path / "postgres", durable=False)
+def test_a_lock_file_with_a_reused_number_is_no_obstacle(open_folder: Path) -> None:
+    server = PostgresServer(open_folder / "postgres", durable=False)
     server.start()
     server.kill()
-    lock = tmp_path / "postgres" / "postmaster.pid"
+    lock = open_folder / "postgres" / "postmaster.pid"
     lines = lock.read_text().splitlines()
-    stranger = NatsServer(tmp_path / "nats", sync_always=False)
+    stranger = NatsServer(open_folder / "nats", sync_always=False)
     stranger.start()
     try:
         assert stranger.process is not None
@@ -94,8 +91,8 @@ def test_a_lock_file_with_a_reused_number_is_no_obstacle(tmp_path: Path) -> None
         stranger.stop()
 
 
-def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
-    server = PostgresServer(tmp_path / ("long" * 25) / "postgres", durable=False)
+def test_a_path_too_long_for_a_socket(open_folder: Path) -> None:
+    server = PostgresServer(open_folder / ("long" * 25) / "postgres", durable=False)
     server.start()
     try:
         assert server.socket_dir != server.directory
@@ -107,10 +104,10 @@ def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
         server.socket_dir.rmdir()
 
 
-def test_a_cluster_of_another_release_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "postgres").mkdir()
-    (tmp_path / "postgres" / "PG_VERSION").write_text("17\n")
+def test_a_cluster_of_another_release_is_refused(open_folder: Path) -> None:
+    (open_folder / "postgres").mkdir()
+    (open_folder / "postgres" / "PG_VERSION").write_text("17\n")
     with pytest.raises(
         Problem, match=r"was made by PostgreSQL 17, the programs are 18 \(see FOLDLINE_POSTGRES"
     ):
-        PostgresServer(tmp_path / "postgres").start()
+        PostgresServer(open_folder / "postgres").start()

@@ -13,9 +13,9 @@ from line.streams import prepare_line
 from runtime import metrics
 from runtime.database.connections import Connection, connect_with_retry
 from runtime.settings import Settings
-from tests.conftest import line_settings
 from tests.support.engine import engine, install_read_models
 from tests.support.line import Line, Model
+from tests.support.settings import line_settings
 
 IDS = [f"S{n}" for n in range(8)]
 

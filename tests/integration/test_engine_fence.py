@@ -11,6 +11,7 @@ from consumers.engine.leases import Fenced, Leases, Reached, identify
 from projections.generations import Role, drop_leases
 from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
+from tests.support.settings import PARTITIONS
 from tests.support.waiting import wait_until
 
 NOW = datetime.now(UTC)
@@ -18,7 +19,7 @@ NOW = datetime.now(UTC)
 
 @pytest.fixture
 async def leases(db: Connection) -> Leases:
-    made = Leases("sessions", "test", 16, ttl=60, version=1)
+    made = Leases("sessions", "test", PARTITIONS, ttl=60, version=1)
     await made.refresh(db, await identify(db))
     return made
 
@@ -70,7 +71,7 @@ async def test_who_writes_several_leases_locks_them_in_the_order_of_their_partit
 
     async def fenced(conn: Connection) -> None:
         async with conn.transaction():
-            sequences = {part: {"SESSIONS": 5} for part in range(16)}
+            sequences = {part: {"SESSIONS": 5} for part in range(PARTITIONS)}
             await leases.fence(conn, Reached(sequences, leases.epochs(sequences), NOW))
 
     async def refreshed(conn: Connection) -> None:

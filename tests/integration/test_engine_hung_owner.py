@@ -14,6 +14,7 @@ from runtime.settings import Settings
 from schemas.subjects import partition_of
 from tests.support.engine import engine
 from tests.support.line import Line, Model
+from tests.support.settings import PARTITIONS
 from tests.support.waiting import wait_until
 
 
@@ -21,7 +22,7 @@ class Replica:
     """One owner of the sessions projection by hand: its leases and its two connections."""
 
     def __init__(self, owner: str, ttl: float, control: Connection, writer: Connection) -> None:
-        self.leases = Leases("sessions", owner, 16, ttl, version=1)
+        self.leases = Leases("sessions", owner, PARTITIONS, ttl, version=1)
         self.control, self.writer = control, writer
 
     async def refresh(self) -> set[int]:
@@ -61,13 +62,13 @@ async def test_an_owner_that_hangs_before_its_fence_blocks_nobody(
     last = await line.created("S1")
     hung = await join("hung", 0.5)
     await hung.refresh()
-    assert len(hung.leases.held) == 16
+    assert len(hung.leases.held) == PARTITIONS
     await hung.writer.execute("begin")
     await hung.writer.execute(
         "insert into sessions.session (part, site, id, first_seq, last_seq, created_at, touched_at, crashed, "
         "ever_hung, ever_recovered, events, metrics, state) "
         "values (%s, 'local', 'S1', 1, 1, now(), now(), false, false, false, 0, 0, '{\"hung\": true}')",
-        (partition_of("S1", 16),),
+        (partition_of("S1", PARTITIONS),),
     )
     async with engine(settings):
         await model.passed("S1", last, timeout=15)
@@ -104,7 +105,7 @@ async def test_who_hangs_inside_its_fence_is_ended_as_well(db: Connection, join:
 
     async def all_taken() -> bool:
         await next_one.refresh()
-        return len(next_one.leases.held) == 16
+        return len(next_one.leases.held) == PARTITIONS
 
     await wait_until(all_taken)
     assert await hung.is_ended()

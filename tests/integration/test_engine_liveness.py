@@ -11,6 +11,7 @@ from runtime.settings import Settings
 from schemas.subjects import partition_of
 from tests.support.engine import engine
 from tests.support.line import Line, Model
+from tests.support.settings import PARTITIONS
 from tests.support.waiting import wait_until
 
 HUNG, RECOVERED, CRASHED = "application_appears_hung", "application_recovered", "session_crashed_detected"
@@ -244,4 +245,4 @@ async def test_conclusions_are_not_repeated(settings: Settings, nc: Client, db: 
     async with engine(quick, owner="again"):
         await scene.model.caught_up(line, "liveness")
     assert await line.stored() == facts
-    assert {partition_of(f"S{n}", 16) for n in range(4)} != {partition_of("S9", 16)}
+    assert {partition_of(f"S{n}", PARTITIONS) for n in range(4)} != {partition_of("S9", PARTITIONS)}

@@ -10,10 +10,10 @@ from foldline.embedded.postgres import PostgresServer
 from line.connection import connect_bus
 from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
-from tests.conftest import line_settings
 from tests.support.engine import engine
 from tests.support.line import Line, Model
 from tests.support.processes import Processes, ProcessUnderTest
+from tests.support.settings import PARTITIONS, line_settings
 from tests.support.waiting import wait_until
 
 STOPPING = 10.0  # seconds: the batch in hand and the leases have 5 s each, and hardly ever need them
@@ -102,7 +102,7 @@ async def owners(db: Connection) -> dict[str, int]:
 async def test_who_is_cut_off_from_nats_gives_its_partitions_up(own_nats: NatsServer, database: str) -> None:
     own = line_settings(own_nats, database, lease_ttl=1.0)
     names = ("sessions", "jobs", "liveness")
-    all_held, none_held = dict.fromkeys(names, 16), dict.fromkeys(names, 0)
+    all_held, none_held = dict.fromkeys(names, PARTITIONS), dict.fromkeys(names, 0)
     async with engine(own) as followers, await connect(own, name="test") as db:
         model = Model(db)
 

@@ -11,6 +11,7 @@ from runtime.settings import Settings
 from schemas.subjects import partition_of
 from tests.support.engine import engine
 from tests.support.line import Line, Model, publish_raw
+from tests.support.settings import PARTITIONS
 
 POISON: list[tuple[str, bytes, str]] = [
     ("event", b'{"name":', "invalid_json"),
@@ -105,7 +106,10 @@ async def test_odd_subjects_are_set_aside(
 ) -> None:
     line, model = Line(nc), Model(db)
     # Good facts in every partition, before and after the bad one.
-    ids = [next(f"S{n}" for n in range(1000) if partition_of(f"S{n}", 16) == part) for part in range(16)]
+    ids = [
+        next(f"S{n}" for n in range(1000) if partition_of(f"S{n}", PARTITIONS) == part)
+        for part in range(PARTITIONS)
+    ]
     async with engine(settings) as followers:
         for session_id in ids:
             await line.created(session_id)

@@ -9,6 +9,7 @@ from runtime.database.connections import Connection
 from runtime.settings import Settings
 from tests.support.line import Line, Model
 from tests.support.processes import Processes
+from tests.support.settings import PARTITIONS
 from tests.support.waiting import wait_until
 
 IDS = [f"S{n}" for n in range(24)]
@@ -41,7 +42,7 @@ async def test_partitions_follow_the_living(
 ) -> None:
     line, model = Line(nc), Model(db)
     first = processes.consumer(settings)
-    await shared_as(db, 16)
+    await shared_as(db, PARTITIONS)
     second, third = processes.consumer(settings), processes.consumer(settings)
     await shared_as(db, 5, 5, 6)
     await round_of_facts(line, model)
@@ -52,13 +53,13 @@ async def test_partitions_follow_the_living(
 
     second.send(signal.SIGSTOP)  # it hangs, maybe inside a transaction
     await round_of_facts(line, model)
-    await shared_as(db, 16)
+    await shared_as(db, PARTITIONS)
     second.send(signal.SIGCONT)
     await shared_as(db, 8, 8)
     await round_of_facts(line, model)
 
     assert third.stop() == 0
-    await shared_as(db, 16)  # given back at once, and taken
+    await shared_as(db, PARTITIONS)  # given back at once, and taken
     await round_of_facts(line, model)
     assert second.stop() == 0
     assert await shares(db) == []

@@ -16,10 +16,11 @@ from line.jetstream import request_api
 from schemas.streams import SESSIONS
 from schemas.subjects import partition_of
 from tests.support.line import Line
+from tests.support.settings import PARTITIONS
 from tests.support.waiting import wait_until
 
 SILENCE = 0.2
-PART = partition_of("S1", 16)
+PART = partition_of("S1", PARTITIONS)
 
 
 async def test_a_reader_that_asks_for_nothing_is_not_silent(
@@ -58,7 +59,7 @@ async def test_a_reader_that_asks_for_nothing_is_not_silent(
 async def test_a_lease_that_moves_reaches_readers_that_are_still_opening(nc: Client) -> None:
     """Otherwise one would read on from the checkpoint of the lease before, past what another folded."""
     buffer = Buffer(max_events=100, max_bytes=1 << 20)
-    readers = Readers("test", nc, buffer, (SESSIONS,), 16)
+    readers = Readers("test", nc, buffer, (SESSIONS,), PARTITIONS)
     opening = asyncio.create_task(readers.open_missing({PART: Held(5, {SESSIONS.name: 10})}))
     await asyncio.sleep(0)  # it runs up to its first await
     assert not opening.done()
@@ -75,11 +76,11 @@ async def test_a_lease_that_moves_reaches_readers_that_are_still_opening(nc: Cli
 
 
 async def test_one_reader_for_everything_until_some_of_it_is_given_up(nc: Client) -> None:
-    line, parts = Line(nc), range(16)
+    line, parts = Line(nc), range(PARTITIONS)
     stored = {n: await line.put("event", f"S{n}", {"name": "n"}) for n in range(40)}
     first, last = min(stored.values()), max(stored.values())
     middle = (first + last) // 2
-    of = {sequence: partition_of(f"S{n}", 16) for n, sequence in stored.items()}
+    of = {sequence: partition_of(f"S{n}", PARTITIONS) for n, sequence in stored.items()}
     buffer = Buffer(max_events=1000, max_bytes=1 << 20)
     readers = Readers("test", nc, buffer, (SESSIONS,), len(parts))
 
@@ -115,11 +116,11 @@ async def test_a_partition_far_behind_does_not_have_all_others_read_again(
     line = Line(nc)
     last = [await line.put("event", "S1", {"name": "n"}) for _ in range(12)][-1]
     buffer = Buffer(max_events=1000, max_bytes=1 << 20)
-    readers = Readers("test", nc, buffer, (SESSIONS,), 16)
+    readers = Readers("test", nc, buffer, (SESSIONS,), PARTITIONS)
     before = await _consumers(nc)
-    after = {part: last - 11 * (part == PART) for part in range(16)}
+    after = {part: last - 11 * (part == PART) for part in range(PARTITIONS)}
     await readers.open_missing({part: Held(1, {SESSIONS.name: after[part]}) for part in after})
-    assert len(await _consumers(nc) - before) == 16
+    assert len(await _consumers(nc) - before) == PARTITIONS
     await wait_until(lambda: len(buffer) == 11)
     await readers.close()
 

@@ -14,6 +14,7 @@ from schemas.sessions.facts import SessionEvent
 from schemas.streams import SESSIONS
 from tests.reference.published import Published
 from tests.support.folding import Folding
+from tests.support.settings import PARTITIONS
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -55,7 +56,7 @@ class Numbers(Projection[int, list[Any]]):
 @pytest.fixture
 async def folding(db: Connection) -> Folding:
     projection = Numbers()
-    await install(db, projection, 16)
+    await install(db, projection, PARTITIONS)
     made = Folding(db, projection)
     await made.take_leases()
     return made

@@ -19,7 +19,8 @@ from runtime.database.connections import Connection
 from tests.integration.test_engine_refusal import Numbers, facts, numbers, rejected
 from tests.integration.test_parking import Buggy
 from tests.reference.published import Published
-from tests.support.folding import PARTITIONS, Folding, raw_event
+from tests.support.folding import Folding, raw_event
+from tests.support.settings import PARTITIONS
 
 BATCHES: Final = 4
 NEXT: Final = {4: ("one", "S2"), 5: ("three", "S1")}

@@ -9,24 +9,21 @@ import httpx
 import pytest
 
 from api.reading import cursor
-from foldline.embedded.postgres import PostgresServer
-from tests.integration.api_fixtures import FoldedLine, api_client, folded_line, postgres, stamp
-
-__all__ = ["postgres"]
+from tests.support.read_api import FoldedLine, folding_into, read_client, stamp
 
 DATA = "/api/data/sessions"
 
 
 @pytest.fixture(scope="module")
-async def line(postgres: PostgresServer) -> AsyncIterator[FoldedLine]:
-    async with folded_line(postgres) as folded:
+async def line(module_database: str) -> AsyncIterator[FoldedLine]:
+    async with folding_into(module_database) as folded:
         await fill(folded)
         yield folded
 
 
 @pytest.fixture(scope="module")
-async def client(postgres: PostgresServer, line: FoldedLine) -> AsyncIterator[httpx.AsyncClient]:
-    async with api_client(postgres) as opened:
+async def client(module_database: str, line: FoldedLine) -> AsyncIterator[httpx.AsyncClient]:
+    async with read_client(module_database) as opened:
         yield opened
 
 
@@ -88,7 +85,7 @@ async def test_everything(client: httpx.AsyncClient) -> None:
         assert one.json() == session
 
 
-async def test_empty(postgres: PostgresServer, client: httpx.AsyncClient) -> None:
+async def test_empty(client: httpx.AsyncClient) -> None:
     for query in ("product=None", "product=None&limit=5"):
         response = await client.get(f"{DATA}?{query}")
         assert (response.json(), response.headers["foldline-total"]) == ([], "0")
@@ -322,7 +319,7 @@ async def test_timeseries_bad_parameters(client: httpx.AsyncClient, query: str) 
     assert response.json().keys() == {"error", "details"}
 
 
-async def test_extreme_values(postgres: PostgresServer, line: FoldedLine, client: httpx.AsyncClient) -> None:
+async def test_extreme_values(line: FoldedLine, client: httpx.AsyncClient) -> None:
     for value in (1.7e308, 1.7e308, -1.7e308):
         await line.put("metric", "plain", {"name": "huge", "value": value})
     for aggregation in ("all", "average", "peak", "min"):

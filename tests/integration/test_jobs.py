@@ -8,11 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.jobs_fixtures import JobsApi
-from tests.integration.jobs_fixtures import jobs as jobs_fixture
 from tests.support.jobs import job_event
-
-jobs = jobs_fixture
+from tests.support.jobs_api import JobsApi
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,9 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 
-from tests.integration.jobs_fixtures import JobsApi
-from tests.integration.jobs_fixtures import jobs as jobs_fixture
 from tests.support.jobs import APP, job_event
+from tests.support.jobs_api import JobsApi
 from tests.support.line import Line
-
-jobs = jobs_fixture
 
 
 async def test_a_job_from_start_to_end(jobs: JobsApi) -> None:

@@ -2,12 +2,9 @@
 
 from typing import Any
 
-from tests.integration.jobs_fixtures import JobsApi
-from tests.integration.jobs_fixtures import jobs as jobs_fixture
 from tests.support.jobs import job_event
+from tests.support.jobs_api import JobsApi
 from tests.support.waiting import wait_until
-
-jobs = jobs_fixture
 
 
 def _app(number: int, name: str = "loader") -> dict[str, Any]:

@@ -12,13 +12,11 @@ from projections.catalogue import projection_named
 from runtime.database.connections import Connection
 from runtime.problems import Problem
 from runtime.settings import Settings
-from tests.integration.jobs_fixtures import JobsApi
-from tests.integration.jobs_fixtures import jobs as jobs_fixture
 from tests.support.jobs import job_event
+from tests.support.jobs_api import JobsApi
 from tests.support.line import Line
 from tests.support.waiting import wait_until
 
-jobs = jobs_fixture
 JOBS = projection_named("jobs")
 
 

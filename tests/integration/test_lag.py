@@ -7,7 +7,8 @@ from line import lag
 from line.lag import LagProbe, summed
 from runtime.settings import Settings
 from schemas.subjects import partition_of
-from tests.support.line import PARTITIONS, Line
+from tests.support.line import Line
+from tests.support.settings import PARTITIONS
 
 SESSIONS = [f"S{n}" for n in range(40)]
 EVENTS = 600

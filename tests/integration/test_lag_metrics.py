@@ -20,7 +20,8 @@ from runtime.compat.fastapi_routes import add_routes
 from runtime.database.connections import Connection, pool
 from runtime.settings import Settings
 from tests.support.engine import engine
-from tests.support.line import PARTITIONS, Line, Model
+from tests.support.line import Line, Model
+from tests.support.settings import PARTITIONS
 from tests.support.waiting import wait_until
 
 

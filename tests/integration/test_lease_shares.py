@@ -1,11 +1,8 @@
 """Leases of a team that starts together: each takes its own share at once, and none has to give any up."""
 
-from typing import Final
-
 from consumers.engine.leases import Leases, Moved, identify
 from runtime.database.connections import Connection
-
-PARTITIONS: Final = 16
+from tests.support.settings import PARTITIONS
 
 
 def leases(name: str, replicas: int) -> Leases:

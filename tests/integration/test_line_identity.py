@@ -29,14 +29,12 @@ from runtime.database.connections import connect
 from runtime.problems import Problem
 from runtime.settings import Settings
 from schemas.subjects import partition_of
-from tests.conftest import line_settings
-from tests.integration.up_run import UpRun, own_folder
 from tests.support.engine import engine
 from tests.support.line import Line, Model
 from tests.support.processes import Processes
+from tests.support.settings import PARTITIONS, line_settings
+from tests.support.up_run import UpRun
 from tests.support.waiting import wait_until, wait_until_sync
-
-__all__ = ["own_folder"]  # the folder every test here gets as tmp_path
 
 FOLDLINE = (sys.executable, "-m", "foldline")
 GOOD = projection_named("sessions")
@@ -82,9 +80,9 @@ async def folded(settings: Settings, line: Line, model: Model) -> None:
 
 
 @pytest.fixture
-async def scene(own_nats: NatsServer, database: str, tmp_path: Path) -> Scene:
+async def scene(own_nats: NatsServer, database: str, open_folder: Path) -> Scene:
     settings = line_settings(own_nats, database)
-    scene = Scene(own_nats, settings, tmp_path)
+    scene = Scene(own_nats, settings, open_folder)
     async with connected(scene) as nc, await connect(settings, name="test") as db:
         await prepare_line(nc, settings)
         line, model = Line(nc), Model(db)
@@ -225,7 +223,7 @@ async def test_a_running_consumer_stops_reading_and_the_api_says_why(scene: Scen
 
 
 async def _held(follower: Follower) -> bool:
-    return len(follower.leases.held) == 16
+    return len(follower.leases.held) == PARTITIONS
 
 
 async def _failure(follower: Follower, words: str = "") -> str | None:
@@ -238,7 +236,7 @@ async def test_what_changes_nothing_is_not_refused(scene: Scene) -> None:
     settings = scene.settings
     async with connected(scene) as nc, await connect(settings, name="test") as db:
         line, model = Line(nc), Model(db)
-        part = partition_of("E", 16)
+        part = partition_of("E", PARTITIONS)
         await request_api(nc, "STREAM.PURGE.SESSIONS", {"filter": f"ev.{part}.local.session.E.>"})
         for session in ("A", "B", "C", "D", "E"):
             await line.put("heartbeat", session)
@@ -255,8 +253,8 @@ async def test_what_changes_nothing_is_not_refused(scene: Scene) -> None:
         assert await cursor.fetchone() == (3,)
 
 
-def test_an_embedded_line_is_accepted_with_nothing_but_its_servers_running(tmp_path: Path) -> None:
-    data = tmp_path / "data"
+def test_an_embedded_line_is_accepted_with_nothing_but_its_servers_running(open_folder: Path) -> None:
+    data = open_folder / "data"
 
     def up(*flags: str) -> UpRun:
         return UpRun(data, command=[*FOLDLINE, "up", "--data-dir", str(data), "--json", *flags])

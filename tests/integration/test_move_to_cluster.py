@@ -23,11 +23,11 @@ from runtime.settings import Settings
 from schemas.facts import MESSAGE_ID
 from schemas.streams import STREAMS
 from tests.acceptance.readme import examples
-from tests.conftest import line_settings
 from tests.support.cluster import SIZE, Cluster, copies_current
 from tests.support.jobs import job_event
 from tests.support.line import Line, Model
 from tests.support.processes import Processes, environment
+from tests.support.settings import line_settings
 from tests.support.settled import at_the_end
 from tests.support.waiting import wait_until
 

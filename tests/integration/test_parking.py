@@ -23,10 +23,10 @@ from schemas.sessions.facts import SessionEvent
 from schemas.subjects import partition_of
 from tests.support.engine import following
 from tests.support.line import Line, Model
+from tests.support.settings import PARTITIONS
 from tests.support.waiting import wait_until
 
 GOOD = projection_named("sessions")
-PARTITIONS = 16
 
 
 class Buggy(SessionsProjection):

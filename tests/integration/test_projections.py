@@ -1,7 +1,6 @@
 """Operating projections over HTTP, against a real line and engine."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -20,15 +19,6 @@ from tests.support.waiting import wait_until
 ROOT = "/v1/projections"
 SESSIONS = f"{ROOT}/sessions"
 EVENTS = {"Accept": "text/event-stream"}
-
-
-@pytest.fixture
-async def api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_apps(settings).sessions
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60) as client:
-            yield client
 
 
 async def filled(settings: Settings, nc: Client, db: Connection) -> None:
@@ -51,24 +41,26 @@ def told(response: httpx.Response) -> list[tuple[str, Any]]:
     return events
 
 
-async def test_list_and_one(settings: Settings, nc: Client, db: Connection, api: httpx.AsyncClient) -> None:
+async def test_list_and_one(
+    settings: Settings, nc: Client, db: Connection, surface: httpx.AsyncClient
+) -> None:
     async with engine(settings):
         await filled(settings, nc, db)
-        one, other = (await api.get(ROOT)).json()["projections"]
+        one, other = (await surface.get(ROOT)).json()["projections"]
         assert (one["name"], other["name"]) == ("sessions", "jobs")
         assert one["generations"][0]["role"] == "live"
         assert one["paused"] == {}
-        again = (await api.get(SESSIONS)).json()
+        again = (await surface.get(SESSIONS)).json()
         assert again["generations"] == one["generations"]
 
 
 async def test_rebuild_with_progress(
-    settings: Settings, nc: Client, db: Connection, api: httpx.AsyncClient
+    settings: Settings, nc: Client, db: Connection, surface: httpx.AsyncClient
 ) -> None:
     async with engine(settings):
         await filled(settings, nc, db)
         await db.execute("update sessions.session set state = '{}'")
-        *readings, (kind, result) = told(await api.post(f"{SESSIONS}/rebuild", headers=EVENTS))
+        *readings, (kind, result) = told(await surface.post(f"{SESSIONS}/rebuild", headers=EVENTS))
         assert {name for name, _ in readings} == {"progress"}
         assert readings[0][1]["phase"] == "folding"
         assert kind == "done"
@@ -76,93 +68,93 @@ async def test_rebuild_with_progress(
         assert result["generation"] == 2
         assert (await Model(db).session("S3") or {})["state"] == {"product": "P", "version": "1"}
         # The one before is kept, can be put back, and dropped.
-        put_back = told(await api.post(f"{SESSIONS}/put-back", headers=EVENTS))[-1]
+        put_back = told(await surface.post(f"{SESSIONS}/put-back", headers=EVENTS))[-1]
         assert put_back[0] == "done"
         assert (await Model(db).session("S3") or {})["state"] == {}
-        assert (await api.delete(f"{SESSIONS}/generations/old")).json() == {"dropped": "old"}
-        assert (await api.delete(f"{SESSIONS}/generations/old")).status_code == 404
-        nothing = await api.post(f"{SESSIONS}/put-back")
+        assert (await surface.delete(f"{SESSIONS}/generations/old")).json() == {"dropped": "old"}
+        assert (await surface.delete(f"{SESSIONS}/generations/old")).status_code == 404
+        nothing = await surface.post(f"{SESSIONS}/put-back")
         assert nothing.status_code == 409
         assert "nothing to put back" in nothing.json()["details"]
 
 
 async def test_rebuild_in_the_background_is_watched_cancelled_and_continued(
-    settings: Settings, nc: Client, db: Connection, api: httpx.AsyncClient
+    settings: Settings, nc: Client, db: Connection, surface: httpx.AsyncClient
 ) -> None:
     async with engine(settings):
         await filled(settings, nc, db)
-        assert (await api.get(f"{SESSIONS}/rebuild")).status_code == 404
+        assert (await surface.get(f"{SESSIONS}/rebuild")).status_code == 404
         # It cannot be switched as long as somebody holds the live leases.
         async with db.transaction():
             await db.execute("select from foldline.lease where follower = 'sessions' for update")
-            begun = await api.post(f"{SESSIONS}/rebuild", json={"workers": 1})
+            begun = await surface.post(f"{SESSIONS}/rebuild", json={"workers": 1})
             assert begun.status_code == 202
             where = begun.headers["Location"]
-            found = (await api.get(where)).json()
+            found = (await surface.get(where)).json()
             assert (found["generation"], found["running"], found["cancelled"]) == (2, True, False)
             assert found["total"] == 21
-            second = await api.post(f"{SESSIONS}/rebuild")
+            second = await surface.post(f"{SESSIONS}/rebuild")
             assert second.status_code == 409
             assert "under way" in second.json()["details"]
-            assert (await api.post(f"{SESSIONS}/verify")).status_code == 409
-            assert (await api.delete(f"{SESSIONS}/generations/building")).status_code == 409
-            assert (await api.delete(where)).json() == {"cancelled": True}
+            assert (await surface.post(f"{SESSIONS}/verify")).status_code == 409
+            assert (await surface.delete(f"{SESSIONS}/generations/building")).status_code == 409
+            assert (await surface.delete(where)).json() == {"cancelled": True}
 
             async def stopped() -> bool:
-                return not (await api.get(where)).json()["running"]
+                return not (await surface.get(where)).json()["running"]
 
             await wait_until(stopped, 30)
-        assert (await api.get(where)).json()["cancelled"] is True
-        assert (await api.post(f"{SESSIONS}/rebuild")).status_code == 202
-        watched = await api.get(where, headers=EVENTS)
+        assert (await surface.get(where)).json()["cancelled"] is True
+        assert (await surface.post(f"{SESSIONS}/rebuild")).status_code == 202
+        watched = await surface.get(where, headers=EVENTS)
         if watched.status_code == 200:
             assert told(watched)[-1] == ("done", {"generation": 2})
 
         async def live() -> bool:
-            newest = (await api.get(SESSIONS)).json()["generations"][0]
+            newest = (await surface.get(SESSIONS)).json()["generations"][0]
             return (newest["number"], newest["role"]) == (2, "live")
 
         await wait_until(live, 30)
 
 
 async def test_verify_finds_what_was_changed(
-    settings: Settings, nc: Client, db: Connection, api: httpx.AsyncClient
+    settings: Settings, nc: Client, db: Connection, surface: httpx.AsyncClient
 ) -> None:
     async with engine(settings):
         await filled(settings, nc, db)
-        assert (await api.post(f"{SESSIONS}/verify")).json()["equal"] is True
+        assert (await surface.post(f"{SESSIONS}/verify")).json()["equal"] is True
         await db.execute("update sessions.session set hostname = 'x' where id in ('S3', 'S4')")
-        kind, found = told(await api.post(f"{SESSIONS}/verify", headers=EVENTS, json={"limit": 1}))[-1]
+        kind, found = told(await surface.post(f"{SESSIONS}/verify", headers=EVENTS, json={"limit": 1}))[-1]
         assert kind == "done"
         assert (found["equal"], found["total"], len(found["differences"])) == (False, 2, 1)
         entity = {"entity": {"id": found["differences"][0]["key"]["id"]}}
-        assert (await api.post(f"{SESSIONS}/rebuild", json=entity)).json() == {"events": 1}
-        assert (await api.post(f"{SESSIONS}/verify")).json()["total"] == 1
+        assert (await surface.post(f"{SESSIONS}/rebuild", json=entity)).json() == {"events": 1}
+        assert (await surface.post(f"{SESSIONS}/verify")).json()["total"] == 1
 
 
 async def test_a_pause_outlives_a_restart(
-    settings: Settings, nc: Client, db: Connection, api: httpx.AsyncClient
+    settings: Settings, nc: Client, db: Connection, surface: httpx.AsyncClient
 ) -> None:
     line, model = Line(nc), Model(db)
     async with engine(settings):
         await filled(settings, nc, db)
-        paused = await api.post(f"{SESSIONS}/pause", json={"reason": "looking at a bug"})
+        paused = await surface.post(f"{SESSIONS}/pause", json={"reason": "looking at a bug"})
         assert paused.json() == {"paused": settings.partitions}
     later = await line.put("event", "S1", {"name": "later"})
     async with engine(settings, owner="restarted"):
         # Liveness is not paused: when it has passed, the projection could have.
         await model.passed("S1", later, follower="liveness")
-        one, _ = (await api.get(ROOT)).json()["projections"]
+        one, _ = (await surface.get(ROOT)).json()["projections"]
         assert one["paused"] == {"looking at a bug": list(range(settings.partitions))}
         assert await model.events("S1") == []
-        assert (await api.post(f"{SESSIONS}/resume")).json() == {"resumed": settings.partitions}
+        assert (await surface.post(f"{SESSIONS}/resume")).json() == {"resumed": settings.partitions}
         await model.passed("S1", later)
         assert await model.events("S1") == ["later"]
-        assert (await api.post(f"{SESSIONS}/resume")).json() == {"resumed": 0}
+        assert (await surface.post(f"{SESSIONS}/resume")).json() == {"resumed": 0}
 
 
 async def test_parked_entities(
-    settings: Settings, nc: Client, db: Connection, api: httpx.AsyncClient
+    settings: Settings, nc: Client, db: Connection, surface: httpx.AsyncClient
 ) -> None:
     line, model = Line(nc), Model(db)
     last = 0
@@ -171,15 +163,15 @@ async def test_parked_entities(
             last = await line.put("event", session, {"name": name})
         async with following(nc, settings, Projector(Buggy())):
             await model.passed(session, last)
-    items = (await api.get(f"{SESSIONS}/parked")).json()["items"]
+    items = (await surface.get(f"{SESSIONS}/parked")).json()["items"]
     assert [(one["id"], one["waiting"]) for one in items] == [("S1", 2), ("S2", 2)]
     assert "ZeroDivisionError" in items[0]["error"]
-    assert (await api.post(f"{SESSIONS}/parked/retry", json={"id": "S1"})).json() == {"events": 2}
-    skipped = await api.post(f"{SESSIONS}/parked/skip", json={"id": "S2", "reason": "broken for good"})
+    assert (await surface.post(f"{SESSIONS}/parked/retry", json={"id": "S1"})).json() == {"events": 2}
+    skipped = await surface.post(f"{SESSIONS}/parked/skip", json={"id": "S2", "reason": "broken for good"})
     assert skipped.json() == {"events": 1}
     assert await model.events("S1") == ["one", "bug", "two"]
     assert await model.events("S2") == ["one", "two"]
-    again = await api.post(f"{SESSIONS}/parked/retry", json={"id": "S1", "site": "local"})
+    again = await surface.post(f"{SESSIONS}/parked/retry", json={"id": "S1", "site": "local"})
     assert again.status_code == 409
     assert "S1 at local is not parked" in again.json()["details"]
 
@@ -203,9 +195,11 @@ async def test_parked_entities(
         ("PUT /sessions", None, 405, "GET required"),
     ],
 )
-async def test_what_is_refused(api: httpx.AsyncClient, asked: str, body: Any, status: int, says: str) -> None:
+async def test_what_is_refused(
+    surface: httpx.AsyncClient, asked: str, body: Any, status: int, says: str
+) -> None:
     method, path = asked.split()
-    answer = await api.request(method, f"{ROOT}{path}", json=body)
+    answer = await surface.request(method, f"{ROOT}{path}", json=body)
     assert answer.status_code == status, answer.text
     assert says in answer.json()["details"]
 

@@ -11,8 +11,7 @@ from line.connection import close_bus, connect_bus
 from producers.publishing.publisher import Ack, BusUnavailable, Publisher
 from producers.publishing.requests import InDoubt, Requests
 from schemas.facts import Fact
-from tests.integration.publisher_fixtures import (
-    bus_settings,
+from tests.support.publisher import (
     number,
     numbered,
     open_publisher,
@@ -21,6 +20,7 @@ from tests.integration.publisher_fixtures import (
     stored,
     stored_of,
 )
+from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
 
 SESSIONS = 40
@@ -86,7 +86,7 @@ async def test_server_killed_under_load(own_nats: NatsServer, bound: float) -> N
         load.stop()
         await running
 
-    nc = await connect_bus(bus_settings(own_nats), name="look")
+    nc = await connect_bus(line_settings(own_nats), name="look")
     messages = await stored(nc)
     await nc.close()
     kept = {(message.subject.split(".")[4], number(message)): sequence(message) for message in messages}
@@ -116,14 +116,14 @@ async def test_bound_is_kept_and_nothing_is_sent_later(own_nats: NatsServer) -> 
         own_nats.start()
         last = await wait_until(lambda: _try(publisher, numbered(session, 99)))
         assert last is not None
-        nc = await connect_bus(bus_settings(own_nats), name="look")
+        nc = await connect_bus(line_settings(own_nats), name="look")
         assert [number(message) for message in await stored(nc)] == [0, 99]
         assert last.position.sequence == 2
         await nc.close()
 
 
 async def test_lost_connection_ends_waits_before_their_timeout(own_nats: NatsServer) -> None:
-    nc = await connect_bus(bus_settings(own_nats), name="test", publisher=True)
+    nc = await connect_bus(line_settings(own_nats), name="test", publisher=True)
     requests = Requests(nc)
     with stopped(own_nats):
         waiting = asyncio.create_task(requests.ask("$JS.API.INFO", b"", timeout=60))
@@ -138,7 +138,7 @@ async def test_lost_connection_ends_waits_before_their_timeout(own_nats: NatsSer
 
 async def test_requests_to_a_hanging_server_end_in_time_however_many(own_nats: NatsServer) -> None:
     """The client's queue of flushes is bounded: what is full must not keep anybody."""
-    nc = await connect_bus(bus_settings(own_nats), name="test", publisher=True)
+    nc = await connect_bus(line_settings(own_nats), name="test", publisher=True)
     requests = Requests(nc)
     await requests.ask("$JS.API.INFO", b"", timeout=5)
     with stopped(own_nats):
@@ -161,7 +161,7 @@ async def test_hanging_server_delays_within_the_bound(own_nats: NatsServer) -> N
             )
             assert all(isinstance(outcome, BusUnavailable) for outcome in outcomes), outcomes
         await wait_until(lambda: _try(publisher, numbered(second, 0)))
-        nc = await connect_bus(bus_settings(own_nats), name="look")
+        nc = await connect_bus(line_settings(own_nats), name="look")
         kept = [number(message) for message in await stored_of(nc, first)]
         await nc.close()
     # One group was on its way, whole or not at all.

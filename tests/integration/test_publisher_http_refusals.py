@@ -8,16 +8,12 @@ import httpx
 import pytest
 
 from schemas.facts import TIME
-from tests.integration import write_fixtures as fixtures
-from tests.integration.write_fixtures import APP, begin, problem
-
-line_server, look, publisher = fixtures.line_server, fixtures.look, fixtures.publisher
-model, http = fixtures.model, fixtures.http
+from tests.support.write_surface import APP, begin, problem
 
 
 @pytest.mark.parametrize("session", ["nope", "a b", "a.b", "*", ">", "ä", "x" * 129, "%00"])
-async def test_unknown_and_impossible_ids(http: httpx.AsyncClient, session: str) -> None:
-    answer = await http.post(f"/sessions/{session}/events", json={"name": "n"})
+async def test_unknown_and_impossible_ids(writes: httpx.AsyncClient, session: str) -> None:
+    answer = await writes.post(f"/sessions/{session}/events", json={"name": "n"})
     shown = session.replace("%00", "\x00")
     assert problem(answer) == (404, "Session not found", f"No session with ID {shown}")
 
@@ -86,16 +82,16 @@ INVALID = [
 
 @pytest.mark.parametrize(("path", "request_", "status", "error", "details"), INVALID)
 async def test_invalid_requests(
-    http: httpx.AsyncClient, *, path: str, request_: dict[str, Any], status: int, error: str, details: str
+    writes: httpx.AsyncClient, *, path: str, request_: dict[str, Any], status: int, error: str, details: str
 ) -> None:
-    url = f"/sessions/{await begin(http)}/{path}" if path else "/sessions"
-    answer = await http.post(url, **request_)
+    url = f"/sessions/{await begin(writes)}/{path}" if path else "/sessions"
+    answer = await writes.post(url, **request_)
     assert problem(answer)[:2] == (status, error)
     assert problem(answer)[2].startswith(details)
 
 
-async def test_chunked_body_is_bounded_while_it_is_read(http: httpx.AsyncClient) -> None:
-    session = await begin(http)
+async def test_chunked_body_is_bounded_while_it_is_read(writes: httpx.AsyncClient) -> None:
+    session = await begin(writes)
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -104,21 +100,21 @@ async def test_chunked_body_is_bounded_while_it_is_read(http: httpx.AsyncClient)
             sent += 1
             yield b"x" * 1000
 
-    answer = await http.post(f"/sessions/{session}/state", content=endless())
+    answer = await writes.post(f"/sessions/{session}/state", content=endless())
     assert answer.status_code == 413
     assert sent < 10
 
 
-async def test_many_empty_gzip_members_cost_nothing(http: httpx.AsyncClient) -> None:
-    session = await begin(http)
+async def test_many_empty_gzip_members_cost_nothing(writes: httpx.AsyncClient) -> None:
+    session = await begin(writes)
     packed = gzip.compress(b"") * 200
     headers = {"Content-Encoding": "gzip"}
-    answer = await http.post(f"/sessions/{session}/state", content=packed, headers=headers)
+    answer = await writes.post(f"/sessions/{session}/state", content=packed, headers=headers)
     assert problem(answer)[:2] == (400, "Invalid request")
 
 
-async def test_unknown_paths_and_methods(http: httpx.AsyncClient) -> None:
-    session = await begin(http)
-    assert problem(await http.post(f"/sessions/{session}/dance"))[:2] == (404, "Not found")
-    answer = await http.put(f"/sessions/{session}/state", json={})
+async def test_unknown_paths_and_methods(writes: httpx.AsyncClient) -> None:
+    session = await begin(writes)
+    assert problem(await writes.post(f"/sessions/{session}/dance"))[:2] == (404, "Not found")
+    answer = await writes.put(f"/sessions/{session}/state", json={})
     assert problem(answer) == (405, "Method not allowed", "POST required")

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -11,7 +10,6 @@ from nats.aio.client import Client
 
 from consumers.control.rebuild import rebuild
 from consumers.control.verify import verify
-from foldline.web import create_apps
 from line.jetstream import request_api
 from projections.catalogue import projection_named
 from runtime.database.connections import Connection
@@ -20,30 +18,22 @@ from schemas.subjects import partition_of
 from tests.support.engine import engine
 from tests.support.line import Line, Model, publish_raw
 from tests.support.processes import Processes
+from tests.support.settings import PARTITIONS
 from tests.support.waiting import wait_until, wait_until_sync
 
 ROOT = "/v1/rejected"
 SESSIONS = f"{ROOT}/SESSIONS"
-PART = partition_of("S1", 16)
+PART = partition_of("S1", PARTITIONS)
 
 
-@pytest.fixture
-async def api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_apps(settings).sessions
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60) as client:
-            yield client
-
-
-async def listed(api: httpx.AsyncClient, query: str = "") -> dict[int, Any]:
+async def listed(surface: httpx.AsyncClient, query: str = "") -> dict[int, Any]:
     """Sequence → why it was dismissed."""
-    items = (await api.get(f"{ROOT}{query}")).json()["items"]
+    items = (await surface.get(f"{ROOT}{query}")).json()["items"]
     return {item["sequence"]: item["dismissed"] and item["dismissed"]["reason"] for item in items}
 
 
-async def gauge(api: httpx.AsyncClient) -> dict[str, float]:
-    lines = (await api.get("/metrics")).text.splitlines()
+async def gauge(surface: httpx.AsyncClient) -> dict[str, float]:
+    lines = (await surface.get("/metrics")).text.splitlines()
     found = [line.rpartition(" ") for line in lines if line.startswith("foldline_rejected_events{")]
     return {name.split('reason="')[1].rstrip('"}'): float(value) for name, _, value in found}
 
@@ -64,7 +54,7 @@ async def test_shown_as_it_was_published(
     settings: Settings,
     nc: Client,
     db: Connection,
-    api: httpx.AsyncClient,
+    surface: httpx.AsyncClient,
     *,
     body: bytes,
     encoding: str,
@@ -75,7 +65,7 @@ async def test_shown_as_it_was_published(
     bad = await line.put("event", "S1", body, headers=headers)
     async with engine(settings):
         await model.passed("S1", bad)
-    found = (await api.get(f"{SESSIONS}/{bad}")).json()
+    found = (await surface.get(f"{SESSIONS}/{bad}")).json()
     assert (found["encoding"], found["body"]) == (encoding, shown)
     assert found["position"] == f"SESSIONS/{PART}:{bad}"
     assert found["subject"] == "ev.local.session.S1.event"
@@ -86,7 +76,7 @@ async def test_shown_as_it_was_published(
 
 
 async def test_what_is_not_there(
-    settings: Settings, nc: Client, db: Connection, api: httpx.AsyncClient
+    settings: Settings, nc: Client, db: Connection, surface: httpx.AsyncClient
 ) -> None:
     line, model = Line(nc), Model(db)
     good = await line.created("S1")
@@ -96,26 +86,26 @@ async def test_what_is_not_there(
         await model.passed("S1", bad)
         await model.passed("S1", beat, "HEARTBEATS")
     for place in (f"SESSIONS/{good}", f"SESSIONS/{bad + 100}", f"HEARTBEATS/{bad + 100}", "OTHER/1"):
-        response = await api.get(f"{ROOT}/{place}")
+        response = await surface.get(f"{ROOT}/{place}")
         assert (response.status_code, response.json()["error"]) == (404, "Not found"), place
-        assert (await api.post(f"{ROOT}/{place}/retry", content=b"{}")).status_code == 404
-        assert (await api.post(f"{ROOT}/{place}/dismiss", json={"reason": "r"})).status_code == 404
-        assert (await api.delete(f"{ROOT}/{place}/dismiss")).status_code == 404
-    assert (await api.get(f"{SESSIONS}/0")).status_code == 400
-    assert (await api.get(f"{SESSIONS}/x")).status_code == 400
-    assert (await api.get(f"{SESSIONS}/{2**63}")).status_code == 400
-    old = await api.post(f"{ROOT}/HEARTBEATS/{beat}/retry", content=b"{}")
+        assert (await surface.post(f"{ROOT}/{place}/retry", content=b"{}")).status_code == 404
+        assert (await surface.post(f"{ROOT}/{place}/dismiss", json={"reason": "r"})).status_code == 404
+        assert (await surface.delete(f"{ROOT}/{place}/dismiss")).status_code == 404
+    assert (await surface.get(f"{SESSIONS}/0")).status_code == 400
+    assert (await surface.get(f"{SESSIONS}/x")).status_code == 400
+    assert (await surface.get(f"{SESSIONS}/{2**63}")).status_code == 400
+    old = await surface.post(f"{ROOT}/HEARTBEATS/{beat}/retry", content=b"{}")
     assert old.status_code == 400
     assert "alive now" in old.json()["details"]
     await request_api(nc, "STREAM.MSG.DELETE.SESSIONS", {"seq": bad})
-    gone = await api.get(f"{SESSIONS}/{bad}")
+    gone = await surface.get(f"{SESSIONS}/{bad}")
     assert gone.status_code == 404
     assert "no longer holds it" in gone.json()["details"]
     assert f"SESSIONS/{PART}:{bad} was rejected (invalid_json" in gone.json()["details"]
 
 
 async def test_retried_once_as_a_new_fact(
-    settings: Settings, nc: Client, db: Connection, api: httpx.AsyncClient
+    settings: Settings, nc: Client, db: Connection, surface: httpx.AsyncClient
 ) -> None:
     line, model = Line(nc), Model(db)
     await line.created("S1")
@@ -127,31 +117,31 @@ async def test_retried_once_as_a_new_fact(
     odd = lost + 1
     async with engine(settings):
         await model.passed("S1", lost)
-        await wait_listed(api, odd)
-        refused = await api.post(f"{SESSIONS}/{bad}/retry")
+        await wait_listed(surface, odd)
+        refused = await surface.post(f"{SESSIONS}/{bad}/retry")
         assert refused.status_code == 400
         assert "name" in refused.json()["details"]
-        assert None in (await listed(api)).values()
+        assert None in (await listed(surface)).values()
         body = b'{"name":"five"}'
-        first = await api.post(f"{SESSIONS}/{bad}/retry", content=body)
+        first = await surface.post(f"{SESSIONS}/{bad}/retry", content=body)
         assert first.json() == {
             "position": f"SESSIONS/{PART}:{odd + 1}",
             "duplicate": False,
             "retry_of": f"SESSIONS/{PART}:{bad}",
         }
         assert first.headers["foldline-position"] == first.json()["position"]
-        again = await api.post(f"{SESSIONS}/{bad}/retry", content=body)
+        again = await surface.post(f"{SESSIONS}/{bad}/retry", content=body)
         assert again.json() == first.json() | {"duplicate": True}
         await line.forget_message_ids()
-        late = (await api.post(f"{SESSIONS}/{bad}/retry", content=body)).json()
+        late = (await surface.post(f"{SESSIONS}/{bad}/retry", content=body)).json()
         assert late["duplicate"] is False  # stored again, and without effect
-        timed = (await api.post(f"{SESSIONS}/{untimed}/retry", content=b'{"name":"x"}')).json()
-        no_subject = await api.post(f"{SESSIONS}/{odd}/retry")
+        timed = (await surface.post(f"{SESSIONS}/{untimed}/retry", content=b'{"name":"x"}')).json()
+        no_subject = await surface.post(f"{SESSIONS}/{odd}/retry")
         assert "is not ev.<site>" in no_subject.json()["details"]
         subject = {"subject": "ev.local.session.S1.event", "time": "2026-01-01T00:00:00Z"}
-        moved = (await api.post(f"{SESSIONS}/{odd}/retry", params=subject)).json()
-        assert (await api.post(f"{SESSIONS}/{bad}/retry?other=1")).status_code == 400
-        assert (await api.post(f"{SESSIONS}/{bad}/retry?time=now")).status_code == 400
+        moved = (await surface.post(f"{SESSIONS}/{odd}/retry", params=subject)).json()
+        assert (await surface.post(f"{SESSIONS}/{bad}/retry?other=1")).status_code == 400
+        assert (await surface.post(f"{SESSIONS}/{bad}/retry?time=now")).status_code == 400
         last = int(moved["position"].rpartition(":")[2])
         await model.passed("S1", last)
         session = await model.session("S1") or {}
@@ -164,8 +154,8 @@ async def test_retried_once_as_a_new_fact(
         retried = stored[int(first.json()["position"].rpartition(":")[2])]
         assert retried.headers["Foldline-Retry-Of"] == f"SESSIONS/{PART}:{bad}"
         await model.equals(await line.reference(), "S1")
-    assert await listed(api) == {lost: None}
-    assert await listed(api, "?dismissed=true") == {
+    assert await listed(surface) == {lost: None}
+    assert await listed(surface, "?dismissed=true") == {
         bad: f"retried as {late['position']}",
         untimed: f"retried as {timed['position']}",
         odd: f"retried as {moved['position']}",
@@ -173,50 +163,50 @@ async def test_retried_once_as_a_new_fact(
     }
 
 
-async def wait_listed(api: httpx.AsyncClient, sequence: int) -> None:
+async def wait_listed(surface: httpx.AsyncClient, sequence: int) -> None:
     async def there() -> bool:
-        return sequence in await listed(api)
+        return sequence in await listed(surface)
 
     await wait_until(there, 20, what=f"{sequence} is listed")
 
 
 async def test_dismissed_and_restored(
-    settings: Settings, nc: Client, db: Connection, api: httpx.AsyncClient
+    settings: Settings, nc: Client, db: Connection, surface: httpx.AsyncClient
 ) -> None:
     line, model = Line(nc), Model(db)
     bad = [await line.put("event", "S1", b"{") for _ in range(3)]
     async with engine(settings):
         await model.passed("S1", bad[-1])
-    answer = await api.post(f"{SESSIONS}/{bad[0]}/dismiss", json={"reason": "a typo"})
+    answer = await surface.post(f"{SESSIONS}/{bad[0]}/dismiss", json={"reason": "a typo"})
     assert answer.json() == {"dismissed": "a typo"}
     for wrong in ({}, {"reason": ""}, {"reason": 1}, {"other": "x"}):
-        assert (await api.post(f"{SESSIONS}/{bad[1]}/dismiss", json=wrong)).status_code == 400
+        assert (await surface.post(f"{SESSIONS}/{bad[1]}/dismiss", json=wrong)).status_code == 400
     for reason in (" ", "x" * 501):
-        response = await api.post(f"{SESSIONS}/{bad[1]}/dismiss", json={"reason": reason})
+        response = await surface.post(f"{SESSIONS}/{bad[1]}/dismiss", json={"reason": reason})
         assert response.status_code == 409
         assert "needs a reason" in response.json()["details"]
-    assert await listed(api) == dict.fromkeys(bad[1:])
-    assert await gauge(api) == {"invalid_json": 2}
-    page = (await api.get(f"{ROOT}?dismissed=true")).json()
+    assert await listed(surface) == dict.fromkeys(bad[1:])
+    assert await gauge(surface) == {"invalid_json": 2}
+    page = (await surface.get(f"{ROOT}?dismissed=true")).json()
     assert page["counts"] == {"invalid_json": 3}
     assert page["items"][-1]["dismissed"]["reason"] == "a typo"
-    assert (await api.get(ROOT)).json()["counts"] == {"invalid_json": 2}
-    assert (await api.delete(f"{SESSIONS}/{bad[0]}/dismiss")).json() == {"dismissed": None}
-    assert (await api.delete(f"{SESSIONS}/{bad[0]}/dismiss")).status_code == 404
-    assert await listed(api) == dict.fromkeys(bad)
+    assert (await surface.get(ROOT)).json()["counts"] == {"invalid_json": 2}
+    assert (await surface.delete(f"{SESSIONS}/{bad[0]}/dismiss")).json() == {"dismissed": None}
+    assert (await surface.delete(f"{SESSIONS}/{bad[0]}/dismiss")).status_code == 404
+    assert await listed(surface) == dict.fromkeys(bad)
 
 
 async def test_no_rebuild_differs(
-    settings: Settings, nc: Client, db: Connection, api: httpx.AsyncClient
+    settings: Settings, nc: Client, db: Connection, surface: httpx.AsyncClient
 ) -> None:
     line, model, sessions = Line(nc), Model(db), projection_named("sessions")
     await line.created("S1")
     shown, dismissed, retried = [await line.put("event", "S1", b"{") for _ in range(3)]
     async with engine(settings):
         await model.passed("S1", retried)
-        await api.get(f"{SESSIONS}/{shown}")
-        await api.post(f"{SESSIONS}/{dismissed}/dismiss", json={"reason": "no need"})
-        told = (await api.post(f"{SESSIONS}/{retried}/retry", content=b'{"name":"mended"}')).json()
+        await surface.get(f"{SESSIONS}/{shown}")
+        await surface.post(f"{SESSIONS}/{dismissed}/dismiss", json={"reason": "no need"})
+        told = (await surface.post(f"{SESSIONS}/{retried}/retry", content=b'{"name":"mended"}')).json()
         await model.passed("S1", int(told["position"].rpartition(":")[2]))
         before = await model.session("S1")
         assert await model.events("S1") == ["mended"]
@@ -227,8 +217,8 @@ async def test_no_rebuild_differs(
         assert await model.session("S1") == before
         assert await model.rejected() == rejected
         assert (await verify(sessions, settings, nc)).differences == []
-    assert await listed(api) == {shown: None}
-    assert (await listed(api, "?dismissed=true"))[dismissed] == "no need"
+    assert await listed(surface) == {shown: None}
+    assert (await listed(surface, "?dismissed=true"))[dismissed] == "no need"
 
 
 async def test_the_commands(

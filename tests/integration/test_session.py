@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
@@ -10,30 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from foldline.embedded.postgres import PostgresServer
 from schemas.subjects import partition_of
-from tests.integration.api_fixtures import (
-    PARTITIONS,
-    FoldedLine,
-    api_client,
-    folded_line,
-    postgres,
-    stamp,
-)
-
-__all__ = ["postgres"]
-
-
-@pytest.fixture
-async def line(postgres: PostgresServer) -> AsyncIterator[FoldedLine]:
-    async with folded_line(postgres) as folded:
-        yield folded
-
-
-@pytest.fixture
-async def client(postgres: PostgresServer, line: FoldedLine) -> AsyncIterator[httpx.AsyncClient]:
-    async with api_client(postgres) as opened:
-        yield opened
+from tests.support.read_api import FoldedLine, read_client, stamp
+from tests.support.settings import PARTITIONS
 
 
 def ago(seconds: float) -> datetime:
@@ -46,14 +24,14 @@ def error(response: httpx.Response) -> dict[str, Any]:
     return body
 
 
-async def test_document(line: FoldedLine, client: httpx.AsyncClient) -> None:
-    await line.created("S1", hostname="h1", machine_id="00:11")
-    await line.put("state", "S1", {"a": {"b": 1, "c": [1, "ä"]}})
-    await line.put("event", "S1", {"name": "login", "data": {"user": "é\u2028"}})
-    await line.put("metric", "S1", {"name": "ms", "value": 1.5, "tags": ["x"]})
-    await line.put("state", "S1", {"a": {"b": None}})
-    await line.put("heartbeat", "S1")
-    response = await client.get("/api/sessions/S1")
+async def test_document(folded_line: FoldedLine, reads: httpx.AsyncClient) -> None:
+    await folded_line.created("S1", hostname="h1", machine_id="00:11")
+    await folded_line.put("state", "S1", {"a": {"b": 1, "c": [1, "ä"]}})
+    await folded_line.put("event", "S1", {"name": "login", "data": {"user": "é\u2028"}})
+    await folded_line.put("metric", "S1", {"name": "ms", "value": 1.5, "tags": ["x"]})
+    await folded_line.put("state", "S1", {"a": {"b": None}})
+    await folded_line.put("heartbeat", "S1")
+    response = await reads.get("/api/sessions/S1")
     part = partition_of("S1", PARTITIONS)
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json"
@@ -92,17 +70,17 @@ async def test_document(line: FoldedLine, client: httpx.AsyncClient) -> None:
     }
 
 
-async def test_young_session(line: FoldedLine, client: httpx.AsyncClient) -> None:
-    await line.put("event", "S1", {"name": "first"})
-    body = (await client.get("/api/sessions/S1")).json()
+async def test_young_session(folded_line: FoldedLine, reads: httpx.AsyncClient) -> None:
+    await folded_line.put("event", "S1", {"name": "first"})
+    body = (await reads.get("/api/sessions/S1")).json()
     assert "last_heartbeat" not in body
     assert (body["active"], body["state"], body["state_history"]) == (True, {}, [])
     assert (body["machine_id"], body["hostname"], body["updated_at"]) == (None, None, stamp(1))
 
 
-async def test_heartbeat_alone_opens_nothing(line: FoldedLine, client: httpx.AsyncClient) -> None:
-    await line.put("heartbeat", "S1")
-    assert (await client.get("/api/sessions/S1")).status_code == 404
+async def test_heartbeat_alone_opens_nothing(folded_line: FoldedLine, reads: httpx.AsyncClient) -> None:
+    await folded_line.put("heartbeat", "S1")
+    assert (await reads.get("/api/sessions/S1")).status_code == 404
 
 
 FLAGS = ("active", "suspended", "crashed", "hung")
@@ -126,9 +104,9 @@ FLAGS = ("active", "suspended", "crashed", "hung")
     ],
 )
 async def test_decision_table(
-    line: FoldedLine, client: httpx.AsyncClient, facts: list[str], beat: float | None, flags: str
+    folded_line: FoldedLine, reads: httpx.AsyncClient, facts: list[str], beat: float | None, flags: str
 ) -> None:
-    await line.created("S1", machine_id="m")
+    await folded_line.created("S1", machine_id="m")
     bodies: dict[str, tuple[str, dict[str, Any]]] = {
         "hung": ("event", {"name": "application_appears_hung"}),
         "recovered": ("event", {"name": "application_recovered"}),
@@ -136,64 +114,64 @@ async def test_decision_table(
     }
     for fact in facts:
         name, body = bodies.get(fact, (fact, {}))
-        await line.put(name, "S1", body)
+        await folded_line.put(name, "S1", body)
     if beat is not None:
-        await line.put("heartbeat", "S1", stored_at=ago(beat))
-    body = (await client.get("/api/sessions/S1")).json()
+        await folded_line.put("heartbeat", "S1", stored_at=ago(beat))
+    body = (await reads.get("/api/sessions/S1")).json()
     assert " ".join(flag for flag in FLAGS if body[flag]) == flags
-    listed = (await client.get("/api/data/sessions?timelines=false")).json()[0]
+    listed = (await reads.get("/api/data/sessions?timelines=false")).json()[0]
     assert [listed[flag] for flag in FLAGS] == [body[flag] for flag in FLAGS]
 
 
-async def test_timeout_is_a_setting(postgres: PostgresServer, line: FoldedLine) -> None:
-    await line.created("S1")
-    await line.put("heartbeat", "S1", stored_at=ago(5))
-    async with api_client(postgres, heartbeat_timeout=2) as client:
+async def test_timeout_is_a_setting(database: str, folded_line: FoldedLine) -> None:
+    await folded_line.created("S1")
+    await folded_line.put("heartbeat", "S1", stored_at=ago(5))
+    async with read_client(database, heartbeat_timeout=2) as client:
         assert (await client.get("/api/sessions/S1")).json()["suspended"] is True
 
 
 @pytest.mark.parametrize("session_id", ["S2", "a b", "x.y", "ü", "a%00b", "x" * 129, "%ff%fe", "*", ">"])
-async def test_unknown(line: FoldedLine, client: httpx.AsyncClient, session_id: str) -> None:
-    await line.created("S1")
+async def test_unknown(folded_line: FoldedLine, reads: httpx.AsyncClient, session_id: str) -> None:
+    await folded_line.created("S1")
     for path in ("", "/events", "/metrics", "/history"):
-        response = await client.get(f"/api/sessions/{session_id}{path}")
+        response = await reads.get(f"/api/sessions/{session_id}{path}")
         assert response.status_code == 404
         assert error(response)["error"] == "Session not found"
-    assert (await client.get("/api/sessions/S2")).json()["details"] == "No session with ID S2"
+    assert (await reads.get("/api/sessions/S2")).json()["details"] == "No session with ID S2"
 
 
-async def test_sites(line: FoldedLine, client: httpx.AsyncClient) -> None:
+async def test_sites(folded_line: FoldedLine, reads: httpx.AsyncClient) -> None:
     for site in ("local", "b", "c"):
-        await line.created("everywhere", site=site)
+        await folded_line.created("everywhere", site=site)
     for site in ("b", "c"):
-        await line.created("elsewhere", site=site)
-    await line.created("only", site="b")
-    assert (await client.get("/api/sessions/everywhere")).json()["site"] == "local"
-    assert (await client.get("/api/sessions/everywhere?site=c")).json()["site"] == "c"
-    assert (await client.get("/api/sessions/only")).json()["site"] == "b"
-    assert (await client.get("/api/sessions/only?site=c")).status_code == 404
-    ambiguous = await client.get("/api/sessions/elsewhere")
+        await folded_line.created("elsewhere", site=site)
+    await folded_line.created("only", site="b")
+    assert (await reads.get("/api/sessions/everywhere")).json()["site"] == "local"
+    assert (await reads.get("/api/sessions/everywhere?site=c")).json()["site"] == "c"
+    assert (await reads.get("/api/sessions/only")).json()["site"] == "b"
+    assert (await reads.get("/api/sessions/only?site=c")).status_code == 404
+    ambiguous = await reads.get("/api/sessions/elsewhere")
     assert ambiguous.status_code == 409
     assert "b, c" in error(ambiguous)["details"]
     for path in ("events", "metrics", "history"):
-        assert (await client.get(f"/api/sessions/elsewhere/{path}")).status_code == 409
-        assert (await client.get(f"/api/sessions/elsewhere/{path}?site=b")).status_code == 200
+        assert (await reads.get(f"/api/sessions/elsewhere/{path}")).status_code == 409
+        assert (await reads.get(f"/api/sessions/elsewhere/{path}?site=b")).status_code == 200
 
 
-async def pages(client: httpx.AsyncClient, path: str) -> list[list[Any]]:
+async def pages(reads: httpx.AsyncClient, path: str) -> list[list[Any]]:
     found, cursor = [], ""
     while True:
-        page = (await client.get(f"{path}{cursor}")).json()
+        page = (await reads.get(f"{path}{cursor}")).json()
         found.append(page["items"])
         if page["next_cursor"] is None:
             return found
         cursor = f"&cursor={page['next_cursor']}"
 
 
-async def test_events(line: FoldedLine, client: httpx.AsyncClient) -> None:
-    await line.created("S1")
+async def test_events(folded_line: FoldedLine, reads: httpx.AsyncClient) -> None:
+    await folded_line.created("S1")
     for n in range(7):
-        await line.put(
+        await folded_line.put(
             "event", "S1", {"name": f"e{n % 2}", "level": "error" if n > 4 else "info", "timestamp": stamp(n)}
         )
     path = "/api/sessions/S1/events"
@@ -201,57 +179,57 @@ async def test_events(line: FoldedLine, client: httpx.AsyncClient) -> None:
     def names(found: list[list[Any]]) -> list[list[str]]:
         return [[item["timestamp"][17:19] for item in page] for page in found]
 
-    assert names(await pages(client, f"{path}?limit=3")) == [["00", "01", "02"], ["03", "04", "05"], ["06"]]
-    assert names(await pages(client, f"{path}?limit=7")) == [["00", "01", "02", "03", "04", "05", "06"]]
-    assert names(await pages(client, f"{path}?limit=5&order=desc")) == [
+    assert names(await pages(reads, f"{path}?limit=3")) == [["00", "01", "02"], ["03", "04", "05"], ["06"]]
+    assert names(await pages(reads, f"{path}?limit=7")) == [["00", "01", "02", "03", "04", "05", "06"]]
+    assert names(await pages(reads, f"{path}?limit=5&order=desc")) == [
         ["06", "05", "04", "03", "02"],
         ["01", "00"],
     ]
-    assert names(await pages(client, f"{path}?limit=2&offset=4")) == [["04", "05"], ["06"]]
-    assert names(await pages(client, f"{path}?name=e1")) == [["01", "03", "05"]]
-    assert names(await pages(client, f"{path}?level=error&name=e0")) == [["06"]]
-    assert names(await pages(client, f"{path}?since={stamp(2)}&until={stamp(4)}")) == [["02", "03"]]
-    assert names(await pages(client, f"{path}?offset=1000000000000")) == [[]]
-    page = (await client.get(f"{path}?limit=1&name=e1")).json()
+    assert names(await pages(reads, f"{path}?limit=2&offset=4")) == [["04", "05"], ["06"]]
+    assert names(await pages(reads, f"{path}?name=e1")) == [["01", "03", "05"]]
+    assert names(await pages(reads, f"{path}?level=error&name=e0")) == [["06"]]
+    assert names(await pages(reads, f"{path}?since={stamp(2)}&until={stamp(4)}")) == [["02", "03"]]
+    assert names(await pages(reads, f"{path}?offset=1000000000000")) == [[]]
+    page = (await reads.get(f"{path}?limit=1&name=e1")).json()
     assert (page["total"], len(page["items"])) == (3, 1)
-    assert (await client.get(path)).headers["foldline-position"]
+    assert (await reads.get(path)).headers["foldline-position"]
 
 
-async def test_metrics(line: FoldedLine, client: httpx.AsyncClient) -> None:
-    await line.created("S1")
+async def test_metrics(folded_line: FoldedLine, reads: httpx.AsyncClient) -> None:
+    await folded_line.created("S1")
     for n in range(3):
-        await line.put("metric", "S1", {"name": f"m{n % 2}", "value": n})
+        await folded_line.put("metric", "S1", {"name": f"m{n % 2}", "value": n})
     path = "/api/sessions/S1/metrics"
-    assert [[item["value"] for item in page] for page in await pages(client, f"{path}?limit=2")] == [
+    assert [[item["value"] for item in page] for page in await pages(reads, f"{path}?limit=2")] == [
         [0, 1],
         [2],
     ]
-    assert (await client.get(f"{path}?name=m0")).json()["total"] == 2
+    assert (await reads.get(f"{path}?name=m0")).json()["total"] == 2
 
 
-async def test_history(line: FoldedLine, client: httpx.AsyncClient) -> None:
-    await line.put("state", "S1", {"product": "Early", "n": 0})
-    await line.created("S1")
+async def test_history(folded_line: FoldedLine, reads: httpx.AsyncClient) -> None:
+    await folded_line.put("state", "S1", {"product": "Early", "n": 0})
+    await folded_line.created("S1")
     for n in range(1, 4):
-        await line.put("state", "S1", {"n": n})
-    whole = (await client.get("/api/sessions/S1")).json()["state_history"]
+        await folded_line.put("state", "S1", {"n": n})
+    whole = (await reads.get("/api/sessions/S1")).json()["state_history"]
     assert [step["state"].get("n") for step in whole] == [0, 0, 1, 2, 3]
     assert {step["state"]["product"] for step in whole} == {"Early"}
     path = "/api/sessions/S1/history"
-    assert [*chain(*await pages(client, f"{path}?limit=2"))] == whole
-    assert [*chain(*await pages(client, f"{path}?limit=2&order=desc"))] == whole[::-1]
-    part = (await client.get(f"{path}?since={stamp(2)}&until={stamp(4)}&limit=1")).json()
+    assert [*chain(*await pages(reads, f"{path}?limit=2"))] == whole
+    assert [*chain(*await pages(reads, f"{path}?limit=2&order=desc"))] == whole[::-1]
+    part = (await reads.get(f"{path}?since={stamp(2)}&until={stamp(4)}&limit=1")).json()
     assert (part["items"], part["total"]) == (whole[1:2], 2)
 
 
-async def test_waits_for_a_position(line: FoldedLine, client: httpx.AsyncClient) -> None:
-    await line.created("S1")
+async def test_waits_for_a_position(folded_line: FoldedLine, reads: httpx.AsyncClient) -> None:
+    await folded_line.created("S1")
     part = partition_of("S1", PARTITIONS)
     ahead = {"Foldline-Min-Position": f"SESSIONS/{part}:2", "Foldline-Wait": "10000"}
-    waiting = asyncio.create_task(client.get("/api/sessions/S1", headers=ahead))
+    waiting = asyncio.create_task(reads.get("/api/sessions/S1", headers=ahead))
     done, _ = await asyncio.wait([waiting], timeout=0.2)
     assert not done
-    await line.put("event", "S1", {"name": "e"})
+    await folded_line.put("event", "S1", {"name": "e"})
     assert len((await waiting).json()["events"]) == 1
 
 
@@ -259,10 +237,10 @@ async def test_waits_for_a_position(line: FoldedLine, client: httpx.AsyncClient)
     "path",
     ["sessions/S1", "sessions/S1/events", "sessions/S1/history", "data/sessions", "timeseries?metric=m"],
 )
-async def test_position_not_reached(line: FoldedLine, client: httpx.AsyncClient, path: str) -> None:
-    await line.created("S1")
+async def test_position_not_reached(folded_line: FoldedLine, reads: httpx.AsyncClient, path: str) -> None:
+    await folded_line.created("S1")
     before = time.monotonic()
-    response = await client.get(
+    response = await reads.get(
         f"/api/{path}", headers={"Foldline-Min-Position": "SESSIONS/1:99", "Foldline-Wait": "100"}
     )
     assert time.monotonic() - before < 2
@@ -283,10 +261,10 @@ async def test_position_not_reached(line: FoldedLine, client: httpx.AsyncClient,
         ("Foldline-Wait", "99999999999999999999"),
     ],
 )
-async def test_bad_headers(line: FoldedLine, client: httpx.AsyncClient, name: str, value: str) -> None:
-    await line.created("S1")
+async def test_bad_headers(folded_line: FoldedLine, reads: httpx.AsyncClient, name: str, value: str) -> None:
+    await folded_line.created("S1")
     headers = {"Foldline-Min-Position": "SESSIONS/1:1"} | {name: value}
     for path in ("sessions/S1", "data/sessions", "timeseries?metric=m"):
-        response = await client.get(f"/api/{path}", headers=headers)
+        response = await reads.get(f"/api/{path}", headers=headers)
         assert response.status_code == 400
         assert name in error(response)["details"]

@@ -2,15 +2,13 @@
 
 import json
 
-from foldline.embedded.postgres import PostgresServer
 from line.raw_event import RawEvent
 from projections.recorded import decode
 from runtime.database.connections import Connection
 from schemas.headers import NO_HEADERS
 from schemas.subjects import Subject
-from tests.integration.api_fixtures import PARTITIONS, FoldedLine, at, folded_line, postgres
-
-__all__ = ["postgres"]
+from tests.support.read_api import FoldedLine, at
+from tests.support.settings import PARTITIONS
 
 
 class Failed(Exception):
@@ -42,27 +40,25 @@ async def write_many(line: FoldedLine, sessions: int) -> None:
     await line.projection.store(line.conn, states)
 
 
-async def test_it_is_empty_after_a_batch(postgres: PostgresServer) -> None:
-    async with folded_line(postgres) as line:
-        await line.projection.prepare(line.conn)
-        async with line.conn.transaction():
-            await write_many(line, 300)
-        assert await number(line.conn, "select count(*) from pg_temp.session_batch") == 0
-        assert await number(line.conn, "select count(*) from sessions.session") == 300
+async def test_it_is_empty_after_a_batch(folded_line: FoldedLine) -> None:
+    await folded_line.projection.prepare(folded_line.conn)
+    async with folded_line.conn.transaction():
+        await write_many(folded_line, 300)
+    assert await number(folded_line.conn, "select count(*) from pg_temp.session_batch") == 0
+    assert await number(folded_line.conn, "select count(*) from sessions.session") == 300
 
 
-async def test_what_failed_batches_left_is_cleared_before_the_next(postgres: PostgresServer) -> None:
+async def test_what_failed_batches_left_is_cleared_before_the_next(folded_line: FoldedLine) -> None:
     size = "select pg_relation_size('pg_temp.session_batch')"
-    async with folded_line(postgres) as line:
-        await line.projection.prepare(line.conn)
-        for _ in range(3):
-            try:
-                async with line.conn.transaction():
-                    await write_many(line, 300)
-                    raise Failed
-            except Failed:
-                pass
-        assert await number(line.conn, size) > 0
-        await line.projection.prepare(line.conn)
-        assert await number(line.conn, size) == 0
-        assert await number(line.conn, "select count(*) from sessions.session") == 0
+    await folded_line.projection.prepare(folded_line.conn)
+    for _ in range(3):
+        try:
+            async with folded_line.conn.transaction():
+                await write_many(folded_line, 300)
+                raise Failed
+        except Failed:
+            pass
+    assert await number(folded_line.conn, size) > 0
+    await folded_line.projection.prepare(folded_line.conn)
+    assert await number(folded_line.conn, size) == 0
+    assert await number(folded_line.conn, "select count(*) from sessions.session") == 0

@@ -13,10 +13,10 @@ from foldline.embedded.ports import pick_port
 from line.connection import close_bus, connect_bus
 from line.streams import prepare_line
 from runtime.settings import Settings
-from tests.conftest import line_settings
 from tests.support.jobs import job_event
 from tests.support.line import Line
 from tests.support.processes import Processes, ProcessUnderTest
+from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
 
 
@@ -72,9 +72,7 @@ class Host:
 
 @pytest.fixture
 async def host(own_nats: NatsServer, tmp_path: Path, processes: Processes) -> Host:
-    settings = line_settings(
-        own_nats, "", database_url=None, spool_dir=tmp_path / "spool", sidecar_port=pick_port("127.0.0.1")
-    )
+    settings = line_settings(own_nats, spool_dir=tmp_path / "spool", sidecar_port=pick_port("127.0.0.1"))
     nc = await connect_bus(settings, name="test")
     await prepare_line(nc, settings)
     await close_bus(nc)

@@ -8,8 +8,8 @@ from foldline.embedded.nats import NatsServer
 from line.connection import close_bus, connect_bus
 from line.live_tail import tail_stream
 from line.streams import prepare_line
-from tests.conftest import line_settings
 from tests.support.jobs import job_event
+from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
 
 

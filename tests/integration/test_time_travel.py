@@ -1,6 +1,5 @@
 """Sessions as they were, over HTTP, from a real line."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -9,23 +8,13 @@ import pytest
 from nats.aio.client import Client
 
 import projections.sessions.fold
-from foldline.web import create_apps
-from runtime.settings import Settings
 from schemas.subjects import partition_of
 from schemas.times import format_time
-from tests.support.engine import engine
-from tests.support.line import PARTITIONS, Line
+from tests.support.line import Line
+from tests.support.settings import PARTITIONS
 
 SESSION = "/api/sessions/S1"
-
-
-@pytest.fixture
-async def api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_apps(settings).sessions
-    async with engine(settings), app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=30) as client:
-            yield client
+pytestmark = pytest.mark.usefixtures("running_engine")
 
 
 def passed(sequence: int) -> dict[str, str]:
@@ -34,7 +23,7 @@ def passed(sequence: int) -> dict[str, str]:
     return {"Foldline-Min-Position": at, "Foldline-Wait": "20000"}
 
 
-async def test_each_moment_is_as_get_showed_it(nc: Client, api: httpx.AsyncClient) -> None:
+async def test_each_moment_is_as_get_showed_it(nc: Client, surface: httpx.AsyncClient) -> None:
     line = Line(nc)
     then: dict[int, dict[str, Any]] = {}
     puts = [
@@ -48,22 +37,22 @@ async def test_each_moment_is_as_get_showed_it(nc: Client, api: httpx.AsyncClien
     ]
     for fact, body in puts:
         sequence = await line.put(fact, "S1", body)
-        now = await api.get(SESSION, headers=passed(sequence))
+        now = await surface.get(SESSION, headers=passed(sequence))
         assert now.status_code == 200
         then[sequence] = now.json()
     *_, last = await line.stored()
     for sequence, document in then.items():
-        as_it_was = await api.get(f"{SESSION}?at={sequence}")
+        as_it_was = await surface.get(f"{SESSION}?at={sequence}")
         assert as_it_was.status_code == 200
         assert as_it_was.json() == document
         assert as_it_was.headers["Foldline-Position"] == passed(sequence)["Foldline-Min-Position"]
     at = format_time(last.stored_at)
-    assert (await api.get(SESSION, params={"at": at})).json() == then[last.seq]
+    assert (await surface.get(SESSION, params={"at": at})).json() == then[last.seq]
     before = format_time(last.stored_at - timedelta(microseconds=1))
-    assert (await api.get(SESSION, params={"at": before})).json()["ended_at"] is None
+    assert (await surface.get(SESSION, params={"at": before})).json()["ended_at"] is None
 
 
-async def test_what_changed(nc: Client, api: httpx.AsyncClient) -> None:
+async def test_what_changed(nc: Client, surface: httpx.AsyncClient) -> None:
     line = Line(nc)
     first = await line.created("S1")
     await line.put("state", "S1", {"a": 1, "x/y": {"k": True}})
@@ -72,7 +61,7 @@ async def test_what_changed(nc: Client, api: httpx.AsyncClient) -> None:
     await line.put("metric", "S1", {"name": "m", "value": 2})
     await line.put("state", "S1", {"a": None, "x/y": {"k": False}, "z": []})
     last = await line.put("ended", "S1")
-    answer = await api.get(f"{SESSION}/diff?from={middle}&to={last}", headers=passed(last))
+    answer = await surface.get(f"{SESSION}/diff?from={middle}&to={last}", headers=passed(last))
     assert answer.status_code == 200
     diff = answer.json()
     assert diff["state"] == [
@@ -89,27 +78,29 @@ async def test_what_changed(nc: Client, api: httpx.AsyncClient) -> None:
     assert diff["from"]["sequence"] == middle
     assert diff["to"] == {"at": diff["to"]["at"], "sequence": last, "exists": True}
     # From before it began to now.
-    whole = (await api.get(f"{SESSION}/diff?from=2020-01-01T00:00:00Z&limit=1")).json()
+    whole = (await surface.get(f"{SESSION}/diff?from=2020-01-01T00:00:00Z&limit=1")).json()
     assert whole["from"] == {"at": "2020-01-01T00:00:00.000000Z", "sequence": None, "exists": False}
     assert {"path": "/product", "change": "added", "to": "P"} in whole["state"]
     assert whole["event_count"] == 2
     assert [event["name"] for event in whole["events"]] == ["n1"]
-    nothing = (await api.get(f"{SESSION}/diff?from={last}&to={last}")).json()
+    nothing = (await surface.get(f"{SESSION}/diff?from={last}&to={last}")).json()
     assert nothing["state"] == nothing["fields"] == nothing["events"] == nothing["metrics"] == []
-    assert (await api.get(f"{SESSION}/diff?from={last}&to={first}")).status_code == 400
+    assert (await surface.get(f"{SESSION}/diff?from={last}&to={first}")).status_code == 400
 
 
-async def test_heartbeats_count_if_they_are_the_newest_ones(nc: Client, api: httpx.AsyncClient) -> None:
+async def test_heartbeats_count_if_they_are_the_newest_ones(nc: Client, surface: httpx.AsyncClient) -> None:
     line = Line(nc)
     created = await line.created("S1")
     await line.put("heartbeat", "S1")
-    assert (await api.get(SESSION, headers=passed(created))).status_code == 200
+    assert (await surface.get(SESSION, headers=passed(created))).status_code == 200
     (beat,) = await line.stored("HEARTBEATS")
     at = format_time(beat.stored_at)
-    assert (await api.get(SESSION, params={"at": at})).json()["last_heartbeat"] == at
-    later = (await api.get(SESSION, params={"at": format_time(beat.stored_at + timedelta(hours=1))})).json()
+    assert (await surface.get(SESSION, params={"at": at})).json()["last_heartbeat"] == at
+    later = (
+        await surface.get(SESSION, params={"at": format_time(beat.stored_at + timedelta(hours=1))})
+    ).json()
     assert later["last_heartbeat"] == at
-    assert "last_heartbeat" not in (await api.get(SESSION, params={"at": str(created)})).json()
+    assert "last_heartbeat" not in (await surface.get(SESSION, params={"at": str(created)})).json()
 
 
 @pytest.mark.parametrize(
@@ -124,68 +115,68 @@ async def test_heartbeats_count_if_they_are_the_newest_ones(nc: Client, api: htt
     ],
 )
 async def test_what_cannot_be_answered(
-    nc: Client, api: httpx.AsyncClient, query: str, status: int, says: str
+    nc: Client, surface: httpx.AsyncClient, query: str, status: int, says: str
 ) -> None:
     sequence = await Line(nc).created("S1")
-    assert (await api.get(SESSION, headers=passed(sequence))).status_code == 200
-    answer = await api.get(f"{SESSION}?{query}")
+    assert (await surface.get(SESSION, headers=passed(sequence))).status_code == 200
+    answer = await surface.get(f"{SESSION}?{query}")
     assert answer.status_code == status
     assert says in answer.json()["details"]
 
 
-async def test_diff_wants_a_beginning_and_knows_its_parameters(api: httpx.AsyncClient) -> None:
+async def test_diff_wants_a_beginning_and_knows_its_parameters(surface: httpx.AsyncClient) -> None:
     for query, says in (("", "from"), ("from=1&since=2", "from, to, limit"), ("from=1&limit=0", "limit")):
-        answer = await api.get(f"{SESSION}/diff?{query}")
+        answer = await surface.get(f"{SESSION}/diff?{query}")
         assert answer.status_code == 400
         assert says in answer.json()["details"]
-    assert (await api.get(f"{SESSION}/diff?from=1")).status_code == 404
-    assert (await api.get("/api/sessions/none?at=1")).status_code == 404
+    assert (await surface.get(f"{SESSION}/diff?from=1")).status_code == 404
+    assert (await surface.get("/api/sessions/none?at=1")).status_code == 404
 
 
 async def test_a_skipped_fact_is_skipped_in_the_past_as_well(
-    nc: Client, api: httpx.AsyncClient, db: Any
+    nc: Client, surface: httpx.AsyncClient, db: Any
 ) -> None:
     line = Line(nc)
     await line.created("S1")
     bad = await line.put("state", "S1", {"bad": 1})
     last = await line.put("state", "S1", {"good": 1})
-    assert (await api.get(SESSION, headers=passed(last))).status_code == 200
+    assert (await surface.get(SESSION, headers=passed(last))).status_code == 200
     await db.execute(
         "insert into foldline.skip (projection, stream, seq, reason)"
         " values ('sessions', 'SESSIONS', %s, 'why')",
         (bad,),
     )
-    state = (await api.get(f"{SESSION}?at={last}")).json()["state"]
+    state = (await surface.get(f"{SESSION}?at={last}")).json()["state"]
     assert "bad" not in state
     assert state["good"] == 1
 
 
 async def test_more_facts_than_can_be_folded_at_once(
-    nc: Client, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    nc: Client, surface: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.sessions.time_travel._MOST_FACTS", 3)
     line = Line(nc)
     sequences = [await line.put("event", "S1", {"name": f"n{n}"}) for n in range(5)]
-    assert (await api.get(SESSION, headers=passed(sequences[-1]))).status_code == 200
-    assert (await api.get(f"{SESSION}?at={sequences[2]}")).status_code == 200
-    answer = await api.get(f"{SESSION}?at={sequences[3]}")
+    assert (await surface.get(SESSION, headers=passed(sequences[-1]))).status_code == 200
+    assert (await surface.get(f"{SESSION}?at={sequences[2]}")).status_code == 200
+    answer = await surface.get(f"{SESSION}?at={sequences[3]}")
     assert answer.status_code == 422
     assert "ask for a moment before" in answer.json()["details"]
 
 
 async def test_a_fact_that_cannot_be_folded_is_named(
-    nc: Client, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    nc: Client, surface: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = Line(nc)
     created = await line.created("S1")
     ended = await line.put("ended", "S1")
-    assert (await api.get(SESSION, headers=passed(ended))).status_code == 200
+    assert (await surface.get(SESSION, headers=passed(ended))).status_code == 200
 
     def fail(*_: Any) -> None:
         raise KeyError("a bug")
 
     monkeypatch.setitem(projections.sessions.fold._FOLDS, "ended", fail)
-    answer = await api.get(f"{SESSION}?at={ended}")
+    answer = await surface.get(f"{SESSION}?at={ended}")
     assert answer.status_code == 503
     assert f"SESSIONS {ended} cannot be folded" in answer.json()["details"]
-    assert (await api.get(f"{SESSION}?at={created}")).status_code == 200
+    assert (await surface.get(f"{SESSION}?at={created}")).status_code == 200

@@ -16,9 +16,8 @@ import pytest
 
 from foldline.embedded.stack import load_stack, resolve
 from runtime.settings import Settings
-from tests.integration.up_run import PORTS, UpRun, own_folder, until
-
-__all__ = ["own_folder"]  # the folder every test here gets as tmp_path
+from tests.support.up_run import PORTS, UpRun
+from tests.support.waiting import wait_until_sync
 
 
 def query(stack: dict[str, Any], sql: str) -> Any:
@@ -40,8 +39,8 @@ def seconds(promised: float) -> float:
     return promised * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
-def test_two_starts_share_the_data_and_stop_cleanly(tmp_path: Path) -> None:
-    data = tmp_path / "data"
+def test_two_starts_share_the_data_and_stop_cleanly(open_folder: Path) -> None:
+    data = open_folder / "data"
     with UpRun(data, FOLDLINE_CONSUMERS="2") as run:
         stack = run.ready()
         assert stat.S_IMODE((data / "run" / "stack.json").stat().st_mode) == 0o600
@@ -68,8 +67,8 @@ def test_two_starts_share_the_data_and_stop_cleanly(tmp_path: Path) -> None:
         assert run.stop()[0] == 0
 
 
-def test_other_commands_find_the_stack_and_only_a_running_one(tmp_path: Path) -> None:
-    data = tmp_path / "data"
+def test_other_commands_find_the_stack_and_only_a_running_one(open_folder: Path) -> None:
+    data = open_folder / "data"
     with UpRun(data) as run:
         stack = run.ready()
         found = load_stack(data)
@@ -85,19 +84,19 @@ def test_other_commands_find_the_stack_and_only_a_running_one(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["nats", "postgres", "consumer-1", "api"])
-def test_what_is_killed_comes_back_at_the_same_place(tmp_path: Path, name: str) -> None:
-    with UpRun(tmp_path / "data") as run:
+def test_what_is_killed_comes_back_at_the_same_place(open_folder: Path, name: str) -> None:
+    with UpRun(open_folder / "data") as run:
         stack = run.ready()
         query(stack, "create table kept as select 42 as answer")
         before = run.child(name)
         assert before is not None
         before.kill()
-        after = until(lambda: (child := run.child(name)) and child != before and child)
+        after = wait_until_sync(lambda: (child := run.child(name)) and child != before and child)
         assert after.cmdline() == before_cmdline(run, name)
-        until(lambda: answers(stack))
+        wait_until_sync(lambda: answers(stack))
         assert query(stack, "select answer from kept") == [(42,)]
         port = int(stack["nats_url"].rpartition(":")[2])
-        until(lambda: listens(port) and listens(stack["api_port"]))
+        wait_until_sync(lambda: listens(port) and listens(stack["api_port"]))
         code, said = run.stop()
         assert code == 0
         assert f"{name} ended (Killed), restarting in 0.2 s" in said
@@ -114,8 +113,8 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_a_killed_supervisor_takes_everything_with_it(tmp_path: Path) -> None:
-    data = tmp_path / "data"
+def test_a_killed_supervisor_takes_everything_with_it(open_folder: Path) -> None:
+    data = open_folder / "data"
     with UpRun(data) as run:
         stack = run.ready()
         query(stack, "create table kept as select 42 as answer")
@@ -123,28 +122,28 @@ def test_a_killed_supervisor_takes_everything_with_it(tmp_path: Path) -> None:
         run.end()
         with UpRun(data) as successor:  # at once: some of the first may still be going down
             assert query(successor.ready(), "select answer from kept") == [(42,)]
-            until(run.gone)
+            wait_until_sync(run.gone)
             assert successor.stop()[0] == 0
 
 
-def test_only_one_at_a_time(tmp_path: Path) -> None:
-    with UpRun(tmp_path / "data") as run:
+def test_only_one_at_a_time(open_folder: Path) -> None:
+    with UpRun(open_folder / "data") as run:
         run.ready()
-        with UpRun(tmp_path / "data") as second:
+        with UpRun(open_folder / "data") as second:
             code, said = second.end()
         assert code == 1
-        where = tmp_path / "data"
+        where = open_folder / "data"
         assert said == f"foldline: already up in {where} (pid {run.pid}) (see FOLDLINE_DATA_DIR)\n"
         assert run.stop()[0] == 0
 
 
 @pytest.mark.parametrize("setting", PORTS)
-def test_a_taken_port_is_named(tmp_path: Path, setting: str) -> None:
+def test_a_taken_port_is_named(open_folder: Path, setting: str) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with UpRun(tmp_path / "data", **{setting: str(port)}) as run:
+        with UpRun(open_folder / "data", **{setting: str(port)}) as run:
             code, said = run.end()
     assert code == 1
     (line,) = said.splitlines()
@@ -152,13 +151,13 @@ def test_a_taken_port_is_named(tmp_path: Path, setting: str) -> None:
     assert setting in line
 
 
-def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with UpRun(tmp_path / "file" / "data") as run:
+def test_a_directory_that_cannot_be_written_is_named(open_folder: Path) -> None:
+    (open_folder / "file").touch()
+    with UpRun(open_folder / "file" / "data") as run:
         code, said = run.end()
     assert (code, said) == (
         1,
-        f"foldline: cannot write to {tmp_path / 'file' / 'data'}: Not a directory (see FOLDLINE_DATA_DIR)\n",
+        f"foldline: cannot write to {open_folder}/file/data: Not a directory (see FOLDLINE_DATA_DIR)\n",
     )
 
 
@@ -169,17 +168,17 @@ def program(path: Path, says: str) -> Path:
     return path
 
 
-def test_a_server_that_is_too_old_or_missing_is_named(tmp_path: Path) -> None:
-    old_nats = program(tmp_path / "old" / "nats-server", "nats-server: v2.11.9")
-    program(tmp_path / "old" / "postgres", "postgres (PostgreSQL) 15.4")
-    program(tmp_path / "old" / "initdb", "")
+def test_a_server_that_is_too_old_or_missing_is_named(open_folder: Path) -> None:
+    old_nats = program(open_folder / "old" / "nats-server", "nats-server: v2.11.9")
+    program(open_folder / "old" / "postgres", "postgres (PostgreSQL) 15.4")
+    program(open_folder / "old" / "initdb", "")
     for setting, value, expected in (
         ("FOLDLINE_NATS_SERVER", str(old_nats), "nats-server 2.11.9 is too old, 2.12.0 is needed"),
-        ("FOLDLINE_NATS_SERVER", str(tmp_path / "none"), "no nats-server at"),
-        ("FOLDLINE_POSTGRES_BIN", str(tmp_path / "old"), "PostgreSQL 15.4 is too old, 16 is needed"),
-        ("FOLDLINE_POSTGRES_BIN", str(tmp_path), "no program postgres in"),
+        ("FOLDLINE_NATS_SERVER", str(open_folder / "none"), "no nats-server at"),
+        ("FOLDLINE_POSTGRES_BIN", str(open_folder / "old"), "PostgreSQL 15.4 is too old, 16 is needed"),
+        ("FOLDLINE_POSTGRES_BIN", str(open_folder), "no program postgres in"),
     ):
-        with UpRun(tmp_path / "data", **{setting: value}) as run:
+        with UpRun(open_folder / "data", **{setting: value}) as run:
             code, said = run.end()
         assert code == 1
         problem = said.splitlines()[-1]
@@ -188,23 +187,23 @@ def test_a_server_that_is_too_old_or_missing_is_named(tmp_path: Path) -> None:
         assert run.gone()
 
 
-def test_a_failing_part_ends_the_start_with_its_last_words(tmp_path: Path) -> None:
-    with UpRun(tmp_path / "data", "api-fails") as run:
+def test_a_failing_part_ends_the_start_with_its_last_words(open_folder: Path) -> None:
+    with UpRun(open_folder / "data", "api-fails") as run:
         code, said = run.end()
         assert code == 1
         assert "foldline: api ended while starting (exit code 1)" in said
         assert said.rstrip().endswith("the reason is in the log")
         assert run.gone()
-        assert not list((tmp_path / "data" / "run").glob("*.pid"))
+        assert not list((open_folder / "data" / "run").glob("*.pid"))
 
 
-def test_a_second_ctrl_c_hurries(tmp_path: Path) -> None:
-    with UpRun(tmp_path / "data", "deaf") as run:
+def test_a_second_ctrl_c_hurries(open_folder: Path) -> None:
+    with UpRun(open_folder / "data", "deaf") as run:
         run.ready()
-        until(lambda: "deaf" in (tmp_path / "data" / "log" / "consumer-1.log").read_text())
+        wait_until_sync(lambda: "deaf" in (open_folder / "data" / "log" / "consumer-1.log").read_text())
         began = time.monotonic()
         run.press_ctrl_c()
-        until(lambda: run.child("api") is None)
+        wait_until_sync(lambda: run.child("api") is None)
         run.press_ctrl_c()
         code, said = run.end()
         assert code == 0, said
@@ -212,21 +211,21 @@ def test_a_second_ctrl_c_hurries(tmp_path: Path) -> None:
         assert run.gone()
 
 
-def test_ephemeral_leaves_nothing(tmp_path: Path) -> None:
-    with UpRun(tmp_path / "unused", "ephemeral") as run:
+def test_ephemeral_leaves_nothing(open_folder: Path) -> None:
+    with UpRun(open_folder / "unused", "ephemeral") as run:
         run.ready()
         folder = run.directory()
         assert (folder / "postgres" / "PG_VERSION").exists()
         assert run.stop()[0] == 0
         assert not folder.exists()
-        assert not (tmp_path / "unused").exists()
+        assert not (open_folder / "unused").exists()
 
 
-def test_servers_that_run_already_are_used(tmp_path: Path) -> None:
-    with UpRun(tmp_path / "first") as first:
+def test_servers_that_run_already_are_used(open_folder: Path) -> None:
+    with UpRun(open_folder / "first") as first:
         stack = first.ready()
         with UpRun(
-            tmp_path / "second",
+            open_folder / "second",
             FOLDLINE_EXTERNAL_NATS="true",
             FOLDLINE_EXTERNAL_POSTGRES="true",
             FOLDLINE_NATS_URL=stack["nats_url"],
@@ -236,15 +235,15 @@ def test_servers_that_run_already_are_used(tmp_path: Path) -> None:
             used = second.ready()
             same = ("nats_url", "nats_monitor_url", "database_url")
             assert {key: used[key] for key in same} == {key: stack[key] for key in same}
-            names = {path.stem for path in (tmp_path / "second" / "run").glob("*.pid")}
+            names = {path.stem for path in (open_folder / "second" / "run").glob("*.pid")}
             assert names == {"api", "sidecar", "consumer-1"}
             assert second.stop()[0] == 0
         assert answers(stack)
         assert first.stop()[0] == 0
 
 
-def test_the_real_thing_is_ready_within_five_seconds_of_a_second_start(tmp_path: Path) -> None:
-    data = tmp_path / "data"
+def test_the_real_thing_is_ready_within_five_seconds_of_a_second_start(open_folder: Path) -> None:
+    data = open_folder / "data"
     command = [sys.executable, "-m", "foldline", "up", "--json", "--data-dir", str(data), "--consumers", "2"]
     with UpRun(data, command=command) as run:
         stack = run.ready()

@@ -16,6 +16,7 @@ from projections.jobs.state import JobState
 from projections.recorded import decode
 from schemas.subjects import home_of, slot_of, token_of
 from tests.reference.jobs import Happened, outcome, standing, subjobs_by_status
+from tests.support.settings import PARTITIONS
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 JOB = "nightly / 42"  # no token
@@ -51,7 +52,7 @@ def body(sub: str, event: Happened, **more: Any) -> dict[str, Any]:
 
 
 def raw(sequence: int, kind: str, said: Any) -> RawEvent:
-    part = home_of(JOB, 16)
+    part = home_of(JOB, PARTITIONS)
     subject = f"ev.{part}.fab1.job.{slot_of(token_of(JOB))}.{kind}"
     stored_at = NOON + timedelta(days=1, seconds=sequence)
     return RawEvent("JOBS", part, sequence, stored_at, subject, b"", json.dumps(said).encode())

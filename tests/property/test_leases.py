@@ -15,9 +15,9 @@ from psycopg.errors import AdminShutdown, UniqueViolation
 from consumers.engine.leases import Fenced, Leases, Reached, identify
 from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
+from tests.support.settings import PARTITIONS
 
 FOLLOWER = "sessions"
-PARTITIONS = 16  # as many lease rows as the template database has
 OWNERS = ("a", "b", "c")
 _ROUNDS = 5  # refreshes of everybody until all is shared: what is given up in one is taken in the next
 T = TypeVar("T")

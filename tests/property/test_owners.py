@@ -14,7 +14,8 @@ from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
 from tests.property.strategies import fact_lists
 from tests.reference.published import Published
-from tests.support.folding import PARTITIONS, Folding, raw_event
+from tests.support.folding import Folding, raw_event
+from tests.support.settings import PARTITIONS
 
 OWNERS = 3
 ENDS = ("commits", "is cut", "forgets", "is taken over")

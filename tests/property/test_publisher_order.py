@@ -9,10 +9,7 @@ from hypothesis import strategies as st
 from nats.aio.client import Client
 
 from producers.publishing.publisher import Ack, Conflict, Publisher
-from tests.integration import publisher_fixtures as fixtures
-from tests.integration.publisher_fixtures import number, numbered, sequence, stored_of
-
-line_server, look, publisher = fixtures.line_server, fixtures.look, fixtures.publisher
+from tests.support.publisher import number, numbered, sequence, stored_of
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ several_calls = st.lists(ones | groups, min_size=1, max_size=40)
 # Every example has sessions of its own, so it may share the line with the others.
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(calls=several_calls)
-async def test_order_and_answers(publisher: Publisher, look: Client, calls: list[Call]) -> None:
+async def test_order_and_answers(publisher: Publisher, observer: Client, calls: list[Call]) -> None:
     sessions = [uuid.uuid4().hex for _ in range(4)]
     tasks = []
     for index, call in enumerate(calls):
@@ -60,7 +57,7 @@ async def test_order_and_answers(publisher: Publisher, look: Client, calls: list
                 publisher.publish_many([numbered(session, index * 1000 + i) for i in range(call.facts)])
             )
     outcomes = await asyncio.gather(*tasks)
-    await _check(look, sessions, calls, outcomes)
+    await _check(observer, sessions, calls, outcomes)
 
 
 async def _one(publishing: object) -> list[object]:
@@ -70,9 +67,11 @@ async def _one(publishing: object) -> list[object]:
         return [conflict]
 
 
-async def _check(look: Client, sessions: list[str], calls: list[Call], outcomes: list[list[object]]) -> None:
+async def _check(
+    observer: Client, sessions: list[str], calls: list[Call], outcomes: list[list[object]]
+) -> None:
     for which, session in enumerate(sessions):
-        kept = {sequence(message): number(message) for message in await stored_of(look, session)}
+        kept = {sequence(message): number(message) for message in await stored_of(observer, session)}
         mine = [(index, call) for index, call in enumerate(calls) if call.session == which]
         fresh: list[int] = []
         firsts: dict[str, int] = {}

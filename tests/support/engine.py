@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import pytest
 from nats.aio.client import Client
 
 from consumers.engine.follower import Follower
@@ -75,3 +76,10 @@ async def engine(settings: Settings, *, owner: str = "test") -> AsyncIterator[li
         yield await stack.enter_async_context(
             following(reading, settings, *projectors, liveness, owner=owner)
         )
+
+
+@pytest.fixture
+async def running_engine(settings: Settings) -> AsyncIterator[None]:
+    """The engine runs on the test's line from before its first step to its end."""
+    async with engine(settings):
+        yield

@@ -10,8 +10,8 @@ import httpx
 from foldline.embedded.nats import Federation, NatsServer
 from foldline.embedded.ports import pick_port
 from runtime.settings import Settings
-from tests.conftest import line_settings
 from tests.support.processes import Processes, ProcessUnderTest
+from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
 
 

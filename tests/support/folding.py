@@ -21,8 +21,8 @@ from schemas.headers import header_block
 from schemas.streams import stream_of
 from schemas.subjects import PREFIX, partition_of
 from tests.reference.published import Published
+from tests.support.settings import PARTITIONS
 
-PARTITIONS: Final = 16
 _NOT_FOLDED: Final = {table.name for table in ENGINE_TABLES if not table.folded}
 
 

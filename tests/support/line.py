@@ -21,9 +21,9 @@ from schemas.streams import SESSIONS, Stream
 from schemas.subjects import partition_of, published_form
 from tests.reference.published import Published
 from tests.reference.sessions import Reference, comparable
+from tests.support.settings import PARTITIONS
 from tests.support.waiting import wait_until
 
-PARTITIONS = 16
 PROBE = b'{"name":"probe"}'
 
 

@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+
+import pytest
 
 from runtime.settings import Settings
 from tests.support.waiting import wait_until_sync
@@ -114,3 +116,23 @@ class Processes:
         """Kill what still runs."""
         for process in self.all:
             process.kill()
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    """Starts consumers and APIs; whatever still runs at the end is killed."""
+    started = Processes(tmp_path)
+    yield started
+    started.end()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what a failed test's processes wrote."""
+    report = yield
+    processes = getattr(item, "funcargs", {}).get("processes")
+    if report.failed and isinstance(processes, Processes):
+        report.sections += [(f"end of the log of {name}", text) for name, text in processes.logs()]
+    return report

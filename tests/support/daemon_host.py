@@ -15,10 +15,10 @@ from foldline.embedded.ports import pick_port
 from line.connection import close_bus, connect_bus
 from line.streams import prepare_line
 from runtime.settings import Settings
-from tests.conftest import line_settings
 from tests.reference.published import Published
 from tests.support.line import Line
 from tests.support.processes import Processes, ProcessUnderTest
+from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
 
 Said = tuple[str, dict[str, Any]]
@@ -26,7 +26,7 @@ Said = tuple[str, dict[str, Any]]
 
 
 class DaemonHost:
-    """What tests do with the daemon, with the answers checked."""
+    """A client of the daemon that checks every answer."""
 
     def __init__(self, nats: NatsServer, settings: Settings, processes: Processes) -> None:
         self.nats = nats
@@ -127,12 +127,12 @@ class DaemonHost:
 
 
 @pytest.fixture
-async def host(own_nats: NatsServer, tmp_path: Path, processes: Processes) -> AsyncIterator[DaemonHost]:
-    """A daemon that looks often, on a line that is there; it is not started."""
+async def daemon_host(
+    own_nats: NatsServer, tmp_path: Path, processes: Processes
+) -> AsyncIterator[DaemonHost]:
+    """A host whose daemon checks its processes often; the line has its streams, the daemon is not started."""
     settings = line_settings(
         own_nats,
-        "",
-        database_url=None,
         spool_dir=tmp_path / "spool",
         sidecar_port=pick_port("127.0.0.1"),
         daemon_port=pick_port("127.0.0.1"),

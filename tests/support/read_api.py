@@ -1,11 +1,9 @@
-"""A real PostgreSQL with folded sessions, for tests of everything that reads."""
+"""A read model with folded sessions, and the read routes on it, without a NATS server."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import httpx
@@ -15,52 +13,38 @@ from nats.aio.client import Client
 
 from api.reading.reader import Reader
 from api.routes import read_routers
-from foldline.embedded.postgres import PostgresServer
 from foldline.rejected_control import Rejections
 from line.progress import Progress
 from line.raw_event import RawEvent
 from producers.publishing.publisher import Publisher
-from projections.catalogue import PROJECTIONS
-from projections.install import install
 from projections.recorded import decode
 from projections.rejected import RejectedEvents
 from projections.sessions.projection import SessionsProjection
 from runtime.compat.fastapi_routes import add_routes
 from runtime.compat.nats_client import BusClient
 from runtime.database.connections import Connection, connect, pool
-from runtime.database.engine.install import install_engine
 from runtime.http.errors import SESSIONS, install_error_handlers
 from runtime.settings import Settings
 from schemas.headers import NO_HEADERS
 from schemas.streams import stream_of
 from schemas.subjects import Subject, partition_of
+from tests.support.settings import PARTITIONS
 
-PARTITIONS = 16
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def at(seconds: float) -> datetime:
-    """So many seconds after noon."""
+    """Return the time that is so many seconds after noon."""
     return NOON + timedelta(seconds=seconds)
 
 
 def stamp(seconds: float) -> str:
-    """The same as it is served."""
+    """Return the text by which that time is served."""
     return at(seconds).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    # Not below pytest's own directory: any other pytest that starts closes that to PostgreSQL's user.
-    with TemporaryDirectory(prefix="foldline-test-") as folder:
-        server = PostgresServer(Path(folder) / "data", durable=False)
-        server.start(60)
-        yield server
-        server.stop()
-
-
-def reader_settings(server: PostgresServer, **changes: Any) -> Settings:
-    return Settings(_env_file=None, database_url=server.dsn, connect_timeout=10, **changes)
+def _settings(address: str, **changes: Any) -> Settings:
+    return Settings(_env_file=None, database_url=address, connect_timeout=10, **changes)
 
 
 class FoldedLine:
@@ -80,7 +64,7 @@ class FoldedLine:
         site: str = "local",
         stored_at: datetime | None = None,
     ) -> int:
-        """Fold one fact; returns its sequence. Stored at its sequence in seconds after noon by default."""
+        """Fold one fact and return its sequence; it is stored so many seconds after noon by default."""
         self.sequence += 1
         part = partition_of(session_id, PARTITIONS)
         stream = stream_of("session", fact).name
@@ -110,11 +94,13 @@ class FoldedLine:
         return self.sequence
 
     async def created(self, session_id: str, *, site: str = "local", **body: Any) -> int:
+        """Fold the creation of a session."""
         return await self.put("created", session_id, {"product": "App", "version": "1"} | body, site=site)
 
     async def reject(
         self, sequence: int, reason: str, *, stream: str = "SESSIONS", session_id: str = "S1"
     ) -> None:
+        """Set an event aside as the projector would."""
         part = partition_of(session_id, PARTITIONS)
         await self.conn.execute(
             "insert into sessions.rejected (part, stream, seq, subject, reason, details, stored_at)"
@@ -124,29 +110,37 @@ class FoldedLine:
 
 
 @asynccontextmanager
-async def folded_line(server: PostgresServer) -> AsyncIterator[FoldedLine]:
-    """An empty read model, whatever was there before."""
-    conn = await connect(reader_settings(server), name="test-line")
-    async with conn:
-        for schema in ("foldline", *(projection.schema for projection in PROJECTIONS)):
-            await conn.execute(f"drop schema if exists {schema} cascade".encode())
-        await install_engine(conn)
-        for projection in PROJECTIONS:
-            await install(conn, projection, PARTITIONS)
+async def folding_into(address: str) -> AsyncIterator[FoldedLine]:
+    """Open a read model for facts that are folded one by one."""
+    async with await connect(_settings(address), name="test-line") as conn:
         yield FoldedLine(conn)
 
 
+@pytest.fixture
+async def folded_line(database: str) -> AsyncIterator[FoldedLine]:
+    """An empty read model to fold facts into."""
+    async with folding_into(database) as line:
+        yield line
+
+
+@pytest.fixture
+async def reads(database: str, folded_line: FoldedLine) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the read routes on what `folded_line` folds; their pool has two connections."""
+    async with read_client(database, pool_size=2) as client:
+        yield client
+
+
 async def hold_leases(conn: Connection) -> None:
-    """As if a consumer held all partitions."""
+    """Make it look as if a consumer held all partitions."""
     await conn.execute(
         "update foldline.lease set owner = 'test', until = clock_timestamp() + interval '1 minute'"
     )
 
 
 @asynccontextmanager
-async def api_client(server: PostgresServer, **changes: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """The read routes alone, without a NATS server: progress is then read from the lease rows."""
-    settings = reader_settings(server, **changes)
+async def read_client(address: str, **changes: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve the read routes alone, without a NATS server: progress is then read from the lease rows."""
+    settings = _settings(address, **changes)
     app = FastAPI(redirect_slashes=False)
     install_error_handlers(app, SESSIONS)
     async with pool(settings, name="test-api") as readers:

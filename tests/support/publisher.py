@@ -1,4 +1,4 @@
-"""A real line for tests of the publisher: one nats-server a module, and looks behind the scenes."""
+"""A publisher on a real line, and what the line stores of it."""
 
 import json
 import os
@@ -18,35 +18,15 @@ from line.connection import connect_bus
 from line.streams import prepare_line
 from producers.admission import admit_fact
 from producers.publishing.publisher import Ack, Publisher
-from runtime.settings import Settings
 from schemas.facts import Fact
 from schemas.subjects import Subject
-
-PARTITIONS = 16
-
-
-def bus_settings(server: NatsServer, **changes: Any) -> Settings:
-    return Settings(
-        _env_file=None,
-        nats_url=server.url,
-        nats_monitor_url=server.monitor_url,
-        connect_timeout=10,
-        **changes,
-    )
-
-
-@pytest.fixture(scope="module")
-def line_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    server = NatsServer(tmp_path_factory.mktemp("line") / "nats")
-    server.start(30)
-    yield server
-    server.stop()
+from tests.support.settings import PARTITIONS, line_settings
 
 
 @asynccontextmanager
 async def open_publisher(server: NatsServer, **options: Any) -> AsyncIterator[Publisher]:
-    """A publisher on a connection of its own, on a line that has its streams."""
-    settings = bus_settings(server)
+    """Open a publisher on a connection of its own; the streams are made where they are missing."""
+    settings = line_settings(server)
     nc = await connect_bus(settings, name="test-publisher", publisher=True)
     await prepare_line(nc, settings)
     publisher = Publisher(nc, partitions=PARTITIONS, **options)
@@ -59,14 +39,15 @@ async def open_publisher(server: NatsServer, **options: Any) -> AsyncIterator[Pu
 
 @pytest.fixture
 async def publisher(line_server: NatsServer) -> AsyncIterator[Publisher]:
+    """A publisher on the module's line."""
     async with open_publisher(line_server) as publisher:
         yield publisher
 
 
 @pytest.fixture
-async def look(line_server: NatsServer) -> AsyncIterator[Client]:
-    """Another connection, that sees what the line really keeps."""
-    client = await connect_bus(bus_settings(line_server), name="test-look")
+async def observer(line_server: NatsServer) -> AsyncIterator[Client]:
+    """Another connection to the module's line, which sees what is really stored."""
+    client = await connect_bus(line_settings(line_server), name="test-observer")
     yield client
     await client.close()
 
@@ -74,29 +55,34 @@ async def look(line_server: NatsServer) -> AsyncIterator[Client]:
 def fact(
     session_id: str, kind: str = "event", body: bytes = b'{"name":"n"}', *, key: str | None = None
 ) -> Fact:
+    """Return a fact of a session that has passed admission."""
     subject = Subject("local", "session", session_id, kind)
     return admit_fact(subject, body, key=key, now=datetime.now(UTC))
 
 
 def numbered(session_id: str, n: int, *, key: str | None = None) -> Fact:
+    """Return an event that carries the number `n`."""
     return fact(session_id, body=json.dumps({"name": "n", "data": {"n": n}}).encode(), key=key)
 
 
 def number(message: Msg) -> int:
+    """Return the number that a stored `numbered` event carries."""
     return int(json.loads(message.data)["data"]["n"])
 
 
 def sequence(message: Msg) -> int:
+    """Return a stored message's sequence in its stream."""
     return int(message.metadata.sequence.stream)
 
 
 def sequences(outcomes: list[Any]) -> list[int]:
+    """Return the sequences of facts that were all acknowledged."""
     assert all(isinstance(outcome, Ack) for outcome in outcomes), outcomes
     return [outcome.position.sequence for outcome in outcomes]
 
 
 async def stored(nc: Client, subjects: str = "ev.>", stream: str = "SESSIONS") -> list[Msg]:
-    """Everything the stream keeps under `subjects`, in order."""
+    """Return everything the stream holds under `subjects`, in order."""
     js = nc.jetstream()
     subscription = await js.pull_subscribe(
         subjects, stream=stream, config=ConsumerConfig(ack_policy=AckPolicy.NONE)
@@ -110,12 +96,13 @@ async def stored(nc: Client, subjects: str = "ev.>", stream: str = "SESSIONS") -
 
 
 async def stored_of(nc: Client, session_id: str) -> list[Msg]:
+    """Return everything the line holds of one session but its heartbeats, in order."""
     return await stored(nc, f"ev.*.local.session.{session_id}.*")
 
 
 @contextmanager
 def stopped(server: NatsServer) -> Iterator[None]:
-    """The server hangs: connections stay open, nothing is answered."""
+    """Let the server hang inside the block: connections stay open, nothing is answered."""
     assert server.process is not None
     pid = server.process.pid
     assert pid is not None

@@ -1,42 +1,22 @@
-"""One run of the driver, seen from outside."""
+"""One run of `foldline up` by its driver, seen from outside."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import psutil
-import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.processes import ROOT
+
 PORTS = tuple(
     f"FOLDLINE_{name}_PORT" for name in ("API", "JOBS", "SIDECAR", "DAEMON", "NATS", "NATS_MONITOR")
 )
 FREE_PORTS = dict.fromkeys(PORTS, "0")
-
-
-@pytest.fixture(name="tmp_path")
-def own_folder() -> Iterator[Path]:
-    """Not below pytest's common folder: as root, another pytest that starts meanwhile closes that one to
-    PostgreSQL's user."""
-    with tempfile.TemporaryDirectory(prefix="foldline-test-") as folder:
-        yield Path(folder).resolve()
-
-
-def until(condition: Callable[[], Any], timeout: float = 20.0) -> Any:
-    """The first true answer of `condition`."""
-    deadline = time.monotonic() + timeout
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-    return answer
 
 
 class UpRun:
@@ -48,7 +28,7 @@ class UpRun:
         self.data_dir = data_dir
         environment = {key: value for key, value in os.environ.items() if not key.startswith("FOLDLINE_")}
         self._process = subprocess.Popen(
-            command or [sys.executable, "-m", "tests.integration.up_driver", str(data_dir), *flags],
+            command or [sys.executable, "-m", "tests.support.up_driver", str(data_dir), *flags],
             cwd=ROOT,
             env=environment | FREE_PORTS | settings,
             stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""The write routes on a real line, with something that stands for the read side."""
+"""The write routes of the sessions surface on a real line, with a stand-in for the read side."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -18,13 +18,7 @@ from runtime.compat.fastapi_routes import add_routes
 from runtime.http.errors import SESSIONS, install_error_handlers
 from schemas.positions import Position
 from schemas.sessions.recovery import HungSession
-from tests.integration import publisher_fixtures as fixtures
-from tests.integration.publisher_fixtures import (
-    PARTITIONS,
-    bus_settings,
-)
-
-line_server, look, publisher = fixtures.line_server, fixtures.look, fixtures.publisher
+from tests.support.settings import PARTITIONS, line_settings
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, 250_000, tzinfo=UTC)
 NOON = "2026-01-31T12:00:00.250000Z"
@@ -32,7 +26,7 @@ APP = {"product": "MyApp", "version": "1.0.0"}
 
 
 @dataclass
-class ReadModel:
+class ReadSide:
     """Stands for the read side: notes what is awaited, knows of hangs."""
 
     projected: bool = True
@@ -53,17 +47,19 @@ class ReadModel:
 
 
 @pytest.fixture
-def model() -> ReadModel:
-    return ReadModel()
+def read_side() -> ReadSide:
+    """The stand-in that the write routes of `writes` ask."""
+    return ReadSide()
 
 
-def client_of(server: NatsServer, publisher: Publisher, model: ReadModel) -> httpx.AsyncClient:
+def write_client(server: NatsServer, publisher: Publisher, read_side: ReadSide) -> httpx.AsyncClient:
+    """Return a client of write routes that run in this process."""
     surface = WriteSurface(
         publisher=publisher,
         existence=Existence(publisher.stored_lookup, partitions=PARTITIONS, timeout=publisher.timeout),
-        progress=model,
-        hung=model.hung,
-        settings=bus_settings(server, max_body=4096),
+        progress=read_side,
+        hung=read_side.hung,
+        settings=line_settings(server, max_body=4096),
         now=lambda: NOW,
     )
     app = FastAPI()
@@ -74,20 +70,23 @@ def client_of(server: NatsServer, publisher: Publisher, model: ReadModel) -> htt
 
 
 @pytest.fixture
-async def http(
-    line_server: NatsServer, publisher: Publisher, model: ReadModel
+async def writes(
+    line_server: NatsServer, publisher: Publisher, read_side: ReadSide
 ) -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(line_server, publisher, model) as client:
+    """A client of the write routes on the module's line."""
+    async with write_client(line_server, publisher, read_side) as client:
         yield client
 
 
-async def begin(http: httpx.AsyncClient, **more: Any) -> str:
-    answer = await http.post("/sessions", json=APP | more)
+async def begin(writes: httpx.AsyncClient, **more: Any) -> str:
+    """Create a session and return its id."""
+    answer = await writes.post("/sessions", json=APP | more)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 
 
 def problem(answer: httpx.Response) -> tuple[int, str, str]:
+    """Return status, error and details of a refusal."""
     body = answer.json()
     assert body.keys() == {"error", "details"}
     return answer.status_code, body["error"], body["details"]

@@ -13,14 +13,14 @@ from tests.support.waiting import wait_until
 
 
 class JobsApi:
-    """What tests ask of the surface, with the answers checked."""
+    """A client of the jobs surface that checks every answer."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
         self.position = ""
 
     async def send(self, *events: dict[str, Any]) -> None:
-        """One batch, and it can be read."""
+        """Send one batch and wait until it can be read."""
         answer = await self.http.post(
             "/v1/ingest/events:batch", json=list(events), headers={"Foldline-Wait": "20000"}
         )
@@ -29,12 +29,15 @@ class JobsApi:
         assert "Foldline-Projected" not in answer.headers
 
     async def jobs(self, **query: Any) -> list[dict[str, Any]]:
+        """Return the jobs of a list."""
         return await self.items("/v1/jobs", **query)
 
     async def subjobs(self, **query: Any) -> list[dict[str, Any]]:
+        """Return the subjobs of a list."""
         return await self.items("/v1/subjobs", **query)
 
     async def items(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        """Return the items of any list."""
         answer = await self.http.get(path, params=query)
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()["items"]
@@ -42,6 +45,7 @@ class JobsApi:
         return found
 
     async def job(self, job_id: str, **query: Any) -> dict[str, Any]:
+        """Return one job."""
         answer = await self.http.get(f"/v1/jobs/{job_id}", params=query)
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
@@ -50,6 +54,7 @@ class JobsApi:
 
 @pytest.fixture
 async def jobs(settings: Settings) -> AsyncIterator[JobsApi]:
+    """The jobs surface with a running engine, on an empty line."""
     apps = create_apps(settings)
     async with engine(settings), apps.sessions.router.lifespan_context(apps.sessions):
         transport = httpx.ASGITransport(app=apps.jobs)

@@ -1,0 +1,27 @@
+"""Settings of the processes and clients under test."""
+
+from typing import Any, Final
+
+from foldline.embedded.nats import NatsServer
+from runtime.settings import Settings
+
+PARTITIONS: Final[int] = Settings.model_fields["partitions"].default
+"""The number of partitions wherever a test does not choose its own."""
+
+
+def line_settings(nats: NatsServer, dsn: str | None = None, **changes: Any) -> Settings:
+    """Return settings for a line and a database; leases are short, so that take-overs do not take long."""
+    return Settings(
+        _env_file=None,
+        **{
+            "nats_url": nats.url,
+            "nats_monitor_url": nats.monitor_url,
+            "database_url": dsn,
+            "jobs_port": 0,
+            "daemon_port": 0,
+            "lease_ttl": 2.0,
+            "connect_timeout": 30.0,
+            "log_level": "info",
+            **changes,
+        },
+    )
