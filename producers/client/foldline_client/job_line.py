@@ -89,9 +89,6 @@ class JobLine:
             return self._note(False)
         return self._note(True)
 
-    def _worth_waiting(self) -> bool:
-        return self._waited_in_vain != self._now()
-
     def before_fork(self) -> None:
         """Let the first try end: it imports, and a child would inherit modules that are half imported."""
         if self._pump.buffer.unsettled:

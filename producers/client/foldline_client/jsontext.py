@@ -20,7 +20,6 @@ from typing import Any, Final
 from foldline_client.options import MAX_BODY
 
 MAX_DEPTH: Final = 60  # the line's 64, less what wraps a value
-MAX_NODES: Final = 200_000  # more do not fit into a fact
 MAX_INDEXED: Final = 512
 """Longest name, category, group, unit or type, bytes: read models index them."""
 
