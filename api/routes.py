@@ -1,4 +1,4 @@
-"""All routes that read, put together for one process."""
+"""All routes of the sessions surface that read, put together for one process."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -7,13 +7,13 @@ from fastapi import APIRouter
 
 from api.operations.health import health_router
 from api.operations.rejected import rejected_router
-from api.operations.rejected_collector import RejectedGauge
-from api.operations.rejected_control import Rejections
+from api.operations.rejected_collector import RejectedCollector
+from api.operations.rejected_control import RejectedControl
 from api.reading.checks import Check, parked_note, projection_check
 from api.reading.reader import Reader
 from api.sessions.export import export_router
 from api.sessions.session import sessions_router
-from api.sessions.time_travel import Past
+from api.sessions.time_travel import TimeTravel
 from api.sessions.timeseries import timeseries_router
 from projections.catalogue import PROJECTIONS
 from projections.rejected import RejectedEvents
@@ -28,18 +28,18 @@ def read_routers(
     nc: BusClient,
     checks: Mapping[str, Check],
     events: RejectedEvents,
-    rejections: Rejections,
+    control: RejectedControl,
 ) -> list[APIRouter]:
-    """The query API. `checks` are what else must be well for this process to be ready, by name."""
+    """The routers. `checks` are asked for readiness beside those of the projections, by name."""
     settings = reader.settings
     timeout = timedelta(seconds=settings.heartbeat_timeout)
     views = SessionViews(own=settings.site, timeout=timeout, partitions=settings.partitions)
     notes = {f"parked {p.name}": parked_note(reader, p.name) for p in PROJECTIONS}
     projections = {f"projection {p.name}": projection_check(reader, p.name) for p in PROJECTIONS}
     return [
-        sessions_router(reader, views, Past(nc, reader, views)),
+        sessions_router(reader, views, TimeTravel(nc, reader, views)),
         export_router(reader, SessionExports(timeout=timeout)),
         timeseries_router(reader, SessionSeries()),
-        rejected_router(reader, events, rejections),
-        health_router({**checks, **projections}, notes, RejectedGauge(reader, events)),
+        rejected_router(reader, events, control),
+        health_router({**checks, **projections}, notes, RejectedCollector(reader, events).refresh),
     ]

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from api.jobs.health import job_health_router
 from api.jobs.jobs import job_views, jobs_router
-from api.jobs.jobs_collector import JobNumbers
+from api.jobs.jobs_collector import JobsCollector
 from api.jobs.site_monitor import SiteMonitor
 from api.jobs.sites import sites_router
 from api.reading.checks import database_check, identity_check, line_check, projection_check
@@ -57,8 +57,8 @@ async def _wire(app: FastAPI, settings: Settings) -> AsyncExitStack:
         sites = SiteMonitor(nc, settings)
         await stack.enter_async_context(sites.run())
         views = job_views(reader)
-        numbers = JobNumbers(reader, views)
-        stack.enter_context(numbers.shown())
+        collector = JobsCollector(reader, views)
+        stack.enter_context(collector.registered())
         checks = {
             "nats": line_check(nc, settings.streams),
             "line": identity_check(reader, nc),
@@ -68,7 +68,7 @@ async def _wire(app: FastAPI, settings: Settings) -> AsyncExitStack:
         health = job_health_router(
             "central-api",
             checks,
-            numbers.refresh,
+            collector.refresh,
             lambda _: {"sites": {site.id: site.as_json() for site in sites.all()}},
         )
         add_routes(app, jobs_router(reader, views, sites), sites_router(sites), health)

@@ -1,4 +1,4 @@
-"""What operators do with rejected events, for the command line and for the API."""
+"""Control of rejected events, for the command line and for the API."""
 
 import base64
 from collections.abc import Awaitable, Callable
@@ -28,16 +28,17 @@ T = TypeVar("T")
 
 
 class Database(Protocol):
-    """Lends a connection."""
+    """Lends a connection for a query."""
 
     async def read(self, query: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run one query."""
+        """Run one query on a lent connection."""
 
 
-class Rejections:
-    """Shows, retries, dismisses and restores rejected events. None of it changes a read model by itself.
+class PublishingRejectedControl:
+    """Implements RejectedControl: reads the event from the line, retries it through the publisher.
 
-    Every method raises NotRejected where there is no such event, StreamUnavailable when the line is away.
+    No method changes a read model by itself. Every method raises NotRejected where there is no such event,
+    StreamUnavailable when the line is away.
     """
 
     def __init__(self, events: RejectedEvents, database: Database, nc: Client, publisher: Publisher) -> None:
@@ -47,11 +48,11 @@ class Rejections:
         self._publisher = publisher
 
     async def show(self, stream: str, sequence: int) -> dict[str, Any]:
-        """The event as it was published, and who rejected it."""
+        """The event as it was published, and the projections that rejected it."""
         rejected, message = await self._find(stream, sequence)
         encoding, body = _readable(message.body)
         return {
-            "position": str(_place(message, rejected)),
+            "position": str(_position(message, rejected)),
             "subject": _subject(message),
             "stored_at": format_time(message.stored_at),
             "headers": headers_of(message.headers),
@@ -69,15 +70,15 @@ class Rejections:
         body: bytes | None = None,
         time: str | None = None,
     ) -> dict[str, Any]:
-        """Publish it as a new fact, corrected by what is given, and dismiss it.
+        """Publish the event as a new fact, with the given corrections, and dismiss it.
 
-        Raises InvalidFact when it still is not valid, Problem when the line never takes it.
+        Raises InvalidFact when it still is not valid, Problem when the event stream refuses it for good.
         """
         rejected, message = await self._find(stream, sequence)
-        place = _place(message, rejected)
+        position = _position(message, rejected)
         fact = republished_fact(
             message,
-            place,
+            position,
             subject=Subject.parse(subject) if subject is not None else None,
             body=body,
             time=time,
@@ -86,19 +87,19 @@ class Rejections:
         try:
             ack = await self._publisher.publish(fact)
         except NotTaken as exc:
-            raise Problem(f"the line does not take it: {exc}") from exc
+            raise Problem(f"the event stream refuses it: {exc}") from exc
         except PublishError as exc:
             raise StreamUnavailable(stream, str(exc)) from exc
         with suppress(NotRejected):  # its entity expired meanwhile
             await self.dismiss(stream, sequence, f"retried as {ack.position}")
-        return {"position": str(ack.position), "duplicate": ack.duplicate, "retry_of": str(place)}
+        return {"position": str(ack.position), "duplicate": ack.duplicate, "retry_of": str(position)}
 
     async def dismiss(self, stream: str, sequence: int, reason: str) -> None:
-        """Hide it, with a reason. Raises Problem without one."""
+        """Hide the event, with a reason. Raises Problem without one."""
         await self._database.read(lambda conn: self._events.dismiss(conn, stream, sequence, reason))
 
     async def restore(self, stream: str, sequence: int) -> None:
-        """Show it again."""
+        """Show a dismissed event again."""
         await self._database.read(lambda conn: self._events.restore(conn, stream, sequence))
 
     async def _find(self, stream: str, sequence: int) -> tuple[list[Rejected], StoredMessage]:
@@ -108,12 +109,12 @@ class Rejections:
             first = rejected[0]
             raise NotRejected(
                 f"{stream}/{first.partition}:{sequence} was rejected ({first.reason}: {first.details}), "
-                "but the line no longer holds it"
+                "but the event stream no longer holds it"
             )
         return rejected, message
 
 
-def _place(message: StoredMessage, rejected: list[Rejected]) -> Position:
+def _position(message: StoredMessage, rejected: list[Rejected]) -> Position:
     return Position(message.stream, rejected[0].partition, message.sequence)
 
 
@@ -125,7 +126,7 @@ def _subject(message: StoredMessage) -> str:
 
 
 def _readable(body: bytes) -> tuple[str, Any]:
-    """JSON as it is, else text, else base64; and which of them."""
+    """The name of an encoding, and the body in it: JSON as it is, else text, else base64."""
     with suppress(InvalidFact):
         check_body(body, max_bytes=len(body))  # what passes can also be sent
         return "json", parse_json(body)

@@ -14,18 +14,17 @@ from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
 from api.jobs.health import job_health_router, pool_state
 from api.jobs.jobs import job_views, jobs_router
-from api.jobs.jobs_collector import JobNumbers
-from api.jobs.live import Live
+from api.jobs.jobs_collector import JobsCollector
+from api.jobs.live_stream import LiveStream
 from api.jobs.stream import job_stream_router
-from api.operations import lag
-from api.operations.lag import LagMeter
+from api.operations.lag_meter import EVERY_S, LagMeter
 from api.operations.projections import projections_router
 from api.operations.rebuilds import rebuilds_router
 from api.reading.checks import Check, database_check, identity_check, line_check
 from api.reading.reader import Reader
 from api.routes import read_routers
 from foldline.projection_control import EngineProjectionControl
-from foldline.rejected_control import Rejections
+from foldline.rejected_control import PublishingRejectedControl
 from line.connection import close_bus, connect_bus
 from line.progress import Progress
 from line.streams import prepare_line
@@ -147,12 +146,12 @@ async def _sessions(on: _Connected, stack: AsyncExitStack) -> list[APIRouter]:
     control = EngineProjectionControl(reader, nc)
     stack.push_async_callback(control.aclose)
     meter = LagMeter(reader, nc)
-    await stack.enter_async_context(repeating(meter.try_to_measure, every=lag.EVERY))
+    await stack.enter_async_context(repeating(meter.try_to_measure, every=EVERY_S))
     events = RejectedEvents({projection.name: projection.schema for projection in PROJECTIONS})
-    rejections = Rejections(events, reader, nc, publisher)
+    rejected = PublishingRejectedControl(events, reader, nc, publisher)
     return [
         sessions_router(surface),
-        *read_routers(reader, nc, _checks(on), events, rejections),
+        *read_routers(reader, nc, _checks(on), events, rejected),
         projections_router(control, settings.site),
         rebuilds_router(control, settings.site),
     ]
@@ -160,18 +159,18 @@ async def _sessions(on: _Connected, stack: AsyncExitStack) -> list[APIRouter]:
 
 async def _jobs(on: _Connected, stack: AsyncExitStack) -> list[APIRouter]:
     """Jobs of this site."""
-    live = Live(on.nc, on.reader, JOBS_STREAM.name)
+    live = LiveStream(on.nc, on.reader, JOBS_STREAM.name)
     await stack.enter_async_context(live.run())
     views = job_views(on.reader)
-    numbers = JobNumbers(on.reader, views)
-    stack.enter_context(numbers.shown())
+    collector = JobsCollector(on.reader, views)
+    stack.enter_context(collector.registered())
     ingest = JobSurface(publisher=on.publisher, progress=on.progress, settings=on.settings, now=_now)
     return [
         job_events_router(ingest),
         job_stream_router(live),
         jobs_router(on.reader, views),
         job_health_router(
-            "local-api", _checks(on) | {"database": database_check(on.reader)}, numbers.refresh, pool_state
+            "local-api", _checks(on) | {"database": database_check(on.reader)}, collector.refresh, pool_state
         ),
     ]
 

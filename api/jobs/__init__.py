@@ -1,1 +1,1 @@
-"""Read routes of the jobs surface."""
+"""Read routes of the jobs surfaces: jobs, statistics, the live stream, sites, health."""

@@ -1,4 +1,4 @@
-"""Numbers of a jobs surface that are looked up when somebody asks for them."""
+"""The collector of jobs: metrics that the read model and the machine know, read for a scrape."""
 
 import asyncio
 import time
@@ -10,6 +10,7 @@ import psutil
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import REGISTRY, Collector
 
+from api.jobs.measured_reads import measured_read
 from api.reading.reader import Reader
 from projections.jobs.views import JobViews
 from runtime import metrics
@@ -20,31 +21,19 @@ _FRESH_S: Final = 15.0
 _BOUND_S: Final = 2.0
 
 
-@contextmanager
-def reading(table: str) -> Iterator[None]:
-    """One read of the database, counted with its end."""
-    started, status = time.perf_counter(), "error"
-    try:
-        yield
-        status = "ok"
-    finally:
-        metrics.DB_OPERATIONS.labels("select", table, status).inc()
-        metrics.DB_SECONDS.labels("select", table).observe(time.perf_counter() - started)
-
-
-class JobNumbers(Collector):
-    """Jobs by status and their durations; asked at most once in a while, and not shown when unknown."""
+class JobsCollector(Collector):
+    """Counts jobs and their durations, at most once in 15 s; without an answer it shows nothing."""
 
     def __init__(self, reader: Reader, views: JobViews) -> None:
         self._reader = reader
         self._views = views
         self._asked = float("-inf")
         self._turn = asyncio.Lock()
-        self._durations: list[tuple[float, int]] = []  # upper bounds with what lies below, and the sum behind
-        self._seconds = 0.0
+        self._durations: list[tuple[float, int]] = []  # upper bound, and how many jobs took less
+        self._seconds = 0.0  # of all ended jobs together
 
     async def refresh(self) -> None:
-        """Bring all up to date."""
+        """Bring all metrics up to date, for a scrape."""
         metrics.SYSTEM_CPU.set(psutil.cpu_percent())
         metrics.SYSTEM_MEMORY.set(psutil.virtual_memory().used)
         size, available = self._reader.connections()
@@ -56,7 +45,7 @@ class JobNumbers(Collector):
             self._asked = time.monotonic()
             try:
                 async with asyncio.timeout(_BOUND_S):
-                    with reading("tally"):
+                    with measured_read("tally"):
                         numbers = await self._reader.read(lambda conn: self._views.numbers(conn, BOUNDS))
             except (HttpProblem, TimeoutError):
                 metrics.JOBS_BY_STATUS.clear()
@@ -68,7 +57,7 @@ class JobNumbers(Collector):
             self._durations, self._seconds = numbers.durations, numbers.seconds
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
-        """`job_duration_seconds`, from the read model's histograms."""
+        """Yield `job_duration_seconds`, from the read model's histograms."""
         if self._durations:
             buckets = [("+Inf" if bound == float("inf") else str(bound), n) for bound, n in self._durations]
             yield HistogramMetricFamily(
@@ -76,8 +65,8 @@ class JobNumbers(Collector):
             )
 
     @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Part of what this process tells, for the length of the block."""
+    def registered(self) -> Iterator[None]:
+        """Be part of the process's metrics for the length of the block."""
         REGISTRY.register(self)
         try:
             yield

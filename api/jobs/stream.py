@@ -1,53 +1,46 @@
-"""`GET /v1/stream`: events of jobs as server-sent events, resumable by their sequence."""
+"""`/v1/stream`: events of jobs as server-sent events, resumable by their sequence."""
 
-import asyncio
-import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Final, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
-from starlette.types import Receive, Scope, Send
 
-from api.jobs.live import Live, Resync, TooSlow, Wanted
-from api.reading.params import Query, Text, bad_parameter, documented, read_query
-from api.reading.server_sent_events import (
-    CONNECTED,
-    HEADERS,
-    KEEPALIVE,
-    SILENCE_S,
-    named_event,
-    numbered_event,
-)
+from api.jobs.endless_response import EndlessResponse
+from api.jobs.live_stream import LiveStream, Resync
+from api.jobs.subscriber import Wanted
+from api.reading.params import Query, Text, invalid_parameter, query_parameters, read_query
+from api.reading.server_sent_events import CONNECTED, KEEPALIVE, SILENCE_S, named_event, numbered_event
 from projections.jobs.live_events import LiveEvent
 from runtime.compat.fastapi_routes import DirectRoute
-from runtime.http.serving import STOPPING
-from runtime.metrics import LIVE_READERS
-from runtime.process.tasks import cancel_and_wait
 from schemas.jobs.facts import KINDS
 
-logger = logging.getLogger("foldline.live")
-
 LAST_EVENT_ID: Final = "Last-Event-ID"
-_STUCK_S: Final = 30.0  # what one send may take
-_RAW_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 
 class StreamQuery(Query):
-    """Which events; all of what is given must hold."""
+    """Filters of the live stream; an event is sent when it meets all of them."""
 
-    site: Text | None = Field(None, description="Only of this site.")
-    entity_type: Literal["job", "subjob"] | None = Field(None, description="Only of jobs, or of subjobs.")
-    app: Text | None = Field(None, description="Only of the application with this id or name.")
-    job_id: Text | None = Field(None, description="Only of this job and its subjobs.")
-    kind: Text | None = Field(None, description=f"Only these, comma-separated: {', '.join(KINDS)}.")
+    site: Text | None = Field(None, description="Only events of this site.")
+    entity_type: Literal["job", "subjob"] | None = Field(
+        None, description="Only events of jobs, or only of subjobs."
+    )
+    app: Text | None = Field(None, description="Only events of the application with this id or name.")
+    job_id: Text | None = Field(None, description="Only events of this job and its subjobs.")
+    kind: Text | None = Field(
+        None, description=f"Only events of these kinds, comma-separated: {', '.join(KINDS)}."
+    )
 
     def wanted(self) -> Wanted:
-        """The same as a test of an event. Raises HttpProblem."""
+        """The filters as a test of an event. Raises HttpProblem."""
         kinds = {part.strip() for part in self.kind.split(",")} if self.kind is not None else set(KINDS)
         if not kinds <= set(KINDS):
-            raise bad_parameter("kind", f"comma-separated, of {', '.join(KINDS)}")
+            raise invalid_parameter(
+                "kind",
+                f"{(self.kind or '')[:64]!r} is not allowed: one or more, comma-separated,"
+                f" of {', '.join(KINDS)}",
+            )
 
         def wanted(event: LiveEvent) -> bool:
             return (
@@ -61,41 +54,43 @@ class StreamQuery(Query):
         return wanted
 
 
-def job_stream_router(live: Live, *, silence: float = SILENCE_S) -> APIRouter:
-    """The live stream."""
+def job_stream_router(live: LiveStream, *, silence: float = SILENCE_S) -> APIRouter:
+    """The route of the live stream. After `silence` seconds without an event a comment is sent."""
     router = APIRouter(prefix="/v1", tags=["jobs"], route_class=DirectRoute)
 
-    @router.get("/stream", openapi_extra=documented(StreamQuery))
+    @router.get("/stream", openapi_extra=query_parameters(StreamQuery))
     async def stream(request: Request) -> Response:
         """Server-sent events from now on, or behind `Last-Event-ID`: each once, in the order of the stream.
 
-        `id` is the sequence. Where the asked one is no longer kept, an event `resync` comes first, and then
-        what is kept.
+        The `id` of an event is its sequence. When what follows the asked id is no longer kept, an event
+        `resync` comes first, and then what is kept.
         """
         wanted = read_query(StreamQuery, request).wanted()
-        return _Streaming(_encoded(live, wanted, _after(request), silence))
+        return EndlessResponse(_encoded(live, wanted, _last_event_id(request), silence))
 
     return router
 
 
-def _after(request: Request) -> int | None:
+def _last_event_id(request: Request) -> int | None:
     text = request.headers.get(LAST_EVENT_ID)
     if not text:
         return None
     if not text.isascii() or not text.isdecimal() or len(text) > 18:
-        raise bad_parameter(LAST_EVENT_ID, f"{text[:40]!r} is not the id of an event")
+        raise invalid_parameter(
+            LAST_EVENT_ID, f"{text[:40]!r} is not the id of an event: that is a number of at most 18 digits"
+        )
     return int(text)
 
 
 async def _encoded(
-    live: Live, wanted: Wanted, after: int | None, silence: float
+    live: LiveStream, wanted: Wanted, after: int | None, silence: float
 ) -> AsyncGenerator[bytes, None]:
     greeting = CONNECTED
     while True:
         try:
             async with aclosing(live.events(wanted, after, silence=silence)) as coming:
                 async for events in coming:
-                    # Whoever reads the greeting misses nothing that is sent from then on.
+                    # A client that reads the greeting misses nothing that is sent from then on.
                     encoded = b"".join(numbered_event(event.sequence, event.data) for event in events)
                     yield greeting + encoded or KEEPALIVE
                     greeting = b""
@@ -104,38 +99,3 @@ async def _encoded(
             asked, after = after, exc.next - 1
             yield greeting + named_event("resync", {"asked": asked, "next": exc.next})
             greeting = b""
-
-
-class _Streaming(Response):
-    """Sends until the client goes away, or does not read: nothing is kept for it without bound."""
-
-    def __init__(self, body: AsyncGenerator[bytes, None]) -> None:
-        super().__init__()
-        self._body = body
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        ends = {asyncio.create_task(self._send(send)), asyncio.create_task(_left(receive))}
-        if (stopping := scope.get(STOPPING)) is not None:
-            ends.add(asyncio.create_task(stopping.wait()))
-        with LIVE_READERS.track_inprogress():
-            try:
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                await cancel_and_wait(*ends)
-        with suppress(OSError):
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _send(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": _RAW_HEADERS})
-        try:
-            async with aclosing(self._body) as chunks:
-                async for chunk in chunks:
-                    async with asyncio.timeout(_STUCK_S):
-                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        except (TooSlow, TimeoutError):
-            logger.warning("a reader of the live stream does not keep up and is disconnected")
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -1,1 +1,1 @@
-"""Routes for operators, on every surface: health, lag, projections, rejected events."""
+"""Routes for operators: health, lag, projections, rejected events."""

@@ -1,16 +1,14 @@
-"""How operator routes read requests and answer them, alike for all of `/v1/projections`."""
+"""Request bodies, answers and errors of operator routes."""
 
 from collections.abc import Awaitable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import psycopg
-from fastapi import Request, Response
+from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import to_json
 
 from api.operations.projection_control import ProjectionControl
 from api.reading.reader import NOT_INSTALLED, NOT_SET_UP
-from api.reading.responses import json_response
 from line.problems import StreamUnavailable
 from projections.projection import Key
 from runtime.http.bodies import read_body
@@ -22,44 +20,43 @@ _MAX_BODY: Final = 16 << 10
 T = TypeVar("T")
 
 
-class Body(BaseModel):
+class RequestBody(BaseModel):
     """A request body; a field it does not know is an error."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-Named = TypeVar("Named", bound=Body)
+B = TypeVar("B", bound=RequestBody)
 
 
-class Reason(Body):
-    """Why something rests, for whoever finds it later."""
+class ReasonBody(RequestBody):
+    """The reason for an operation, shown to whoever looks at it later."""
 
     reason: str = Field(min_length=1)
 
 
-class Entity(Body):
-    """One entity. `site`: the own one by default."""
+class EntityBody(RequestBody):
+    """The id of one entity, and its site; default: this server's own."""
 
     id: str = Field(min_length=1)
     site: str | None = None
 
-    def key(self, own: str) -> Key:
-        """Site and id."""
-        return self.site or own, self.id
+    def key(self, own_site: str) -> Key:
+        """The entity's site and id."""
+        return self.site or own_site, self.id
 
 
-def known(control: ProjectionControl, name: str) -> str:
-    """The name of a projection. Raises HttpProblem (404)."""
+def check_known(control: ProjectionControl, name: str) -> None:
+    """Raise HttpProblem (404) unless there is a projection of that name."""
     if name not in control.names:
         names = ", ".join(control.names)
         raise HttpProblem(404, "Unknown projection", f"no projection {name[:100]!r}: known are {names}")
-    return name
 
 
-async def done(act: Awaitable[T]) -> T:
-    """What an operation answers. Raises HttpProblem: 409 for what cannot be done now, 503."""
+async def completed(operation: Awaitable[T]) -> T:
+    """Await an operation. Raises HttpProblem: 409 for what the present state does not allow, 503."""
     try:
-        return await act
+        return await operation
     except StreamUnavailable as exc:
         raise unavailable(exc.message) from None
     except Problem as exc:
@@ -67,19 +64,14 @@ async def done(act: Awaitable[T]) -> T:
     except NOT_INSTALLED:
         raise unavailable(NOT_SET_UP) from None
     except (psycopg.OperationalError, psycopg.InterfaceError, OSError):
-        raise unavailable("PostgreSQL does not answer") from None
+        raise unavailable("PostgreSQL does not answer; try again") from None
 
 
-async def read_json(model: type[Named], request: Request) -> Named:
-    """The body of a request, none as `{}`. Raises InvalidFact, HttpProblem that say what is wrong."""
+async def read_json(model: type[B], request: Request) -> B:
+    """Read the body of a request; none counts as `{}`. Raises InvalidFact, HttpProblem."""
     body = await read_body(request, _MAX_BODY)
     check_body(body, max_bytes=_MAX_BODY)
     try:
         return model.model_validate_json(body or b"{}")
     except ValidationError as exc:
         raise from_validation_error(exc, body) from None
-
-
-def answer(value: Any) -> Response:
-    """A value as JSON."""
-    return json_response(to_json(value))

@@ -1,77 +1,81 @@
-"""`/v1/projections`: what the command line does to projections, over HTTP; long work is in `rebuilds`."""
+"""`/v1/projections`: list, pause, resume, drop, and parked entities; `rebuilds` has what takes long."""
 
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 
-from api.operations.operator_io import Entity, Reason, answer, done, known, read_json
+from api.operations.operator_io import EntityBody, ReasonBody, check_known, completed, read_json
 from api.operations.projection_control import ProjectionControl
 from api.reading.reader import NOT_SET_UP
+from api.reading.responses import encoded_response
 from runtime.http.errors import HttpProblem, unavailable
 from runtime.http.openapi import request_body
 
 
-class SkippedEntity(Entity, Reason):
-    """An entity whose event is passed over."""
+class SkipBody(EntityBody, ReasonBody):
+    """The entity whose event is skipped, and why."""
 
 
-def projections_router(control: ProjectionControl, site: str) -> APIRouter:
-    """List, pause, resume, drop, and parked entities. `site` is the own one."""
+def projections_router(control: ProjectionControl, own_site: str) -> APIRouter:
+    """The routes. An entity without a site is taken to be of `own_site`."""
     router = APIRouter(prefix="/v1/projections", tags=["operations"])
 
     @router.get("")
     async def projections() -> Response:
         """All projections: generations and versions, lag, who folds them, pauses."""
-        return answer({"projections": await done(control.overview())})
+        return encoded_response({"projections": await completed(control.overview())})
 
     @router.get("/{name}")
     async def projection(name: str) -> Response:
         """One projection."""
-        known(control, name)
-        found = [one for one in await done(control.overview()) if one["name"] == name]
+        check_known(control, name)
+        found = [one for one in await completed(control.overview()) if one["name"] == name]
         if not found:
             raise unavailable(NOT_SET_UP)
-        return answer(found[0])
+        return encoded_response(found[0])
 
-    @router.post("/{name}/pause", openapi_extra=request_body(Reason))
+    @router.post("/{name}/pause", openapi_extra=request_body(ReasonBody))
     async def pause(name: str, request: Request) -> Response:
-        """Stop folding, whatever restarts, until resumed. Readers go on."""
-        known(control, name)
-        wanted = await read_json(Reason, request)
-        return answer({"paused": await done(control.pause(name, wanted.reason))})
+        """Stop folding until resumed, over restarts as well; reads go on."""
+        check_known(control, name)
+        body = await read_json(ReasonBody, request)
+        return encoded_response({"paused": await completed(control.pause(name, body.reason))})
 
     @router.post("/{name}/resume")
     async def resume(name: str) -> Response:
-        """Fold again, also partitions that stopped by themselves."""
-        known(control, name)
-        return answer({"resumed": await done(control.resume(name))})
+        """Fold again; partitions that stopped by themselves go on as well."""
+        check_known(control, name)
+        return encoded_response({"resumed": await completed(control.resume(name))})
 
     @router.delete("/{name}/generations/{generation}")
     async def drop(name: str, generation: Literal["old", "building"]) -> Response:
-        """Drop the generation kept from before the last rebuild, or one that is not built to its end."""
-        known(control, name)
-        if not await done(control.drop(name, generation)):
-            raise HttpProblem(404, "Not found", f"there is no {generation} generation of {name}")
-        return answer({"dropped": generation})
+        """Drop the generation that the last rebuild replaced (`old`), or a half-built one (`building`)."""
+        check_known(control, name)
+        if not await completed(control.drop(name, generation)):
+            raise HttpProblem(404, "Not found", f"{name} has no generation {generation!r}")
+        return encoded_response({"dropped": generation})
 
     @router.get("/{name}/parked")
     async def parked(name: str) -> Response:
         """Entities whose fold raised, and the event each is stuck at."""
-        known(control, name)
-        return answer({"items": await done(control.parked(name))})
+        check_known(control, name)
+        return encoded_response({"items": await completed(control.parked(name))})
 
-    @router.post("/{name}/parked/retry", openapi_extra=request_body(Entity))
+    @router.post("/{name}/parked/retry", openapi_extra=request_body(EntityBody))
     async def retry(name: str, request: Request) -> Response:
-        """Fold what waits for an entity, in order, after the program was mended."""
-        known(control, name)
-        wanted = await read_json(Entity, request)
-        return answer({"events": await done(control.retry(name, wanted.key(site)))})
+        """Fold the events that wait for a parked entity, in order; once the fold is mended."""
+        check_known(control, name)
+        body = await read_json(EntityBody, request)
+        folded = await completed(control.retry(name, body.key(own_site)))
+        return encoded_response({"events": folded})
 
-    @router.post("/{name}/parked/skip", openapi_extra=request_body(SkippedEntity))
+    @router.post("/{name}/parked/skip", openapi_extra=request_body(SkipBody))
     async def skip(name: str, request: Request) -> Response:
-        """Pass over the event an entity is stuck at, in every fold from now on, and fold what waits."""
-        known(control, name)
-        wanted = await read_json(SkippedEntity, request)
-        return answer({"events": await done(control.skip(name, wanted.key(site), wanted.reason))})
+        """Skip the event an entity is stuck at, in every fold from now on, and fold the events behind it."""
+        check_known(control, name)
+        body = await read_json(SkipBody, request)
+        return encoded_response(
+            {"events": await completed(control.skip(name, body.key(own_site), body.reason))}
+        )
 
     return router

@@ -1,18 +1,25 @@
-"""`/v1/rejected`: events set aside, and why; shown, retried, dismissed and restored."""
+"""`/v1/rejected`: events that had no effect, and why; shown, retried, dismissed and restored."""
 
 from collections.abc import Awaitable
 from typing import Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
-from pydantic_core import to_json
 
-from api.operations.operator_io import Reason, answer, done, read_json
-from api.operations.rejected_control import Rejections
+from api.operations.operator_io import ReasonBody, completed, read_json
+from api.operations.rejected_control import RejectedControl
 from api.reading import cursor
-from api.reading.params import Limit, Query, Text, bad_parameter, documented, read_query
+from api.reading.params import (
+    Limit,
+    Query,
+    Text,
+    invalid_cursor,
+    invalid_parameter,
+    query_parameters,
+    read_query,
+)
 from api.reading.reader import Reader
-from api.reading.responses import json_response, with_position
+from api.reading.responses import encoded_response, with_position
 from projections.rejected import NotRejected, RejectedEvents
 from runtime.http.bodies import read_body
 from runtime.http.errors import HttpProblem
@@ -21,46 +28,48 @@ from schemas.streams import STREAMS
 from schemas.times import parse_time
 from schemas.validation import InvalidFact
 
-_CURSOR = "rejected"
+_CURSOR: Final = "rejected"
 _STREAMS: Final = tuple(stream.name for stream in STREAMS)
 T = TypeVar("T")
 
-Sequence = Annotated[int, Path(ge=1, le=2**63 - 1)]
+SequencePath = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 class RejectedQuery(Query):
-    """Which rejected events, newest first."""
+    """Filters and page of the list of rejected events, newest first."""
 
-    projection: Text | None = Field(None, description="Only this projection's.")
-    reason: Text | None = Field(None, description="Only with this reason.")
-    stream: Text | None = Field(None, description="Only from this stream.")
-    dismissed: bool = Field(False, description="Also those that were dismissed.")
+    projection: Text | None = Field(None, description="Only events this projection rejected.")
+    reason: Text | None = Field(None, description="Only events rejected for this reason.")
+    stream: Text | None = Field(None, description="Only events of this stream.")
+    dismissed: bool = Field(False, description="true: dismissed events as well.")
     limit: Limit = Field(50, description="Most items, 1 to 1000.")
     cursor: Text | None = Field(None, description="`next_cursor` of the page before.")
 
 
 class RetryQuery(Query):
-    """What is corrected beside the body."""
+    """Corrections beside the body."""
 
     subject: Text | None = Field(None, description="The right subject: ev.<site>.<entity>.<id>.<fact>.")
     time: Text | None = Field(
-        None, description="When it happened, RFC 3339; by default when the rejected one did."
+        None, description="When it happened (RFC 3339); default: the time of the rejected event."
     )
 
 
-def rejected_router(reader: Reader, rejected: RejectedEvents, rejections: Rejections) -> APIRouter:
+def rejected_router(reader: Reader, rejected: RejectedEvents, control: RejectedControl) -> APIRouter:
     """The routes of rejected events."""
     router = APIRouter(tags=["operations"])
     known = {"projection": rejected.projections, "stream": _STREAMS}
 
-    @router.get("/v1/rejected", openapi_extra=documented(RejectedQuery))
+    @router.get("/v1/rejected", openapi_extra=query_parameters(RejectedQuery))
     async def page(request: Request) -> Response:
-        """Events without effect because something was wrong with them, newest first."""
+        """Rejected events: not valid, and therefore without effect; newest first."""
         query = read_query(RejectedQuery, request)
         for name, values in known.items():
             if getattr(query, name) not in (None, *values):
-                raise bad_parameter(name, f"known are {', '.join(values)}")
-        before = _place(query.cursor)
+                raise invalid_parameter(
+                    name, f"no {name} {getattr(query, name)[:64]!r}: known are {', '.join(values)}"
+                )
+        before = _before(query.cursor)
         found = await reader.read(
             lambda conn: rejected.page(
                 conn,
@@ -78,49 +87,49 @@ def rejected_router(reader: Reader, rejected: RejectedEvents, rejections: Reject
             "counts": found.counts,
             "next_cursor": None if found.before is None else cursor.encode(_CURSOR, *found.before),
         }
-        return json_response(to_json(body))
+        return encoded_response(body)
 
     @router.get("/v1/rejected/{stream}/{sequence}")
-    async def show(stream: str, sequence: Sequence) -> Response:
-        """One event as it was published, with headers and body, and why it had no effect."""
-        return answer(await _found(rejections.show(_known(stream), sequence)))
+    async def show(stream: str, sequence: SequencePath) -> Response:
+        """One event as it was published, with headers and body, and the reasons it was rejected for."""
+        return encoded_response(await _completed(control.show(_known(stream), sequence)))
 
-    @router.post("/v1/rejected/{stream}/{sequence}/retry", openapi_extra=documented(RetryQuery))
-    async def retry(stream: str, sequence: Sequence, request: Request) -> Response:
-        """Publish it as a new fact, with the corrected body that is sent, if any; then it is dismissed."""
+    @router.post("/v1/rejected/{stream}/{sequence}/retry", openapi_extra=query_parameters(RetryQuery))
+    async def retry(stream: str, sequence: SequencePath, request: Request) -> Response:
+        """Publish the event as a new fact, with the corrected body if one is sent, and dismiss it."""
         query = read_query(RetryQuery, request)
         body = await read_body(request, reader.settings.max_body)
-        told = await _found(
-            rejections.retry(
-                _known(stream), sequence, subject=query.subject, body=body or None, time=query.time
-            )
+        retried = await _completed(
+            control.retry(_known(stream), sequence, subject=query.subject, body=body or None, time=query.time)
         )
-        return json_response(to_json(told), headers=with_position(told["position"]))
+        return encoded_response(retried, headers=with_position(retried["position"]))
 
-    @router.post("/v1/rejected/{stream}/{sequence}/dismiss", openapi_extra=request_body(Reason))
-    async def dismiss(stream: str, sequence: Sequence, request: Request) -> Response:
-        """Hide it from the list and the metrics; nothing else changes."""
-        wanted = await read_json(Reason, request)
-        await _found(rejections.dismiss(_known(stream), sequence, wanted.reason))
-        return answer({"dismissed": wanted.reason})
+    @router.post("/v1/rejected/{stream}/{sequence}/dismiss", openapi_extra=request_body(ReasonBody))
+    async def dismiss(stream: str, sequence: SequencePath, request: Request) -> Response:
+        """Hide the event from the list and the metrics; nothing else changes."""
+        body = await read_json(ReasonBody, request)
+        await _completed(control.dismiss(_known(stream), sequence, body.reason))
+        return encoded_response({"dismissed": body.reason})
 
     @router.delete("/v1/rejected/{stream}/{sequence}/dismiss")
-    async def restore(stream: str, sequence: Sequence) -> Response:
-        """Show it again."""
-        await _found(rejections.restore(_known(stream), sequence))
-        return answer({"dismissed": None})
+    async def restore(stream: str, sequence: SequencePath) -> Response:
+        """Show a dismissed event again."""
+        await _completed(control.restore(_known(stream), sequence))
+        return encoded_response({"dismissed": None})
 
     return router
 
 
-async def _found(act: Awaitable[T]) -> T:
-    async def tried() -> T:
+async def _completed(operation: Awaitable[T]) -> T:
+    """Await an operation. Raises HttpProblem: 404 for an event that was not rejected, 409, 503."""
+
+    async def found() -> T:
         try:
-            return await act
+            return await operation
         except NotRejected as exc:
             raise HttpProblem(404, "Not found", str(exc)) from None
 
-    return await done(tried())
+    return await completed(found())
 
 
 def _known(stream: str) -> str:
@@ -129,12 +138,12 @@ def _known(stream: str) -> str:
     return stream
 
 
-def _place(text: str | None) -> tuple[str, str, int, str] | None:
+def _before(text: str | None) -> tuple[str, str, int, str] | None:
     if text is None:
         return None
     try:
         at, stream, sequence, projection = cursor.decode(text, _CURSOR, str, str, int, str)
         parse_time(at)
     except (cursor.InvalidCursor, InvalidFact):
-        raise bad_parameter("cursor", "not a cursor of this list") from None
+        raise invalid_cursor(text, "this list") from None
     return at, stream, sequence, projection

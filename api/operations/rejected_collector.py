@@ -1,4 +1,4 @@
-"""Rejected events by reason as a metric: what is there now, looked up when somebody asks."""
+"""The collector of rejected events: a gauge by projection and reason, read from the database for a scrape."""
 
 import asyncio
 import time
@@ -13,8 +13,8 @@ _FRESH_S: Final = 5.0
 _BOUND_S: Final = 2.0
 
 
-class RejectedGauge:
-    """Called at every scrape; asks at most once in a few seconds. What cannot be known is not shown."""
+class RejectedCollector:
+    """Counts rejected events, at most once in a few seconds; without an answer the gauge shows nothing."""
 
     def __init__(self, reader: Reader, events: RejectedEvents) -> None:
         self._reader = reader
@@ -22,8 +22,8 @@ class RejectedGauge:
         self._asked = float("-inf")
         self._turn = asyncio.Lock()
 
-    async def __call__(self) -> None:
-        """Bring the gauge up to date."""
+    async def refresh(self) -> None:
+        """Bring the gauge up to date, for a scrape."""
         async with self._turn:
             if time.monotonic() - self._asked < _FRESH_S:
                 return

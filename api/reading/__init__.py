@@ -1,1 +1,1 @@
-"""What all read routes share: connections, parameters, positions, formats."""
+"""The common part of all read routes: database access, parameters, positions, answers, checks."""

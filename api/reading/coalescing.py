@@ -1,7 +1,7 @@
-"""Reads of single sessions go together: what waits when a query comes back is the next query.
+"""Coalescing of reads: sessions asked for while a query runs are read together by the next query.
 
-A query costs several times what one more session in it costs, so under load more is answered. Nothing waits
-for company: one that finds a query free goes alone.
+A query costs several times what one more session in it costs, so more reads are answered under load. No read
+waits to be joined by others: while fewer than the allowed queries run, it starts one at once.
 """
 
 import asyncio
@@ -11,52 +11,52 @@ from typing import Final
 
 from projections.sessions.views import ServedSession, SessionRef
 
-Ask = Callable[[Sequence[SessionRef], int | None], Awaitable[Sequence[ServedSession]]]
-"""Reads sessions, in order; no body of those with longer timelines or histories than the bound (or None)."""
+ReadSessions = Callable[[Sequence[SessionRef], int | None], Awaitable[Sequence[ServedSession]]]
+"""Reads sessions, in order. With a bound, those with longer timelines or histories come without a body."""
 
-_MOST: Final = 32  # sessions of one query
-_LONGEST: Final = 1_000  # events and metrics, or patches, of a session others may have to wait for
+_MOST_SESSIONS: Final = 32  # of one query
+_LONGEST_SHARED: Final = 1_000  # events and metrics, or patches, of a session others may have to wait for
+
+_Group = dict[SessionRef, list[asyncio.Future[ServedSession]]]
 
 
-class Together:
-    """Shares at most `queries` queries at a time among everybody who reads a session."""
+class CoalescedReads:
+    """Reads single sessions for many callers by at most `queries` queries at a time."""
 
-    def __init__(self, ask: Ask, *, queries: int) -> None:
-        self._ask = ask
+    def __init__(self, read_sessions: ReadSessions, *, queries: int) -> None:
+        self._read_sessions = read_sessions
         self._queries = queries
-        self._waiting: dict[SessionRef, list[asyncio.Future[ServedSession]]] = {}
+        self._waiting: _Group = {}
         self._running: set[asyncio.Task[None]] = set()
 
     async def read(self, asked: SessionRef) -> ServedSession:
-        """One session as it is after this call began. Raises what `ask` raises."""
+        """Read one session as it is after this call began. Raises what `read_sessions` raises."""
         answer: asyncio.Future[ServedSession] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(asked, []).append(answer)
-        self._start()
+        self._start_queries()
         found = await answer
         if found.body is None and len(found.sites) == 1:
-            (found,) = await self._ask([asked], None)  # a long one: nobody else waits for it
+            (found,) = await self._read_sessions([asked], None)  # a long one: nobody else waits for it
         return found
 
-    def _start(self) -> None:
+    def _start_queries(self) -> None:
         while self._waiting and len(self._running) < self._queries:
-            group = dict(list(self._waiting.items())[:_MOST])
+            group = dict(list(self._waiting.items())[:_MOST_SESSIONS])
             for asked in group:
                 del self._waiting[asked]
-            task = asyncio.create_task(self._answer(group))
+            task = asyncio.create_task(self._query(group))
             self._running.add(task)
             task.add_done_callback(partial(self._finished, group))
 
-    def _finished(
-        self, group: dict[SessionRef, list[asyncio.Future[ServedSession]]], task: asyncio.Task[None]
-    ) -> None:
+    def _finished(self, group: _Group, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         for answer in (answer for answers in group.values() for answer in answers if not answer.done()):
             answer.set_exception(error or RuntimeError("a session was not answered"))
-        self._start()
+        self._start_queries()
 
-    async def _answer(self, group: dict[SessionRef, list[asyncio.Future[ServedSession]]]) -> None:
-        found = await self._ask(list(group), _LONGEST)
+    async def _query(self, group: _Group) -> None:
+        found = await self._read_sessions(list(group), _LONGEST_SHARED)
         for answers, document in zip(group.values(), found, strict=True):
             for answer in answers:
                 if not answer.done():

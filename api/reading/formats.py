@@ -1,4 +1,4 @@
-"""Lists for spreadsheets and pipes: CSV and NDJSON, asked for by `Accept`."""
+"""Formats of lists beside JSON: CSV for spreadsheets and NDJSON for pipes, asked for by `Accept`."""
 
 import csv
 import io
@@ -9,37 +9,43 @@ from typing import Any, Final, Literal
 from fastapi import Response
 from pydantic_core import to_json
 
+from api.reading.cursor import NEXT_CURSOR
 from schemas.times import format_time
 
-Table = Literal["text/csv", "application/x-ndjson"]
+Format = Literal["text/csv", "application/x-ndjson"]
 
-NEXT_CURSOR: Final = "Foldline-Next-Cursor"
-_KINDS: Final[tuple[Table, ...]] = ("text/csv", "application/x-ndjson")
+_FORMATS: Final[Mapping[str, Format]] = {
+    "text/csv": "text/csv",
+    "application/x-ndjson": "application/x-ndjson",
+    "application/ndjson": "application/x-ndjson",
+}
+_JSON: Final = ("application/json", "*/*", "application/*")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
-def wanted(accept: str) -> Table | None:
-    """The table an `Accept` header asks for, if it comes before JSON."""
+def requested_format(accept: str) -> Format | None:
+    """The first format an `Accept` header names; None when JSON comes before it, or nothing we know."""
     for part in accept.split(","):
-        kind = part.partition(";")[0].strip().lower()
-        if kind == "application/ndjson":
-            return "application/x-ndjson"
-        for one in _KINDS:
-            if kind == one:
-                return one
-        if kind in ("application/json", "*/*", "application/*"):
+        media_type = part.partition(";")[0].strip().lower()
+        if media_type in _FORMATS:
+            return _FORMATS[media_type]
+        if media_type in _JSON:
             return None
     return None
 
 
-def answer(
-    table: Table, items: Sequence[Mapping[str, Any]], following: str | None, headers: Mapping[str, str]
+def list_response(
+    format_: Format,
+    items: Sequence[Mapping[str, Any]],
+    next_cursor: str | None,
+    headers: Mapping[str, str],
 ) -> Response:
-    """The items alone; where the next page begins is in a header."""
-    told = dict(headers) | ({NEXT_CURSOR: following} if following else {})
-    if table == "application/x-ndjson":
-        return Response(b"".join(to_json(item) + b"\n" for item in items), headers=told, media_type=table)
-    return Response(_csv(items), headers=told, media_type="text/csv; charset=utf-8")
+    """Answer with the items alone; the cursor of the next page is in a header."""
+    headers = dict(headers) | ({NEXT_CURSOR: next_cursor} if next_cursor else {})
+    if format_ == "application/x-ndjson":
+        lines = b"".join(to_json(item) + b"\n" for item in items)
+        return Response(lines, headers=headers, media_type=format_)
+    return Response(_csv(items), headers=headers, media_type="text/csv; charset=utf-8")
 
 
 def _csv(items: Sequence[Mapping[str, Any]]) -> str:

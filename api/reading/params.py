@@ -1,14 +1,17 @@
-"""Query parameters: read into a model, refused with the parameter's name and what is allowed."""
+"""Query parameters: read into a model, or refused with the name, the value and what is allowed."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from projections.sessions.condition import StateCondition
 from runtime.http.errors import HttpProblem
 
 Model = TypeVar("Model", bound=BaseModel)
+
+_SHOWN: Final = 64  # characters of a value in an error
 
 
 def _storable(text: str) -> str:
@@ -23,55 +26,69 @@ Limit = Annotated[int, Field(ge=1, le=1000)]
 
 
 class Query(BaseModel):
-    """What a route accepts; a parameter it does not know is an error and not a silent no."""
+    """The query parameters of a route; one it does not know is an error, not ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def read_query(model: type[Model], request: Request, *, apart: str | None = None) -> Model:
-    """The query of a request, without parameters that begin with `apart`. Raises HttpProblem (400)."""
+    """Read a request's query, without parameters that begin with `apart`. Raises HttpProblem (400)."""
     values: dict[str, Any] = {}
     for name, value in request.query_params.multi_items():
         if apart is not None and name.startswith(apart):
             continue
-        if _repeats(model, name):
+        if _may_repeat(model, name):
             values.setdefault(name, []).append(value)
         elif name in values:
-            raise bad_parameter(name, "given more than once")
+            raise invalid_parameter(name, "given more than once; only one value is allowed")
         else:
             values[name] = value
     try:
         return model.model_validate(values)
     except ValidationError as exc:
-        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
+        first = exc.errors(include_url=False, include_context=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "query"
-        if first["type"] == "extra_forbidden":
-            raise bad_parameter(name, f"unknown; known are {', '.join(_names(model))}") from None
-        raise bad_parameter(name, first["msg"].removeprefix("Value error, ")) from None
+        raise invalid_parameter(name, _why(model, first)) from None
 
 
-def bad_parameter(name: str, why: str) -> HttpProblem:
-    """The documented error for a parameter nobody can answer."""
+def _why(model: type[BaseModel], error: ErrorDetails) -> str:
+    if error["type"] == "extra_forbidden":
+        return f"unknown parameter; known are {', '.join(_names(model))}"
+    if error["type"] == "missing":
+        return "required"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{str(error['input'])[:_SHOWN]!r} is not allowed: {message[:1].lower()}{message[1:]}"
+
+
+def invalid_parameter(name: str, why: str) -> HttpProblem:
+    """The documented error for a parameter that cannot be read."""
     return HttpProblem(400, "Invalid parameter", f"{name[:100]}: {why}")
+
+
+def invalid_cursor(text: str, of: str) -> HttpProblem:
+    """The error for a cursor that does not belong to the list `of`."""
+    return invalid_parameter(
+        "cursor", f"{text[:_SHOWN]!r} is not a cursor of {of}: send the one that came with the page before"
+    )
 
 
 def _names(model: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def conditions(name: str, texts: Texts, *, scalar: bool = False) -> tuple[StateCondition, ...]:
-    """`dotted.path=value` parameters; `scalar`: no objects. Raises HttpProblem (400)."""
+def state_conditions(name: str, texts: Texts, *, scalar: bool = False) -> tuple[StateCondition, ...]:
+    """Read `dotted.path=value` parameters. `scalar` refuses objects. Raises HttpProblem (400)."""
     try:
-        read = tuple(StateCondition.parse(text) for text in texts)
+        conditions = tuple(StateCondition.parse(text) for text in texts)
     except ValueError as exc:
-        raise bad_parameter(name, str(exc)) from None
-    if scalar and any(isinstance(condition.parameter().get("value"), dict) for condition in read):
-        raise bad_parameter(name, "an object has no history of its own: name one of its keys")
-    return read
+        raise invalid_parameter(name, str(exc)) from None
+    if scalar and any(isinstance(condition.parameter().get("value"), dict) for condition in conditions):
+        raise invalid_parameter(name, "an object has no history of its own: name one of its keys")
+    return conditions
 
 
-def documented(model: type[BaseModel]) -> dict[str, Any]:
-    """The same parameters for the OpenAPI description, as a route's `openapi_extra`."""
+def query_parameters(model: type[BaseModel]) -> dict[str, Any]:
+    """Describe the parameters for OpenAPI, as a route's `openapi_extra`."""
     properties = model.model_json_schema()["properties"]
     return {
         "parameters": [
@@ -87,6 +104,6 @@ def documented(model: type[BaseModel]) -> dict[str, Any]:
     }
 
 
-def _repeats(model: type[BaseModel], name: str) -> bool:
+def _may_repeat(model: type[BaseModel], name: str) -> bool:
     field = model.model_fields.get(name)
     return field is not None and getattr(field.annotation, "__origin__", None) is tuple

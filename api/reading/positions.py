@@ -1,4 +1,4 @@
-"""The position a read must not be older than."""
+"""The positions a read must not be older than, as `Foldline-Min-Position` names them."""
 
 from collections.abc import Mapping
 
@@ -8,8 +8,8 @@ from schemas.positions import Position, parse_positions
 from schemas.validation import InvalidFact
 
 
-def wanted_positions(headers: Mapping[str, str], settings: Settings) -> list[Position]:
-    """What a read must not be older than. Raises HttpProblem (400) for what no write answered with."""
+def requested_positions(headers: Mapping[str, str], settings: Settings) -> list[Position]:
+    """The positions a request names. Raises HttpProblem (400) for text that no write answered with."""
     text = headers.get(MIN_POSITION)
     if text is None:
         return []

@@ -1,4 +1,4 @@
-"""How every route reads: after the position asked for, on a borrowed connection, in bounded time."""
+"""Database access of all read routes: after the position asked for, on a lent connection, in bounded time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -14,17 +14,19 @@ from typing import Final, TypeVar
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from api.reading.positions import wanted_positions
+from api.reading.places import a_place
+from api.reading.positions import requested_positions
 from line.progress import Progress
 from runtime.database.connections import ONLY_ON_REQUEST, Connection, connect
 from runtime.http.errors import unavailable
-from runtime.http.waits import wanted_wait
+from runtime.http.waits import WAIT, wanted_wait
 from runtime.settings import Settings
+from schemas.positions import format_positions
 
 T = TypeVar("T")
 
-_EXPORTS: Final = 4
-_QUEUE_S: Final = 5.0
+_EXPORTS: Final = 4  # at once
+_SHOWN: Final = 200  # characters of positions in an error
 _SWAPS: Final = 5  # generations that become live while one read begins: more is no coincidence
 NOT_INSTALLED: Final = (
     psycopg.errors.UndefinedTable,
@@ -32,11 +34,11 @@ NOT_INSTALLED: Final = (
     psycopg.errors.UndefinedColumn,
     psycopg.errors.InvalidSchemaName,
 )
-NOT_SET_UP: Final = "the read model is not set up yet: no consumer has run"
+NOT_SET_UP: Final = "the read model is not set up yet: no consumer has run on this database"
 
 
 class Reader:
-    """Reads of one process; what an absent database means to a client is decided here."""
+    """Runs the reads of one process, and turns what goes wrong with the database into HTTP errors."""
 
     def __init__(self, settings: Settings, pool: AsyncConnectionPool[Connection], progress: Progress) -> None:
         self.settings = settings
@@ -46,19 +48,23 @@ class Reader:
         self._pages = asyncio.Semaphore(max(1, settings.pool_size // 2))
 
     def connections(self) -> tuple[int, int]:
-        """How many the pool has, and how many of them are idle."""
+        """Return how many connections the pool has, and how many of them are idle."""
         stats = self._pool.get_stats()
         return stats.get("pool_size", 0), stats.get("pool_available", 0)
 
-    async def settle(self, projection: str, headers: Mapping[str, str]) -> None:
-        """Wait until the projection passed what the request wrote. Raises HttpProblem (400, 503)."""
-        positions = wanted_positions(headers, self.settings)
+    async def wait_for_positions(self, projection: str, headers: Mapping[str, str]) -> None:
+        """Wait until the projection has passed what a request names. Raises HttpProblem (400, 503)."""
+        positions = requested_positions(headers, self.settings)
         seconds = wanted_wait(headers, self.settings)
         if positions and not await self._progress.wait(projection, positions, seconds):
-            raise unavailable(f"the read model did not pass the position in {seconds:g} s")
+            asked = format_positions(positions)[:_SHOWN]
+            raise unavailable(
+                f"the read model has not reached position {asked} within {seconds:g} s:"
+                f" try again, or wait longer ({WAIT})"
+            )
 
     async def read(self, query: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run one query. Raises HttpProblem (503) when PostgreSQL is away or not set up."""
+        """Run one query. Raises HttpProblem (503) when PostgreSQL is away, busy or not set up."""
         async with AsyncExitStack() as stack:
 
             async def enter(conn: Connection, _: AsyncExitStack) -> T:
@@ -66,26 +72,27 @@ class Reader:
 
             return await self._pooled(stack, enter)
 
-    async def hold(
+    async def lend(
         self,
         stack: AsyncExitStack,
         manager: Callable[[Connection], AbstractAsyncContextManager[T]],
         *,
         long: bool,
     ) -> T:
-        """Enter a context that keeps its connection until `stack` is closed. Raises HttpProblem (503).
+        """Enter a context on a connection that is lent until `stack` is closed. Raises HttpProblem (503).
 
-        `long` ones, which last as long as a client cares to read, get connections beside the pool; the
-        others at most half of the pool, so that slow readers of lists never keep a session from being read.
+        `long` contexts, which last as long as a client cares to read, get connections beside the pool; the
+        others get at most half of the pool, so that clients that read slowly never keep a session from being
+        read.
         """
 
         async def enter(conn: Connection, attempt: AsyncExitStack) -> T:
             return await attempt.enter_async_context(manager(conn))
 
         if not long:
-            await stack.enter_async_context(_place(self._pages, "lists are being sent"))
+            await stack.enter_async_context(a_place(self._pages, "lists are being sent"))
             return await self._pooled(stack, enter)
-        with _as_problem():
+        with _as_http_problem():
             conn = await stack.enter_async_context(self._own_connection())
             for _ in range(_SWAPS):
                 with suppress(psycopg.errors.SerializationFailure):
@@ -95,7 +102,7 @@ class Reader:
     async def _pooled(
         self, stack: AsyncExitStack, enter: Callable[[Connection, AsyncExitStack], Awaitable[T]]
     ) -> T:
-        with _as_problem():
+        with _as_http_problem():
             # After a restart of PostgreSQL every pooled connection is dead, and shows it only when used.
             for _ in range(self.settings.pool_size + 1):
                 async with AsyncExitStack() as attempt:
@@ -104,7 +111,7 @@ class Reader:
                     try:
                         result = await enter(conn, attempt)
                     except psycopg.errors.FeatureNotSupported:
-                        await conn.close()  # a rebuild changed a type: its kept plans will never do again
+                        await conn.close()  # a rebuild changed a type: its prepared plans fail from now on
                         continue
                     except psycopg.errors.SerializationFailure:
                         continue  # another generation became live meanwhile
@@ -119,27 +126,14 @@ class Reader:
     @asynccontextmanager
     async def _own_connection(self) -> AsyncIterator[Connection]:
         async with (
-            _place(self._exports, "exports are running"),
+            a_place(self._exports, "exports are running"),
             await connect(self.settings, name="foldline-export") as conn,
         ):
             yield conn
 
 
-@asynccontextmanager
-async def _place(places: asyncio.Semaphore, taken_by: str) -> AsyncIterator[None]:
-    """One of a few places. Raises HttpProblem (503) when none becomes free in time."""
-    try:
-        await asyncio.wait_for(places.acquire(), _QUEUE_S)
-    except TimeoutError:
-        raise unavailable(f"as many {taken_by} as may; try again") from None
-    try:
-        yield
-    finally:
-        places.release()
-
-
 @contextmanager
-def _as_problem() -> Iterator[None]:
+def _as_http_problem() -> Iterator[None]:
     try:
         yield
     except NOT_INSTALLED:

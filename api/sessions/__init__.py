@@ -1,1 +1,1 @@
-"""Read routes of the sessions surface."""
+"""Read routes of the sessions surface: one session, time travel, export, time series."""

@@ -1,4 +1,4 @@
-"""GET /api/data/sessions: all sessions, or those a filter matches, as a bare array."""
+"""`/api/data/sessions`: all sessions, or those that match filters, as a bare array."""
 
 import asyncio
 import logging
@@ -14,7 +14,17 @@ from pydantic import Field
 from starlette.types import Receive, Scope, Send
 
 from api.reading import cursor
-from api.reading.params import Limit, Query, Text, Texts, bad_parameter, conditions, documented, read_query
+from api.reading.cursor import NEXT_CURSOR
+from api.reading.params import (
+    Limit,
+    Query,
+    Text,
+    Texts,
+    invalid_cursor,
+    query_parameters,
+    read_query,
+    state_conditions,
+)
 from api.reading.reader import Reader
 from api.reading.responses import with_position
 from projections.sessions.exports import ExportPage, SessionExports, SessionFilters, Sort, StatusFilter
@@ -25,12 +35,11 @@ from schemas.validation import InvalidFact
 logger = logging.getLogger("foldline.api")
 
 TOTAL: Final = "Foldline-Total"
-NEXT_CURSOR: Final = "Foldline-Next-Cursor"
 _CHUNK: Final = 64 << 10
 _LONGEST_PAGE_S: Final = 60.0
 _LONGEST_EXPORT_S: Final = 1800.0
 
-# What a cursor holds of the sort key; PostgreSQL wrote times in its own form, ISO 8601.
+# The type of the sort key in a cursor; PostgreSQL wrote times in its own form, ISO 8601.
 _KEYS: Final[dict[Sort, type[str] | type[int]]] = {
     "created_at": str,
     "updated_at": str,
@@ -54,11 +63,11 @@ SortKey = Literal[
 
 
 class ExportQuery(Query):
-    """Which sessions, in which order. Without `limit` all that match are sent."""
+    """SessionFilters, order and page of the export. Without `limit` all sessions that match are sent."""
 
     product: Text | None = Field(None, description="Product in the current state.")
     version: Text | None = Field(None, description="Version in the current state.")
-    status: StatusFilter | None = Field(None, description="Condition now, or something it went through.")
+    status: StatusFilter | None = Field(None, description="A condition now, or one gone through.")
     state: Texts = Field((), description="dotted.path=value in the current state; may be repeated.")
     state_ever: Texts = Field((), description="dotted.path=value at any time; may be repeated.")
     has_event: Texts = Field((), description="Has an event of this name; may be repeated.")
@@ -73,18 +82,18 @@ class ExportQuery(Query):
     timelines: bool = Field(True, description="false: counts instead of events, metrics and state_history.")
 
     def filters(self) -> SessionFilters:
-        """What a session must meet. Raises HttpProblem (400)."""
+        """The filters as the views take them. Raises HttpProblem (400)."""
         plain: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(SessionFilters)}
         return SessionFilters(
             **plain
             | {
-                "state": conditions("state", self.state),
-                "state_ever": conditions("state_ever", self.state_ever, scalar=True),
+                "state": state_conditions("state", self.state),
+                "state_ever": state_conditions("state_ever", self.state_ever, scalar=True),
             }
         )
 
     def page(self) -> ExportPage:
-        """Order and page. Raises HttpProblem (400) for a cursor of another list."""
+        """Order and page as the views take them. Raises HttpProblem (400) for a cursor of another list."""
         sort: Sort = self.sort.removeprefix("-")  # type: ignore[assignment]
         after = None
         if self.cursor is not None:
@@ -93,7 +102,7 @@ class ExportQuery(Query):
                 if sort in ("created_at", "updated_at"):
                     after = (format_time(parse_time(after[0])), *after[1:])
             except (cursor.InvalidCursor, InvalidFact):
-                raise bad_parameter("cursor", f"not a cursor of this list sorted by {self.sort}") from None
+                raise invalid_cursor(self.cursor, f"this list sorted by {self.sort}") from None
         return ExportPage(
             sort=sort,
             order="desc" if self.sort.startswith("-") else "asc",
@@ -107,29 +116,29 @@ def export_router(reader: Reader, exports: SessionExports) -> APIRouter:
     """The route of the export."""
     router = APIRouter(tags=["data"])
 
-    @router.get("/api/data/sessions", openapi_extra=documented(ExportQuery))
+    @router.get("/api/data/sessions", openapi_extra=query_parameters(ExportQuery))
     async def export(request: Request) -> Response:
-        """All sessions, or those that match, as an array; the numbers about it are in headers."""
+        """All sessions, or those that match, as an array; total, position and next cursor are in headers."""
         query = read_query(ExportQuery, request)
         filters, page = query.filters(), query.page()
-        await reader.settle(PROJECTION, request.headers)
+        await reader.wait_for_positions(PROJECTION, request.headers)
         async with AsyncExitStack() as stack:
-            found = await reader.hold(
+            found = await reader.lend(
                 stack, lambda conn: exports.open(conn, filters, page), long=query.limit is None
             )
             headers = with_position(found.position, {TOTAL: str(found.total)})
             if found.after is not None:
-                following = cursor.encode(query.sort, *found.after)
-                headers[NEXT_CURSOR] = following
-                headers["Link"] = f'<{_with_cursor(request, following)}>; rel="next"'
+                next_cursor = cursor.encode(query.sort, *found.after)
+                headers[NEXT_CURSOR] = next_cursor
+                headers["Link"] = f'<{_with_cursor(request, next_cursor)}>; rel="next"'
             within = _LONGEST_EXPORT_S if query.limit is None else _LONGEST_PAGE_S
-            return _Streamed(_array(found.sessions), headers, stack.pop_all(), within=within)
+            return _ArrayResponse(_array(found.sessions), headers, stack.pop_all(), within=within)
 
     return router
 
 
-class _Streamed(StreamingResponse):
-    """Sends an array as it is read, and lets go of the connection whatever becomes of the client."""
+class _ArrayResponse(StreamingResponse):
+    """Sends an array as it is read, and gives the lent connection back whatever becomes of the client."""
 
     def __init__(
         self, body: AsyncIterator[bytes], headers: dict[str, str], stack: AsyncExitStack, *, within: float
@@ -144,12 +153,12 @@ class _Streamed(StreamingResponse):
                 async with asyncio.timeout(self._within):
                     await super().__call__(scope, receive, send)
             except TimeoutError:
-                # The answer stays without its end, which no client takes for a whole one.
-                logger.warning("a client read its list for more than %.0f s and was cut off", self._within)
+                # The answer stays without its end, so that no client takes it for a whole one.
+                logger.warning("a client took more than %.0f s to read a list and was cut off", self._within)
 
 
 async def _array(sessions: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """A JSON array in chunks that are worth sending."""
+    """A JSON array in chunks of 64 KiB."""
     chunk = bytearray(b"[")
     empty = True
     async for session in sessions:
@@ -161,7 +170,7 @@ async def _array(sessions: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield bytes(chunk + b"]")
 
 
-def _with_cursor(request: Request, following: str) -> str:
-    """This request's own path and query with the next cursor: right behind any proxy."""
+def _with_cursor(request: Request, next_cursor: str) -> str:
+    """This request's own path and query with the next cursor: correct behind any proxy."""
     kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
-    return f"{request.url.path}?{urlencode([*kept, ('cursor', following)])}"
+    return f"{request.url.path}?{urlencode([*kept, ('cursor', next_cursor)])}"

@@ -1,4 +1,4 @@
-"""GET of one session: the document, and its events, metrics and history by pages."""
+"""`/api/sessions/{id}`: the document of one session, and its events, metrics and history by pages."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -8,12 +8,12 @@ from pydantic import Field
 from pydantic_core import to_json
 
 from api.reading import cursor
-from api.reading.coalescing import Together
-from api.reading.params import Limit, Query, Text, bad_parameter, documented, read_query
-from api.reading.points_in_time import read_moment
+from api.reading.coalescing import CoalescedReads
+from api.reading.params import Limit, Query, Text, invalid_cursor, query_parameters, read_query
+from api.reading.points_in_time import read_point_in_time
 from api.reading.reader import Reader
 from api.reading.responses import json_response, with_position
-from api.sessions.time_travel import Past
+from api.sessions.time_travel import TimeTravel
 from projections.sessions.views import (
     PROJECTION,
     ServedSession,
@@ -32,31 +32,33 @@ _CURSORS = {"asc": "along", "desc": "against"}
 
 
 class SessionQuery(Query):
-    """Which session is meant, when an id exists at several sites."""
+    """The site of the session, for an id that exists at several sites."""
 
-    site: Text | None = Field(None, description="Only this site; default: the own one, else the only match.")
+    site: Text | None = Field(
+        None, description="Only this site; default: this server's own, else the only one that has the id."
+    )
 
 
 class PageQuery(SessionQuery):
-    """A part of one session's list."""
+    """A page of one of a session's lists."""
 
     since: Timestamp | None = Field(None, description="From this event time on (RFC 3339).")
     until: Timestamp | None = Field(None, description="Before this event time (RFC 3339).")
-    order: Order = Field("asc", description="In the order of the line, or newest first.")
+    order: Order = Field("asc", description="asc: in the order of the event stream; desc: newest first.")
     limit: Limit = Field(50, description="Most items, 1 to 1000.")
     offset: Annotated[int, Field(ge=0, lt=1 << 40)] = Field(
-        0, description="Items to pass over; a cursor has passed over them already."
+        0, description="Items to skip; ignored with a cursor, which has skipped them already."
     )
     cursor: Text | None = Field(None, description="`next_cursor` of the page before.")
 
     def window(self) -> Window:
-        """The same as the views take it. Raises HttpProblem (400) for a cursor of another list."""
+        """The page as the views take it. Raises HttpProblem (400) for a cursor of another list."""
         after = None
         if self.cursor is not None:
             try:
                 (after,) = cursor.decode(self.cursor, _CURSORS[self.order], int)
             except cursor.InvalidCursor:
-                raise bad_parameter("cursor", "not a cursor of this list and order") from None
+                raise invalid_cursor(self.cursor, "this list and order") from None
         return Window(
             since=self.since,
             until=self.until,
@@ -68,13 +70,13 @@ class PageQuery(SessionQuery):
 
 
 class MetricsQuery(PageQuery):
-    """A part of a session's metrics."""
+    """A page of a session's metrics."""
 
     name: Text | None = Field(None, description="Only metrics of this name.")
 
 
 class EventsQuery(MetricsQuery):
-    """A part of a session's events."""
+    """A page of a session's events."""
 
     name: Text | None = Field(None, description="Only events of this name.")
     level: Literal["debug", "info", "warning", "error", "critical"] | None = Field(
@@ -83,64 +85,65 @@ class EventsQuery(MetricsQuery):
 
 
 class DocumentQuery(SessionQuery):
-    """A whole session, now or as it was."""
+    """The point in time of a session's document."""
 
     at: Text | None = Field(
-        None, description="As it was then: a store time (RFC 3339) or a sequence of SESSIONS. Default: now."
+        None,
+        description="The session as of a store time (RFC 3339) or a sequence of SESSIONS; default: now.",
     )
 
 
 class DiffQuery(SessionQuery):
-    """Two moments of a session."""
+    """The two points in time between which a session is compared."""
 
     from_: Text = Field(alias="from", description="A store time (RFC 3339) or a sequence of SESSIONS.")
-    to: Text | None = Field(None, description="The same, later. Default: now.")
-    limit: Limit = Field(1000, description="Most events and most metrics to list, 1 to 1000.")
+    to: Text | None = Field(None, description="A later store time or sequence; default: now.")
+    limit: Limit = Field(1000, description="Most events and most metrics that are listed, 1 to 1000.")
 
 
-def sessions_router(reader: Reader, views: SessionViews, past: Past) -> APIRouter:
-    """Routes below `/api/sessions/{id}`."""
+def sessions_router(reader: Reader, views: SessionViews, time_travel: TimeTravel) -> APIRouter:
+    """The routes below `/api/sessions/{id}`."""
     router = APIRouter(prefix="/api/sessions/{session_id}", tags=["sessions"], route_class=DirectRoute)
 
-    async def ask(asked: Sequence[SessionRef], longest: int | None) -> Sequence[ServedSession]:
+    async def read_sessions(asked: Sequence[SessionRef], longest: int | None) -> Sequence[ServedSession]:
         return await reader.read(lambda conn: views.sessions(conn, asked, longest=longest))
 
-    together = Together(ask, queries=max(1, reader.settings.pool_size // 2))
+    coalesced = CoalescedReads(read_sessions, queries=max(1, reader.settings.pool_size // 2))
 
     async def prepare(session_id: str, request: Request) -> None:
         if not is_token(session_id):
             raise session_not_found(session_id)  # nobody could have published it
-        await reader.settle(PROJECTION, request.headers)
+        await reader.wait_for_positions(PROJECTION, request.headers)
 
     async def site_of(session_id: str, site: str | None) -> str:
         found = await reader.read(lambda conn: views.sites(conn, session_id, site))
-        _check(session_id, found)
+        _check_site(session_id, found)
         return found.sites[0]
 
-    @router.get("", openapi_extra=documented(DocumentQuery))
+    @router.get("", openapi_extra=query_parameters(DocumentQuery))
     async def session(session_id: str, request: Request) -> Response:
         """One session with its state, events, metrics and state history."""
         query = read_query(DocumentQuery, request)
-        at = read_moment("at", query.at)
+        at = read_point_in_time("at", query.at)
         await prepare(session_id, request)
         if query.at is not None:
-            answer = await past.document(await site_of(session_id, query.site), session_id, at)
+            answer = await time_travel.document(await site_of(session_id, query.site), session_id, at)
             return json_response(answer.body, answer.position)
-        found = await together.read((session_id, query.site))
-        _check(session_id, found)
+        found = await coalesced.read((session_id, query.site))
+        _check_site(session_id, found)
         return json_response(found.body or b"", found.position)
 
-    @router.get("/diff", openapi_extra=documented(DiffQuery))
+    @router.get("/diff", openapi_extra=query_parameters(DiffQuery))
     async def diff(session_id: str, request: Request) -> Response:
-        """What changed in a session between two moments."""
+        """What changed in a session between two points in time."""
         query = read_query(DiffQuery, request)
-        start, end = read_moment("from", query.from_), read_moment("to", query.to)
+        start, end = read_point_in_time("from", query.from_), read_point_in_time("to", query.to)
         await prepare(session_id, request)
         site = await site_of(session_id, query.site)
-        answer = await past.diff(site, session_id, start, end, query.limit)
+        answer = await time_travel.diff(site, session_id, start, end, query.limit)
         return json_response(answer.body, answer.position)
 
-    @router.get("/events", openapi_extra=documented(EventsQuery))
+    @router.get("/events", openapi_extra=query_parameters(EventsQuery))
     async def events(session_id: str, request: Request) -> Response:
         """A session's events, a page at a time."""
         query = read_query(EventsQuery, request)
@@ -153,7 +156,7 @@ def sessions_router(reader: Reader, views: SessionViews, past: Past) -> APIRoute
         )
         return _page(session_id, page, query.order)
 
-    @router.get("/metrics", openapi_extra=documented(MetricsQuery))
+    @router.get("/metrics", openapi_extra=query_parameters(MetricsQuery))
     async def metrics(session_id: str, request: Request) -> Response:
         """A session's metrics, a page at a time."""
         query = read_query(MetricsQuery, request)
@@ -164,7 +167,7 @@ def sessions_router(reader: Reader, views: SessionViews, past: Past) -> APIRoute
         )
         return _page(session_id, page, query.order)
 
-    @router.get("/history", openapi_extra=documented(PageQuery))
+    @router.get("/history", openapi_extra=query_parameters(PageQuery))
     async def history(session_id: str, request: Request) -> Response:
         """A session's state after each change, a page at a time."""
         query = read_query(PageQuery, request)
@@ -177,20 +180,23 @@ def sessions_router(reader: Reader, views: SessionViews, past: Past) -> APIRoute
 
 
 def _page(session_id: str, page: SessionPage, order: Order) -> Response:
-    _check(session_id, page)
-    following = None if page.after is None else cursor.encode(_CURSORS[order], page.after)
-    body = b'{"items":%b,"total":%d,"next_cursor":%b}' % (page.items, page.total, to_json(following))
+    _check_site(session_id, page)
+    next_cursor = None if page.after is None else cursor.encode(_CURSORS[order], page.after)
+    body = b'{"items":%b,"total":%d,"next_cursor":%b}' % (page.items, page.total, to_json(next_cursor))
     return json_response(body, page.position)
 
 
-def _check(session_id: str, found: SessionSites) -> None:
-    """Exactly one site has it. Several others: 409, for guessing would show a stranger's session."""
+def _check_site(session_id: str, found: SessionSites) -> None:
+    """Raise HttpProblem unless exactly one site has the session: 404 for none, 409 for several.
+
+    Guessing one of several would show a stranger's session.
+    """
     if not found.sites:
         raise session_not_found(session_id)
     if len(found.sites) > 1:
         raise HttpProblem(
             409,
             "Ambiguous session ID",
-            f"{session_id} exists at the sites {', '.join(found.sites)}: add ?site=",
+            f"{session_id} exists at the sites {', '.join(found.sites)}: name one with ?site=",
             headers=with_position(found.position),
         )

@@ -1,9 +1,9 @@
-"""Sessions as they were, and what changed in between: answered from the line, not from the read model."""
+"""Time travel: a session as it was, and what changed in between, folded from the line."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -11,7 +11,8 @@ from typing import Any, Final
 from nats.errors import Error
 from pydantic_core import to_json
 
-from api.reading.points_in_time import Moment
+from api.reading.places import a_place
+from api.reading.points_in_time import PointInTime
 from api.reading.reader import Reader
 from line.entity_history import stored_events
 from line.problems import StreamUnavailable
@@ -27,25 +28,24 @@ from schemas.streams import HEARTBEATS, SESSIONS
 from schemas.subjects import entity_filter, partition_of
 from schemas.times import format_time
 
-logger = logging.getLogger("foldline.past")
+logger = logging.getLogger("foldline.time_travel")
 
 _MOST_FACTS: Final = 100_000
 _MOST_BYTES: Final = 64 << 20
-_AT_ONCE: Final = 2
-_QUEUE_S: Final = 5.0
+_AT_ONCE: Final = 2  # sessions folded
 _PARKED_RETRY_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TimeTravelAnswer:
     """JSON, and the position it reflects."""
 
     body: bytes
     position: str
 
 
-class Past:
-    """Folds one session's facts up to a moment. Bounded in facts, bytes, and how many are folded at once."""
+class TimeTravel:
+    """Folds one session's facts up to a point in time, within bounds on facts, bytes and sessions at once."""
 
     def __init__(self, nc: BusClient, reader: Reader, views: SessionViews) -> None:
         self._nc = nc
@@ -55,29 +55,36 @@ class Past:
         self._timeout = timedelta(seconds=reader.settings.heartbeat_timeout)
         self._places = asyncio.Semaphore(_AT_ONCE)
 
-    async def document(self, site: str, session_id: str, at: Moment) -> Answer:
+    async def document(self, site: str, session_id: str, at: PointInTime) -> TimeTravelAnswer:
         """The session as GET would have shown it. Raises HttpProblem (404, 422, 503)."""
         async with self._place():
-            (one,) = await self._remember(site, session_id, [at])
-            self._existed(one, at)
-            body = await asyncio.to_thread(one.document, at.clock(one.last, _now()), self._timeout)
-            return Answer(body, self._position(one))
+            (replay,) = await self._replay(site, session_id, [at])
+            _check_existed(replay, at)
+            body = await asyncio.to_thread(replay.document, at.clock(replay.last, _now()), self._timeout)
+            return TimeTravelAnswer(body, self._position(replay))
 
-    async def diff(self, site: str, session_id: str, start: Moment, end: Moment, limit: int) -> Answer:
-        """What changed from one moment to another; at most `limit` events and metrics are listed."""
+    async def diff(
+        self, site: str, session_id: str, start: PointInTime, end: PointInTime, limit: int
+    ) -> TimeTravelAnswer:
+        """What changed between two points in time; at most `limit` events and metrics are listed.
+
+        Raises HttpProblem (400, 404, 422, 503).
+        """
         async with self._place():
-            before, after = await self._remember(site, session_id, [start, end])
+            before, after = await self._replay(site, session_id, [start, end])
             if before.session is None:
-                self._existed(after, end)
-            if (before.last.sequence if before.last else 0) > (after.last.sequence if after.last else 0):
-                raise HttpProblem(400, "Invalid parameter", "from: lies behind to")
+                _check_existed(after, end)
+            if _sequence(before) > _sequence(after):
+                raise HttpProblem(
+                    400, "Invalid parameter", f"`from` must not be after `to`: from is {start}, to is {end}"
+                )
             body = await asyncio.to_thread(self._diff, before, after, start, end, limit)
-            return Answer(body, self._position(after))
+            return TimeTravelAnswer(body, self._position(after))
 
     def _diff(
-        self, before: SessionReplay, after: SessionReplay, start: Moment, end: Moment, limit: int
+        self, before: SessionReplay, after: SessionReplay, start: PointInTime, end: PointInTime, limit: int
     ) -> bytes:
-        now, passed = _now(), before.last.sequence if before.last else 0
+        now, passed = _now(), _sequence(before)
         then, later = start.clock(before.last, now), end.clock(after.last, now)
         lists = {"events": after.events(passed), "metrics": after.metrics(passed)}
         head = {
@@ -96,11 +103,11 @@ class Past:
         )
         return to_json(head)[:-1] + listed + b"}"
 
-    async def _remember(self, site: str, session_id: str, moments: Sequence[Moment]) -> list[SessionReplay]:
-        """The session at each moment, from one reading of its facts."""
+    async def _replay(self, site: str, session_id: str, points: Sequence[PointInTime]) -> list[SessionReplay]:
+        """The session at each point in time, from one reading of its facts."""
         key = (site, session_id)
         skipped = await self._reader.read(self._views.skipped)
-        ones = [SessionReplay(key, skipped) for _ in moments]
+        replays = [SessionReplay(key, skipped) for _ in points]
         time_slice, count, size = TimeSlice(), 0, 0
         where = entity_filter(site, "session", session_id, self._partitions)
         for stream in (SESSIONS, HEARTBEATS):
@@ -109,53 +116,32 @@ class Past:
                     async for event in events:
                         if time_slice.is_over():
                             await time_slice.yield_to_others()
-                        concerned = [one for one, at in zip(ones, moments, strict=True) if at.includes(event)]
+                        concerned = [
+                            replay for replay, at in zip(replays, points, strict=True) if at.includes(event)
+                        ]
                         if not concerned:
                             break
                         count, size = count + 1, size + len(event.body)
                         if count > _MOST_FACTS or size > _MOST_BYTES:
-                            raise _too_much(event.stored_at)
-                        for one in concerned:
-                            _add(one, event)
+                            raise _too_many_facts(event.stored_at)
+                        for replay in concerned:
+                            _add(replay, event)
             except (StreamUnavailable, Error, OSError) as exc:
-                logger.info("%s: %s", session_id, exc)
-                raise unavailable("the line does not answer") from None
-        return ones
+                logger.info("facts of session %s cannot be read: %s", session_id, exc)
+                raise unavailable("the event stream does not answer; try again") from None
+        return replays
 
-    def _existed(self, one: SessionReplay, at: Moment) -> None:
-        if one.session is None:
-            when = (
-                f"at sequence {at.sequence}"
-                if at.sequence
-                else f"at {format_time(at.time)}"
-                if at.time
-                else "now"
-            )
-            raise HttpProblem(
-                404,
-                "Session not found",
-                f"the line has no session {one.key[1]} {when}: not yet, or no longer",
-            )
+    def _place(self) -> AbstractAsyncContextManager[None]:
+        return a_place(self._places, "sessions are being looked up in the past")
 
-    def _position(self, one: SessionReplay) -> str:
-        sequence = one.last.sequence if one.last else 0
-        return str(Position(SESSIONS.name, partition_of(one.key[1], self._partitions), sequence))
-
-    @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        try:
-            await asyncio.wait_for(self._places.acquire(), _QUEUE_S)
-        except TimeoutError:
-            raise unavailable("as many sessions are being looked back at as may; try again") from None
-        try:
-            yield
-        finally:
-            self._places.release()
+    def _position(self, replay: SessionReplay) -> str:
+        partition = partition_of(replay.key[1], self._partitions)
+        return str(Position(SESSIONS.name, partition, _sequence(replay)))
 
 
-def _add(one: SessionReplay, event: RawEvent) -> None:
+def _add(replay: SessionReplay, event: RawEvent) -> None:
     try:
-        one.add(event)
+        replay.add(event)
     except Exception:
         logger.exception("cannot fold %s %s", event.stream, event.sequence)
         raise unavailable(
@@ -163,26 +149,41 @@ def _add(one: SessionReplay, event: RawEvent) -> None:
         ) from None
 
 
-def _described(one: SessionReplay, clock: datetime) -> dict[str, Any]:
+def _check_existed(replay: SessionReplay, at: PointInTime) -> None:
+    """Raise HttpProblem (404) unless there was a session."""
+    if replay.session is None:
+        raise HttpProblem(
+            404,
+            "Session not found",
+            f"the event stream has no session {replay.key[1]} {at}: not yet, or no longer",
+        )
+
+
+def _sequence(replay: SessionReplay) -> int:
+    """The sequence of the session's last fact; 0 before the first."""
+    return replay.last.sequence if replay.last else 0
+
+
+def _described(replay: SessionReplay, clock: datetime) -> dict[str, Any]:
     return {
         "at": format_time(clock),
-        "sequence": one.last.sequence if one.last else None,
-        "exists": one.session is not None,
+        "sequence": replay.last.sequence if replay.last else None,
+        "exists": replay.session is not None,
     }
 
 
-def _state(one: SessionReplay) -> dict[str, Any]:
-    return one.session.state if one.session else {}
+def _state(replay: SessionReplay) -> dict[str, Any]:
+    return replay.session.state if replay.session else {}
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _too_much(reached: datetime) -> HttpProblem:
+def _too_many_facts(reached: datetime) -> HttpProblem:
     return HttpProblem(
         422,
         "Too many facts",
         f"the session has more than {_MOST_FACTS} facts, or {_MOST_BYTES >> 20} MiB of them, by then; ask"
-        f" for a moment before {format_time(reached)}",
+        f" for a time before {format_time(reached)}",
     )

@@ -1,4 +1,4 @@
-"""GET /api/timeseries: one metric over many sessions."""
+"""`/api/timeseries`: one metric over many sessions."""
 
 from typing import Annotated, Literal
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 from pydantic_core import to_json
 
-from api.reading.params import Query, Text, bad_parameter, conditions, documented, read_query
+from api.reading.params import Query, Text, invalid_parameter, query_parameters, read_query, state_conditions
 from api.reading.reader import Reader
 from api.reading.responses import json_response
 from projections.sessions.condition import StateCondition
@@ -16,19 +16,21 @@ from schemas.times import Timestamp
 
 
 class TimeseriesQuery(Query):
-    """Which values of which metric, and what becomes a point."""
+    """The metric, the sessions whose values count, and how values become points."""
 
     metric: Text = Field(min_length=1, description="Name of the metric.")
-    aggregation: Aggregation = Field("all", description="Every value, or one point a session.")
+    aggregation: Aggregation = Field(
+        "all", description="all: each value is a point; else one point a session."
+    )
     filter_mode: Literal["none"] | StateFilter = Field(
-        "none", description="What filter_value is compared with."
+        "none", description="The state that filter_value is compared with."
     )
     filter_path: Text | None = Field(None, description="Dotted path into the state.")
-    filter_value: Text | None = Field(None, description="Text or JSON.")
+    filter_value: Text | None = Field(None, description="The value at filter_path, as text or JSON.")
     since: Timestamp | None = Field(None, description="From this event time on (RFC 3339).")
     until: Timestamp | None = Field(None, description="Before this event time (RFC 3339).")
     limit: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        10_000, description="Most points; the newest are kept, the statistics are of all."
+        10_000, description="Most points, 1 to 100000; the newest are kept, the statistics are of all."
     )
 
     def condition(self) -> StateCondition | None:
@@ -36,20 +38,20 @@ class TimeseriesQuery(Query):
         if self.filter_mode == "none":
             return None
         if not self.filter_path:
-            raise bad_parameter("filter_path", f"required with filter_mode={self.filter_mode}")
+            raise invalid_parameter("filter_path", f"required with filter_mode={self.filter_mode}")
         if self.filter_value is None:
-            raise bad_parameter("filter_value", f"required with filter_mode={self.filter_mode}")
+            raise invalid_parameter("filter_value", f"required with filter_mode={self.filter_mode}")
         text = f"{self.filter_path}={self.filter_value}"
-        return conditions("filter_value", (text,), scalar=self.filter_mode == "state_history")[0]
+        return state_conditions("filter_value", (text,), scalar=self.filter_mode == "state_history")[0]
 
 
 def timeseries_router(reader: Reader, series: SessionSeries) -> APIRouter:
     """The route of time series."""
     router = APIRouter(tags=["data"])
 
-    @router.get("/api/timeseries", openapi_extra=documented(TimeseriesQuery))
+    @router.get("/api/timeseries", openapi_extra=query_parameters(TimeseriesQuery))
     async def timeseries(request: Request) -> Response:
-        """A metric's points in the order of time, with statistics of all of them."""
+        """A metric's points by time, with statistics of all of them."""
         query = read_query(TimeseriesQuery, request)
         wanted = SeriesQuery(
             metric=query.metric,
@@ -60,7 +62,7 @@ def timeseries_router(reader: Reader, series: SessionSeries) -> APIRouter:
             until=query.until,
             limit=query.limit,
         )
-        await reader.settle(PROJECTION, request.headers)
+        await reader.wait_for_positions(PROJECTION, request.headers)
         found = await reader.read(lambda conn: series.read(conn, wanted))
         return json_response(_body(query, found), found.position)
 

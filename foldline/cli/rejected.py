@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from foldline.cli.connections import bus, command_settings, database, printable, run, show_json
-from foldline.rejected_control import Rejections
+from foldline.rejected_control import PublishingRejectedControl
 from producers.publishing.publisher import Publisher
 from projections.catalogue import projections_of
 from projections.rejected import RejectedEvents, RejectedPage
@@ -111,12 +111,12 @@ class _Lent:
 
 
 @asynccontextmanager
-async def _rejections() -> AsyncIterator[Rejections]:
+async def _control() -> AsyncIterator[PublishingRejectedControl]:
     config = command_settings(database=True)
     async with bus(config, publisher=True) as nc, database(config) as conn:
         publisher = Publisher(nc, partitions=config.partitions, timeout=config.publish_timeout)
         try:
-            yield Rejections(_events(), _Lent(conn), nc, publisher)
+            yield PublishingRejectedControl(_events(), _Lent(conn), nc, publisher)
         except psycopg.errors.UndefinedTable as exc:
             raise _not_installed() from exc
         except InvalidFact as exc:
@@ -126,15 +126,15 @@ async def _rejections() -> AsyncIterator[Rejections]:
 
 
 async def _show_one(stream: str, sequence: int) -> None:
-    async with _rejections() as rejections:
-        show_json(await rejections.show(stream, sequence))
+    async with _control() as control:
+        show_json(await control.show(stream, sequence))
 
 
 async def _retry(
     stream: str, sequence: int, body: bytes | None, subject: str | None, time: str | None, *, as_json: bool
 ) -> None:
-    async with _rejections() as rejections:
-        told = await rejections.retry(stream, sequence, subject=subject, body=body, time=time)
+    async with _control() as control:
+        told = await control.retry(stream, sequence, subject=subject, body=body, time=time)
     if as_json:
         show_json(told)
     else:
@@ -142,14 +142,14 @@ async def _retry(
 
 
 async def _dismiss(stream: str, sequence: int, reason: str) -> None:
-    async with _rejections() as rejections:
-        await rejections.dismiss(stream, sequence, reason)
+    async with _control() as control:
+        await control.dismiss(stream, sequence, reason)
     typer.echo(f"{stream}:{sequence} is dismissed")
 
 
 async def _restore(stream: str, sequence: int) -> None:
-    async with _rejections() as rejections:
-        await rejections.restore(stream, sequence)
+    async with _control() as control:
+        await control.restore(stream, sequence)
     typer.echo(f"{stream}:{sequence} is listed again")
 
 

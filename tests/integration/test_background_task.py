@@ -105,7 +105,9 @@ async def test_a_database_no_consumer_has_run_on(bare: Settings, asked: str) -> 
             body = {"reason": "moving"} if path == "/pause" else None
             answer = await client.request(method, f"{SESSIONS}{path}", json=body)
     assert answer.status_code == 503, answer.text
-    assert answer.json()["details"] == "the read model is not set up yet: no consumer has run"
+    assert (
+        answer.json()["details"] == "the read model is not set up yet: no consumer has run on this database"
+    )
 
 
 @pytest.fixture

@@ -150,7 +150,7 @@ async def test_an_id_at_two_sites(jobs: JobsApi) -> None:
     answer = await jobs.http.get("/v1/jobs/J/1")
     assert (answer.status_code, answer.json()) == (
         409,
-        {"detail": "J/1 exists at the sites fab1, fab2: add ?site="},
+        {"detail": "J/1 exists at the sites fab1, fab2: name one with ?site="},
     )
     assert (await jobs.job("J/1", site="fab2"))["site_id"] == "fab2"
     assert (await jobs.http.get("/v1/jobs/J2")).json() == {"detail": "No job with ID J2"}

@@ -246,7 +246,7 @@ async def test_position_not_reached(folded_line: FoldedLine, reads: httpx.AsyncC
     assert time.monotonic() - before < 2
     assert response.status_code == 503
     assert response.headers["retry-after"] == "1"
-    assert "position" in error(response)["details"]
+    assert "has not reached position SESSIONS/1:99 within 0.1 s" in error(response)["details"]
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,9 @@ async def test_what_changed(nc: Client, surface: httpx.AsyncClient) -> None:
     assert [event["name"] for event in whole["events"]] == ["n1"]
     nothing = (await surface.get(f"{SESSION}/diff?from={last}&to={last}")).json()
     assert nothing["state"] == nothing["fields"] == nothing["events"] == nothing["metrics"] == []
-    assert (await surface.get(f"{SESSION}/diff?from={last}&to={first}")).status_code == 400
+    swapped = await surface.get(f"{SESSION}/diff?from={last}&to={first}")
+    assert swapped.status_code == 400
+    assert "`from` must not be after `to`" in swapped.json()["details"]
 
 
 async def test_heartbeats_count_if_they_are_the_newest_ones(nc: Client, surface: httpx.AsyncClient) -> None:
@@ -161,7 +163,7 @@ async def test_more_facts_than_can_be_folded_at_once(
     assert (await surface.get(f"{SESSION}?at={sequences[2]}")).status_code == 200
     answer = await surface.get(f"{SESSION}?at={sequences[3]}")
     assert answer.status_code == 422
-    assert "ask for a moment before" in answer.json()["details"]
+    assert "ask for a time before" in answer.json()["details"]
 
 
 async def test_a_fact_that_cannot_be_folded_is_named(

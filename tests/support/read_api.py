@@ -13,7 +13,7 @@ from nats.aio.client import Client
 
 from api.reading.reader import Reader
 from api.routes import read_routers
-from foldline.rejected_control import Rejections
+from foldline.rejected_control import PublishingRejectedControl
 from line.progress import Progress
 from line.raw_event import RawEvent
 from producers.publishing.publisher import Publisher
@@ -147,8 +147,8 @@ async def read_client(address: str, **changes: Any) -> AsyncIterator[httpx.Async
         reader = Reader(settings, readers, Progress(cast(Client, None), readers))
         nc = BusClient()
         events = RejectedEvents({"sessions": "sessions"})
-        rejections = Rejections(events, reader, nc, Publisher(nc, partitions=PARTITIONS))
-        add_routes(app, *read_routers(reader, nc, {}, events, rejections))
+        control = PublishingRejectedControl(events, reader, nc, Publisher(nc, partitions=PARTITIONS))
+        add_routes(app, *read_routers(reader, nc, {}, events, control))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://foldline") as client:
             yield client

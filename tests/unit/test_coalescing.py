@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from api.reading.coalescing import Together
+from api.reading.coalescing import CoalescedReads
 from projections.sessions.views import ServedSession, SessionRef
 from tests.support.waiting import wait_until
 
@@ -35,8 +35,8 @@ class Database:
         ]
 
 
-def reading(together: Together, *sessions: str) -> list[asyncio.Task[ServedSession]]:
-    return [asyncio.create_task(together.read((session, None))) for session in sessions]
+def reading(reads: CoalescedReads, *sessions: str) -> list[asyncio.Task[ServedSession]]:
+    return [asyncio.create_task(reads.read((session, None))) for session in sessions]
 
 
 async def bodies(reads: list[asyncio.Task[ServedSession]]) -> list[bytes | None]:
@@ -45,10 +45,10 @@ async def bodies(reads: list[asyncio.Task[ServedSession]]) -> list[bytes | None]
 
 async def test_what_waits_for_a_query_is_the_next_one() -> None:
     database = Database()
-    together = Together(database.ask, queries=1)
-    reads = reading(together, "a")
+    coalesced = CoalescedReads(database.ask, queries=1)
+    reads = reading(coalesced, "a")
     await wait_until(lambda: database.queries)
-    reads += reading(together, "b", "c", "b")
+    reads += reading(coalesced, "b", "c", "b")
     await asyncio.sleep(0)
     database.open.set()
     assert await bodies(reads) == [b"a", b"b", b"c", b"b"]
@@ -57,10 +57,10 @@ async def test_what_waits_for_a_query_is_the_next_one() -> None:
 
 async def test_nobody_waits_while_a_query_is_free() -> None:
     database = Database()
-    together = Together(database.ask, queries=2)
-    reads = reading(together, "a")
+    coalesced = CoalescedReads(database.ask, queries=2)
+    reads = reading(coalesced, "a")
     await wait_until(lambda: len(database.queries) == 1)
-    reads += reading(together, "b")
+    reads += reading(coalesced, "b")
     await wait_until(lambda: len(database.queries) == 2)
     database.open.set()
     assert await bodies(reads) == [b"a", b"b"]
@@ -68,8 +68,8 @@ async def test_nobody_waits_while_a_query_is_free() -> None:
 
 async def test_a_query_has_a_bound() -> None:
     database = Database()
-    together = Together(database.ask, queries=1)
-    reads = reading(together, *(f"s{number}" for number in range(80)))
+    coalesced = CoalescedReads(database.ask, queries=1)
+    reads = reading(coalesced, *(f"s{number}" for number in range(80)))
     await wait_until(lambda: database.queries)
     database.open.set()
     assert await bodies(reads) == [f"s{number}".encode() for number in range(80)]
@@ -79,28 +79,28 @@ async def test_a_query_has_a_bound() -> None:
 async def test_a_long_session_is_read_alone() -> None:
     database = Database()
     database.open.set()
-    together = Together(database.ask, queries=1)
-    assert await bodies(reading(together, "a", LONG)) == [b"a", LONG.encode()]
+    coalesced = CoalescedReads(database.ask, queries=1)
+    assert await bodies(reading(coalesced, "a", LONG)) == [b"a", LONG.encode()]
     assert database.queries[-1] == ([LONG], None)
 
 
 async def test_an_error_reaches_everybody_and_the_next_read_works() -> None:
     database = Database()
-    together = Together(database.ask, queries=1)
-    reads = reading(together, "a", "b", "c")
+    coalesced = CoalescedReads(database.ask, queries=1)
+    reads = reading(coalesced, "a", "b", "c")
     database.broken = True
     database.open.set()
     for read in reads:
         with pytest.raises(OSError, match="away"):
             await read
     database.broken = False
-    assert await bodies(reading(together, "d")) == [b"d"]
+    assert await bodies(reading(coalesced, "d")) == [b"d"]
 
 
 async def test_who_leaves_is_no_trouble_for_the_others() -> None:
     database = Database()
-    together = Together(database.ask, queries=1)
-    first, second, third = reading(together, "a", "b", "b")
+    coalesced = CoalescedReads(database.ask, queries=1)
+    first, second, third = reading(coalesced, "a", "b", "b")
     await wait_until(lambda: database.queries)
     first.cancel()
     second.cancel()

@@ -1,4 +1,4 @@
-"""Lag in numbers: every follower measured against the line, in the background and never by a scrape."""
+"""The lag meter: every follower is measured against the line in the background, never by a scrape."""
 
 import asyncio
 import logging
@@ -19,38 +19,40 @@ from runtime.http.errors import HttpProblem
 
 logger = logging.getLogger("foldline.lag")
 
-EVERY: Final = 5.0
+EVERY_S: Final = 5.0
 _BOUND_S: Final = 30.0
 
-_PLACE = tuple[str, str, int]
-"""Follower, stream and partition."""
+_CheckpointKey = tuple[str, str, int]
+"""Follower, stream and partition of a checkpoint."""
 
 
 class LagMeter:
-    """Measures again and again, one measurement at a time; the last one stands while servers are away."""
+    """Measures the lag of all followers into gauges; while servers are away the last measurement stands."""
 
     def __init__(self, reader: Reader, nc: Client) -> None:
         self._reader = reader
-        self._meter = LagProbe(nc)
-        self._stuck: dict[_PLACE, tuple[int, float]] = {}  # checkpoint with lag → seen first, monotonic
+        self._probe = LagProbe(nc)
+        self._stuck: dict[
+            _CheckpointKey, tuple[int, float]
+        ] = {}  # checkpoint with lag, seen first (monotonic)
 
     async def try_to_measure(self) -> None:
-        """Once; what went wrong is logged, and the gauges stay as they were."""
+        """Measure once; a failure is logged, and the gauges stay as they were."""
         try:
             await self.measure()
         except (StreamUnavailable, psycopg.Error, OSError, HttpProblem) as exc:
-            logger.info("lag not measured: %s", exc)
+            logger.info("the lag was not measured, it is tried again in %g s: %s", EVERY_S, exc)
         except Exception:
-            logger.exception("lag not measured")
+            logger.exception("the lag was not measured, it is tried again in %g s", EVERY_S)
 
     async def measure(self) -> None:
-        """Once. Raises StreamUnavailable, TimeoutError, HttpProblem when line or database is away."""
+        """Measure once. Raises StreamUnavailable, TimeoutError, HttpProblem when line or database is away."""
         async with asyncio.timeout(_BOUND_S):
-            readings = await self._reader.read(lambda conn: read_followers(self._meter, conn))
+            readings = await self._reader.read(lambda conn: read_followers(self._probe, conn))
         self._export(readings)
 
     def _export(self, readings: Iterable[FollowerDetails]) -> None:
-        # No await: a scrape never sees half of it. Followers that went away take their gauges along.
+        # No await: a scrape never sees half of it. Followers that are gone lose their gauges.
         for gauge in (
             metrics.FOLLOWER_LAG_EVENTS,
             metrics.FOLLOWER_LAG_SECONDS,
@@ -72,9 +74,9 @@ class LagMeter:
                 metrics.FOLLOWER_LAG_SECONDS.labels(reading.name, stream).set(lag.seconds(now))
                 oldest = clock
                 for part in (part for part, one in lags.items() if one.events):
-                    place, at = (reading.name, stream, part), reading.checkpoints[stream][part]
-                    known = before.get(place)
-                    self._stuck[place] = known if known and known[0] == at else (at, clock)
-                    oldest = min(oldest, self._stuck[place][1])
+                    key, at = (reading.name, stream, part), reading.checkpoints[stream][part]
+                    known = before.get(key)
+                    self._stuck[key] = known if known and known[0] == at else (at, clock)
+                    oldest = min(oldest, self._stuck[key][1])
                 metrics.CHECKPOINT_AGE.labels(reading.name, stream).set(clock - oldest)
         metrics.LAG_MEASURED.set(now.timestamp())

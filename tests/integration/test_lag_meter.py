@@ -10,7 +10,7 @@ from nats.aio.client import Client
 from prometheus_client import REGISTRY
 
 from api.operations.health import health_router
-from api.operations.lag import LagMeter
+from api.operations.lag_meter import LagMeter
 from api.reading.checks import parked_note, projection_check
 from api.reading.reader import Reader
 from consumers.control.pause import pause, resume
