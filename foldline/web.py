@@ -29,8 +29,8 @@ from line.connection import close_bus, connect_bus
 from line.progress import Progress
 from line.streams import prepare_line
 from producers.existence import Existence
-from producers.http.job_events import JobSurface, job_events_router
-from producers.http.sessions import sessions_router
+from producers.http.job_ingest import JobSurface, job_events_router
+from producers.http.session_writes import sessions_router
 from producers.http.surface import HungReader, WriteSurface
 from producers.publishing.publisher import Publisher
 from projections.catalogue import PROJECTIONS

@@ -1,1 +1,1 @@
-"""Write routes of the HTTP surfaces: sessions in `sessions`, jobs in `job_events`."""
+"""Write routes of the HTTP surfaces."""

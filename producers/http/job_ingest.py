@@ -34,7 +34,7 @@ _ERRORS: Final[dict[int | str, dict[str, Any]]] = {status: {"model": JobError} f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSurface:
-    """The dependencies of the ingest routes."""
+    """The dependencies of the ingest routes, given by the process's own app."""
 
     publisher: Publisher
     progress: ProgressWaiter

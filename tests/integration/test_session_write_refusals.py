@@ -1,4 +1,4 @@
-"""What the write routes refuse: each with what was wrong, never with a 500."""
+"""Refusals of the session write routes: each says what was wrong, and none is a 500."""
 
 import gzip
 from collections.abc import AsyncIterator

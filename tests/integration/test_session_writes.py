@@ -1,4 +1,4 @@
-"""The write routes on a real line: documented answers, idempotency, waiting."""
+"""The session write routes on a real line: documented answers, idempotency, waiting."""
 
 import gzip
 import json
