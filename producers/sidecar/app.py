@@ -13,14 +13,14 @@ from fastapi.telemetry import TelemetryConfig
 
 from producers.sidecar.carrier import Carrier
 from producers.sidecar.daemon.facts import SessionFacts
-from producers.sidecar.daemon.memory import Memory
-from producers.sidecar.daemon.pulse import Pulse
+from producers.sidecar.daemon.heartbeats import Heartbeats
 from producers.sidecar.daemon.reports import Reports
 from producers.sidecar.daemon.routes import daemon_router
+from producers.sidecar.daemon.session_store import SessionStore
 from producers.sidecar.daemon.sessions import Sessions
-from producers.sidecar.daemon.watch import Watch
-from producers.sidecar.ingest import Sidecar, sidecar_router
-from producers.sidecar.line import Line
+from producers.sidecar.daemon.watcher import Watcher
+from producers.sidecar.ingest import SidecarSurface, sidecar_router
+from producers.sidecar.line_connection import LineConnection
 from producers.sidecar.spool import Spool
 from runtime.compat.fastapi_routes import add_routes
 from runtime.http.errors import JOBS, SESSIONS, Envelope, install_error_handlers
@@ -37,7 +37,7 @@ _NO_TELEMETRY: Final = TelemetryConfig(tracing=False, metrics=False, logs=False)
 
 
 def create_apps(settings: Settings) -> Surfaces:
-    """The ingest endpoints and the session daemon; what they live in raises Problem when it cannot begin."""
+    """Make the ingest endpoints and the session daemon. Entering what they live in raises Problem."""
     ingest, daemon = _app("Foldline sidecar", JOBS), _app("Foldline session daemon", SESSIONS)
 
     @asynccontextmanager
@@ -49,26 +49,26 @@ def create_apps(settings: Settings) -> Surfaces:
             with _opening(settings.spool):
                 await spool.open()
             stack.push_async_callback(spool.close)
-            line = Line(settings)
+            line = LineConnection(settings)
             await stack.enter_async_context(line.run())
             carrier = Carrier(spool, line.publisher)
             await stack.enter_async_context(carrier.run())
             if spool.depth.facts:
                 logger.info("%d events wait in %s", spool.depth.facts, spool.folder)
-            sidecar = Sidecar(
+            surface = SidecarSurface(
                 carrier=carrier,
                 spool=spool,
                 settings=settings,
                 line=line,
                 now=lambda: datetime.now(UTC),
             )
-            add_routes(ingest, sidecar_router(sidecar))
-            facts = SessionFacts(settings.site, settings.max_body, sidecar.now)
-            sessions = Sessions(accept=sidecar.accept, memory=Memory(settings.spool), facts=facts)
+            add_routes(ingest, sidecar_router(surface))
+            facts = SessionFacts(settings.site, settings.max_body, surface.now)
+            sessions = Sessions(accept=surface.accept, store=SessionStore(settings.spool), facts=facts)
             with _opening(settings.spool):
                 await stack.enter_async_context(sessions.run())
-            pulse = Pulse(line.publisher, spool, facts)
-            await stack.enter_async_context(Watch(sessions, pulse, settings).run())
+            heartbeats = Heartbeats(line.publisher, spool, facts)
+            await stack.enter_async_context(Watcher(sessions, heartbeats, settings).run())
             add_routes(daemon, daemon_router(Reports(sessions, lambda: line.connected), settings.max_body))
             yield
 
@@ -80,7 +80,7 @@ def _opening(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as exc:
-        raise Problem(f"cannot use {folder}: {exc}", "FOLDLINE_SPOOL_DIR") from exc
+        raise Problem(f"the folder {folder} cannot be used: {exc}", "FOLDLINE_SPOOL_DIR") from exc
 
 
 def _app(title: str, envelope: Envelope) -> FastAPI:

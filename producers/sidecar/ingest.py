@@ -1,4 +1,4 @@
-"""The sidecar's routes: the ingest endpoints of the jobs reference, its health and its numbers."""
+"""The sidecar's routes: the ingest endpoints of the jobs reference, its health and its metrics."""
 
 import asyncio
 import secrets
@@ -14,10 +14,10 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 
-from producers.http.job_events import split_batch
+from producers.http.job_ingest import split_batch
 from producers.job_admission import admit_batch, job_admission
 from producers.sidecar.carrier import Carried, Carrier
-from producers.sidecar.line import Line
+from producers.sidecar.line_connection import LineConnection
 from producers.sidecar.spool import Spool, SpoolFull
 from runtime import metrics
 from runtime.compat.fastapi_routes import DirectRoute
@@ -30,91 +30,95 @@ from schemas.jobs.facts import JobEvent
 
 _FULL_RETRY_S: Final = 10
 _VERSION: Final = version("foldline")  # read from files, which takes longer than all else that health says
-# Nothing in it depends on the event.
-_ACCEPTED: Final = Response(b'{"ok":true}', media_type="application/json")
+_ACCEPTED: Final = Response(b'{"ok":true}', media_type="application/json")  # the same for every event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sidecar:
-    """The dependencies of the routes."""
+class SidecarSurface:
+    """The dependencies of the routes, given by the process's own app."""
 
     carrier: Carrier
     spool: Spool
     settings: Settings
-    line: Line
+    line: LineConnection
     now: Callable[[], datetime]
 
-    def facts(self) -> Callable[[bytes], Fact]:
-        """What checks events; one without a key gets one, for it may be sent twice. It raises InvalidFact."""
-        made = job_admission(self.settings, self.now)
+    def admission(self) -> Callable[[bytes], Fact]:
+        """Return the admission of events. It raises InvalidFact.
 
-        def fact(body: bytes) -> Fact:
-            fact = made(body)
+        An event without a key gets one, for it may be sent twice.
+        """
+        admit_job = job_admission(self.settings, self.now)
+
+        def admit(body: bytes) -> Fact:
+            fact = admit_job(body)
             if fact.message_id.startswith(AUTO):
                 return fact._replace(message_id=message_id(fact.subject, f"sidecar-{secrets.token_hex(16)}"))
             return fact
 
-        return fact
+        return admit
 
     async def accept(self, facts: Sequence[Fact]) -> list[Carried]:
-        """Safe when this returns. Raises HttpProblem (503)."""
+        """Store facts on the line or in the spool, and answer where each is. Raises HttpProblem 503."""
         try:
             carried = await self.carrier.accept(facts) if facts else []
         except SpoolFull as exc:
             raise unavailable(f"the spool is full: {exc}", _FULL_RETRY_S) from exc
         except (sqlite3.Error, OSError) as exc:
-            raise unavailable(f"the spool cannot be written: {exc}", _FULL_RETRY_S) from exc
+            raise unavailable(
+                f"the spool in {self.spool.folder} cannot be written: {exc}", _FULL_RETRY_S
+            ) from exc
         for way in carried:
             metrics.SIDECAR_ACCEPTED.add(way)
         return carried
 
 
-def sidecar_router(sidecar: Sidecar) -> APIRouter:
-    """`POST /v1/ingest/events` and `:batch`, `GET /v1/healthz` and `/metrics`."""
+def sidecar_router(surface: SidecarSurface) -> APIRouter:
+    """Make the routes `POST /v1/ingest/events` and `:batch`, `GET /v1/healthz` and `/metrics`."""
     router = APIRouter(tags=["sidecar"], route_class=DirectRoute)
-    checked = sidecar.facts()
+    admit = surface.admission()
 
     async def ingest_event(request: Request) -> Response:
-        """Accept one event: it is on the line, or synced in the spool, when this answers."""
-        fact = checked(await read_body(request, sidecar.settings.max_body))
-        await sidecar.accept([fact])
+        """Accept one event: it is in the event stream, or synced in the spool, when this answers."""
+        fact = admit(await read_body(request, surface.settings.max_body))
+        await surface.accept([fact])
         return _ACCEPTED
 
     async def ingest_batch(request: Request) -> Response:
-        """Accept events in their order. Those that are wrong are told one by one, the others are kept."""
-        items = split_batch(await read_body(request, sidecar.settings.max_batch_body))
-        facts, errors = admit_batch(items, checked)
-        carried = await sidecar.accept(facts)
+        """Accept events in their order. Each bad event is reported by its index; the others are kept."""
+        items = split_batch(await read_body(request, surface.settings.max_batch_body))
+        facts, errors = admit_batch(items, admit)
+        carried = await surface.accept(facts)
         ways = {"forwarded": carried.count("forwarded"), "spooled": carried.count("spooled")}
-        wrong: dict[str, Any] = {"failed": len(errors), "errors": errors} if errors else {}
-        return _json({"ok": not errors, **ways, **wrong})
+        bad: dict[str, Any] = {"failed": len(errors), "errors": errors} if errors else {}
+        return _json({"ok": not errors, **ways, **bad})
 
     async def healthz(request: Request) -> Response:
-        """Whether the line answers, and what waits for it; accepting goes on either way."""
-        depth = sidecar.spool.depth
-        connected = sidecar.line.connected
+        """Whether the event stream answers, and how much waits for it; events are accepted either way."""
+        depth = surface.spool.depth
+        connected = surface.line.connected
         return _json(
             {
                 "status": "ok" if connected else "degraded",
                 "service": "sidecar-agent",
                 "version": _VERSION,
                 "spool_count": depth.facts,
-                "spool_dir": str(sidecar.spool.folder),
+                "spool_dir": str(surface.spool.folder),
                 "spool_bytes": depth.bytes,
                 "spool_oldest_s": _age(depth.oldest),
                 "poison_count": depth.poison,
                 "line": "connected" if connected else "away",
-                "line_problem": sidecar.line.problem,
+                "line_problem": surface.line.problem,
             }
         )
 
-    async def numbers(request: Request) -> Response:
-        """What this process counts, for Prometheus."""
-        depth = sidecar.spool.depth
+    async def show_metrics(request: Request) -> Response:
+        """The metrics of this process, for Prometheus."""
+        depth = surface.spool.depth
         metrics.SPOOL_EVENTS.set(depth.facts)
         metrics.SPOOL_OLDEST.set(_age(depth.oldest))
         metrics.SPOOL_POISON.set(depth.poison)
-        metrics.SPOOL_DISK.set(await asyncio.to_thread(sidecar.spool.on_disk))
+        metrics.SPOOL_DISK.set(await asyncio.to_thread(surface.spool.on_disk))
         return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     for path, endpoint, model in (
@@ -123,7 +127,7 @@ def sidecar_router(sidecar: Sidecar) -> APIRouter:
     ):
         router.add_api_route(path, endpoint, methods=["POST"], openapi_extra=request_body(model))
     router.add_api_route("/v1/healthz", healthz, methods=["GET", "HEAD"])
-    router.add_api_route("/metrics", numbers, methods=["GET"])
+    router.add_api_route("/metrics", show_metrics, methods=["GET"])
     return router
 
 

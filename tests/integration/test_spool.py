@@ -75,7 +75,7 @@ async def test_what_does_not_fit_is_refused_whole(tmp_path: Path) -> None:
     spool = spool_at(tmp_path, max_facts=3)
     await spool.open()
     await spool.put([fact(0), fact(1)])
-    with pytest.raises(SpoolFull, match="2 facts"):
+    with pytest.raises(SpoolFull, match="2 events"):
         await spool.put([fact(2), fact(3)])
     await spool.put([fact(2)])
     assert len(await everything(spool)) == spool.depth.facts == 3
@@ -112,7 +112,8 @@ async def test_a_full_disk_refuses_and_ends_nothing(tmp_path: Path) -> None:
     await spool.close()
 
 
-async def test_a_second_process_is_told(tmp_path: Path) -> None:
+async def test_a_second_process_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("producers.sidecar.sqlite_file._LOCK_WAIT_S", 0.1)
     spool = spool_at(tmp_path)
     await spool.open()
     with pytest.raises(sqlite3.OperationalError, match="locked"):

@@ -1,14 +1,14 @@
-"""Counters: increments come in, the total goes out."""
+"""Counters: the daemon takes increments and sends the total."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from producers.sidecar.daemon.aggregates import Number, Observed, Tags, total, without_none
+from producers.sidecar.daemon.aggregates import AggregateReport, Number, Tags, finite, without_none
 
 
 class Counter(BaseModel):
-    """One counter of a session: since the session began, as the daemon knows it."""
+    """One counter of a session; `value` is its total since the session began."""
 
     kind: Literal["counter"] = "counter"
     name: str
@@ -18,7 +18,7 @@ class Counter(BaseModel):
     value: float
 
     def metric(self) -> dict[str, Any]:
-        """The body of the metric that tells it."""
+        """Return the body of the metric that reports the total."""
         return without_none(
             {
                 "name": self.name,
@@ -31,16 +31,16 @@ class Counter(BaseModel):
         )
 
 
-class Increment(Observed):
-    """`POST /metric` with a `delta`: by how much a counter rose."""
+class Increment(AggregateReport):
+    """`POST /metric` with a `delta`, by which a counter rose."""
 
     delta: Annotated[Number, Field(ge=0)]
 
     def key(self) -> str:
-        """What its counter is kept under."""
+        """Return the key of the counter."""
         return self.key_of("counter")
 
     def added_to(self, before: object) -> Counter:
-        """The counter with this in it. Raises InvalidFact when that is no finite number."""
-        value = total((before.value if isinstance(before, Counter) else 0.0) + self.delta)
+        """Return the counter `before` with this increment. Raises InvalidFact if it is not finite."""
+        value = finite((before.value if isinstance(before, Counter) else 0.0) + self.delta)
         return Counter(**self.described(), value=value)

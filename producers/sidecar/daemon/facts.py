@@ -1,4 +1,4 @@
-"""What the daemon puts on the line: facts with ids of its own, so that what is sent twice counts once."""
+"""The facts that the daemon publishes, with message ids of its own: what is sent twice counts once."""
 
 import hashlib
 import json
@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from producers.admission import admit_fact
-from producers.sidecar.daemon.sent import canonical
-from producers.sidecar.daemon.session import Record
+from producers.sidecar.daemon.session import SessionRecord
+from producers.sidecar.daemon.state_filter import canonical
 from schemas.facts import TIME, Fact
 from schemas.sessions.facts import HUNG, RECOVERED
 from schemas.subjects import Subject
@@ -34,34 +34,34 @@ class SessionFacts:
         kind: str,
         body: Mapping[str, Any],
         *,
-        once: str | None = None,
+        dedup_key: str | None = None,
         at: str | None = None,
     ) -> Fact:
-        """One fact, checked. `once` names what a session has one of; `at` is when, else now.
+        """Make one fact. Raises InvalidFact.
 
-        Raises InvalidFact.
+        Facts of a session with the same `dedup_key` count once; `at` is the event time, now unless told.
         """
         return admit_fact(
             Subject(self.site, "session", session_id, kind),
             dumped(body),
-            key=f"daemon-{once or uuid.uuid4()}",
+            key=f"daemon-{dedup_key or uuid.uuid4()}",
             headers=None if at is None else {TIME: at},
             now=self.now(),
             max_bytes=self.max_bytes,
         )
 
     def total(self, session_id: str, key: str, metric: Mapping[str, Any]) -> Fact:
-        """A total as a metric. The same total is the same fact, however often it is sent."""
+        """Make the metric that reports a total. The same total counts once, however often it is sent."""
         digest = hashlib.sha256(canonical([key, metric]).encode()).hexdigest()
-        return self.fact(session_id, "metric", metric, once=f"total-{digest[:32]}")
+        return self.fact(session_id, "metric", metric, dedup_key=f"total-{digest[:32]}")
 
     def heartbeat(self, session_id: str) -> Fact:
-        """The machine is awake. A level: nobody remembers its id."""
+        """Make the heartbeat of a machine that is awake. Only the newest one counts, so it needs no key."""
         subject = Subject(self.site, "session", session_id, "heartbeat")
         return admit_fact(subject, b'{"host_only":true}', now=self.now())
 
-    def hung(self, record: Record, silence: float) -> Fact:
-        """The application has been silent for `silence` seconds."""
+    def hung(self, record: SessionRecord, silence: float) -> Fact:
+        """Make the event of an application that has been silent for `silence` seconds."""
         body = {
             "name": HUNG,
             "level": "error",
@@ -72,8 +72,8 @@ class SessionFacts:
         }
         return self.fact(record.id, "event", body)
 
-    def recovered(self, record: Record, silence: float) -> Fact:
-        """It is back after `silence` seconds."""
+    def recovered(self, record: SessionRecord, silence: float) -> Fact:
+        """Make the event of an application that is back after `silence` seconds."""
         body = {
             "name": RECOVERED,
             "level": "info",
@@ -84,10 +84,10 @@ class SessionFacts:
         }
         return self.fact(record.id, "event", body)
 
-    def last(self, record: Record) -> list[Fact]:
-        """How a session ends: in order, or because its process is gone."""
+    def last(self, record: SessionRecord) -> list[Fact]:
+        """Make the last facts of a session: it ended in order, or its process is gone."""
         if record.ending == "ended":
-            return [self.fact(record.id, "ended", {}, once="ended", at=record.ending_at)]
+            return [self.fact(record.id, "ended", {}, dedup_key="ended", at=record.ending_at)]
         event = {
             "name": PARENT_CRASHED,
             "level": "critical",
@@ -98,11 +98,11 @@ class SessionFacts:
         }
         crashed = {"reason": PARENT_GONE}
         return [
-            self.fact(record.id, "event", event, once="parent-crashed", at=record.ending_at),
-            self.fact(record.id, "crashed", crashed, once="crashed", at=record.ending_at),
+            self.fact(record.id, "event", event, dedup_key="parent-crashed", at=record.ending_at),
+            self.fact(record.id, "crashed", crashed, dedup_key="crashed", at=record.ending_at),
         ]
 
 
 def dumped(body: Mapping[str, Any]) -> bytes:
-    """A body as it travels."""
+    """Encode a body as it is published."""
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()

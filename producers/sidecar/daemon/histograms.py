@@ -1,14 +1,14 @@
-"""Histograms: values come in, counts per bucket go out."""
+"""Histograms: the daemon takes values and sends counts per bucket."""
 
 from bisect import bisect_left
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
-from producers.sidecar.daemon.aggregates import Number, Observed, Tags, total, without_none
+from producers.sidecar.daemon.aggregates import AggregateReport, Number, Tags, finite, without_none
 
 BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0)
-"""Upper bounds where a request names none; they suit seconds."""
+"""Upper bounds for requests that name none; they suit seconds."""
 
 Bounds = Annotated[
     list[Number], Field(min_length=1, max_length=100), AfterValidator(lambda bounds: sorted(set(bounds)))
@@ -28,7 +28,7 @@ class Histogram(BaseModel):
     sum: float
 
     def metric(self) -> dict[str, Any]:
-        """The body of the metric that tells it: its value is the mean, its metadata the buckets."""
+        """Return the body of the metric that reports it: the mean as value, the buckets as metadata."""
         count = sum(self.counts)
         buckets = [{"le": le, "count": n} for le, n in zip(self.bounds, self.counts, strict=True)]
         return without_none(
@@ -44,8 +44,8 @@ class Histogram(BaseModel):
         )
 
 
-class Observation(Observed):
-    """`POST /metric` of type histogram: one value, and the upper bounds of the buckets it goes into."""
+class Observation(AggregateReport):
+    """`POST /metric` of type histogram: one value, and the upper bounds of the buckets."""
 
     value: Number
     buckets: Bounds = Field(default_factory=lambda: list(BUCKETS))
@@ -53,7 +53,7 @@ class Observation(Observed):
     @model_validator(mode="before")
     @classmethod
     def _named_in_metadata(cls, body: Any) -> Any:
-        # Where the total has them, and where clients without an argument for them may put them.
+        # The published metric has them there, and clients without an argument for them may put them there.
         metadata = body.get("metadata")
         if "buckets" in body or not isinstance(metadata, dict) or "buckets" not in metadata:
             return body
@@ -61,11 +61,11 @@ class Observation(Observed):
         return {**body, "metadata": rest, "buckets": metadata["buckets"]}
 
     def key(self) -> str:
-        """What its histogram is kept under: other buckets, another histogram."""
+        """Return the key of the histogram: other buckets make another histogram."""
         return self.key_of("histogram", self.buckets)
 
     def added_to(self, before: object) -> Histogram:
-        """The histogram with this in it. Raises InvalidFact when the sum is no finite number."""
+        """Return the histogram `before` with this value. Raises InvalidFact if the sum is not finite."""
         known = before if isinstance(before, Histogram) else None
         counts = list(known.counts) if known else [0] * len(self.buckets)
         counts[min(bisect_left(self.buckets, self.value), len(counts) - 1)] += 1
@@ -73,5 +73,5 @@ class Observation(Observed):
             **self.described(),
             bounds=self.buckets,
             counts=counts,
-            sum=total((known.sum if known else 0.0) + self.value),
+            sum=finite((known.sum if known else 0.0) + self.value),
         )

@@ -1,4 +1,4 @@
-"""What applications report, one method a request; of a session each runs in its turn."""
+"""The reports of applications, one method for each request; those of a session run one at a time."""
 
 import socket
 import time
@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field, ValidationError
 from producers.sidecar.daemon.counters import Increment
 from producers.sidecar.daemon.facts import dumped
 from producers.sidecar.daemon.histograms import Observation
-from producers.sidecar.daemon.ids import SessionIds
-from producers.sidecar.daemon.parents import birth_of
-from producers.sidecar.daemon.session import Record, Session
+from producers.sidecar.daemon.parent_process import birth_of
+from producers.sidecar.daemon.session import Session, SessionRecord
+from producers.sidecar.daemon.session_ids import SessionIds
 from producers.sidecar.daemon.sessions import Sessions
 from schemas.sessions.facts import SessionCreated, WrappedState
 from schemas.texts import check_texts
@@ -22,17 +22,17 @@ from schemas.validation import InvalidFact, from_validation_error
 Model = TypeVar("Model", bound=BaseModel)
 Body = dict[str, Any]
 
-_MOST_TALLIES: Final = 1_000
+_MAX_AGGREGATES: Final = 1_000
 
 
 class Registration(SessionCreated):
-    """`POST /register`."""
+    """The body of `POST /register`: that of `created`, and the process to watch."""
 
     parent_pid: Annotated[int, Field(ge=1, lt=2**31)]
 
 
 class Reports:
-    """Takes bodies that are JSON objects. Raises InvalidFact, HttpProblem, sqlite3.Error."""
+    """Takes bodies that are JSON objects. Every method raises InvalidFact, HttpProblem and sqlite3.Error."""
 
     def __init__(self, sessions: Sessions, connected: Callable[[], bool]) -> None:
         self.sessions = sessions
@@ -43,7 +43,7 @@ class Reports:
         """Begin a session and watch its process; answers its id."""
         wanted = _valid(Registration, body)
         now = self._now()
-        record = Record(
+        record = SessionRecord(
             id=self._ids.new(connected=self._connected()),
             product=wanted.product,
             version=wanted.version,
@@ -57,19 +57,19 @@ class Reports:
         return record.id
 
     async def state(self, session: Session, body: Body) -> None:
-        """Send what of the state is new."""
+        """Send the part of the state that changed."""
         wanted = _valid(WrappedState, body)
-        if news := session.sent.news(wanted.state):
-            fact = {name: value for name, value in body.items() if name == "timestamp"} | {"state": news}
+        if changes := session.sent.unsent(wanted.state):
+            fact = {name: value for name, value in body.items() if name == "timestamp"} | {"state": changes}
             await self._send(session, "state", fact)
-            session.sent.note(news)
+            session.sent.note_sent(changes)
 
     async def event(self, session: Session, body: Body) -> None:
         """Send an event."""
         await self._send(session, "event", _without(body))
 
     async def metric(self, session: Session, body: Body) -> None:
-        """Send a metric, or add it to what is sent at the next flush."""
+        """Send a metric, or add it to a total that is sent later."""
         kind = body.get("type", "counter" if "delta" in body else "gauge")
         if kind == "counter" and "delta" in body:
             await self._add(session, _valid(Increment, body))
@@ -79,7 +79,7 @@ class Reports:
             await self._send(session, "metric", _without(body, "delta"))
 
     async def heartbeat(self, session: Session, body: Body) -> None:
-        """The application is alive: known here, and told to the line only when it was hung."""
+        """Report that the application is alive; only the end of a hang is published."""
         record, now = session.record, self._now()
         silence = time.monotonic() - session.silent_since
         if record.hung:
@@ -91,16 +91,16 @@ class Reports:
         session.silent_since = time.monotonic()
 
     async def pause_heartbeat(self, session: Session, body: Body) -> None:
-        """Silence means nothing until it is resumed."""
+        """Stop watching for heartbeats until `resume_heartbeat`."""
         await self.sessions.change(session, paused=True, updated_at=self._now())
 
     async def resume_heartbeat(self, session: Session, body: Body) -> None:
-        """Silence counts again, from now on."""
+        """Watch for heartbeats again; silence counts from now on."""
         await self.sessions.change(session, paused=False, updated_at=self._now())
         session.silent_since = time.monotonic()
 
     async def end(self, session: Session, body: Body) -> None:
-        """The application ended in order."""
+        """End the session in order."""
         await self.sessions.end(session, "ended")
 
     async def _send(self, session: Session, kind: Literal["state", "event", "metric"], body: Body) -> None:
@@ -109,14 +109,16 @@ class Reports:
 
     async def _add(self, session: Session, report: Increment | Observation) -> None:
         key = report.key()
-        if key not in session.tallies and len(session.tallies) >= _MOST_TALLIES:
+        if key not in session.aggregates and len(session.aggregates) >= _MAX_AGGREGATES:
             raise InvalidFact(
-                "too_many", f"at most {_MOST_TALLIES} counters and histograms are kept for a session"
+                "too_many",
+                f"this session has {_MAX_AGGREGATES} counters and histograms, the most it can have: use "
+                "fewer names, tags or buckets",
             )
-        after = report.added_to(session.tallies.get(key))
-        await self.sessions.memory.tally(session.record.id, key, after)
-        session.tallies[key] = after
-        session.changed.add(key)
+        after = report.added_to(session.aggregates.get(key))
+        await self.sessions.store.keep_aggregate(session.record.id, key, after)
+        session.aggregates[key] = after
+        session.unsent.add(key)
         session.record.updated_at = self._now()
 
     def _now(self) -> str:
@@ -124,7 +126,7 @@ class Reports:
 
 
 def _without(body: Body, *names: str) -> Body:
-    """Of a request what its fact has as well, fields we do not know included."""
+    """Return the fields of a request that its fact has as well, unknown fields included."""
     return {name: value for name, value in body.items() if name != "session_id" and name not in names}
 
 

@@ -1,4 +1,4 @@
-"""The daemon's routes, as the sessions reference and its clients know them."""
+"""The daemon's routes, as the sessions reference and existing clients have them."""
 
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -26,38 +26,38 @@ _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def daemon_router(reports: Reports, max_body: int) -> APIRouter:
-    """`POST /register` and the reports of a session, `GET /health`, `/session` and `/sessions`."""
+    """Make the routes to register a session, to report on it, and to see sessions and health."""
     router = APIRouter(tags=["session daemon"], route_class=DirectRoute)
     sessions = reports.sessions
 
     async def register(request: Request) -> Response:
-        """Begin a session, whether or not the line answers; its process is watched from now on."""
+        """Begin a session, with or without an event stream; its process is watched from now on."""
         body = _object(await read_body(request, max_body), max_body)
         try:
             return _json({"session_id": await reports.register(body)})
         except sqlite3.Error as exc:
-            raise _no_disk(exc) from exc
+            raise _disk_problem(exc) from exc
 
     async def health(request: Request) -> Response:
-        """Whether the daemon runs; what waits for the line is the sidecar's to tell."""
+        """Whether the daemon runs; the sidecar's health says how much waits in the spool."""
         return _json({"status": "ok", "sessions": len(sessions.live())})
 
     async def session(request: Request) -> Response:
-        """A session as the daemon knows it: its state is what was last sent, by top-level key."""
-        return _json(sessions.find(_named(dict(request.query_params))).view())
+        """A session as the daemon knows it; its state is what was last sent, by top-level key."""
+        return _json(sessions.find(_session_id(dict(request.query_params))).view())
 
     async def all_sessions(request: Request) -> Response:
-        """Those that have not ended, likewise."""
+        """All sessions that have not ended, as the daemon knows them."""
         return _json([session.view() for session in sessions.live()])
 
     def report(work: Report) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             body = _object(await read_body(request, max_body), max_body)
             try:
-                async with sessions.turn(_named(body)) as session:
+                async with sessions.turn(_session_id(body)) as session:
                     await work(session, body)
             except sqlite3.Error as exc:
-                raise _no_disk(exc) from exc
+                raise _disk_problem(exc) from exc
             return _json(_DONE)
 
         return endpoint
@@ -97,19 +97,23 @@ def _object(body: bytes, max_body: int) -> Body:
     check_body(body, max_bytes=max_body)
     value = parse_json(body or b"{}")
     if not isinstance(value, dict):
-        raise InvalidFact("invalid_json", "a request is a JSON object")
+        raise InvalidFact("invalid_json", "the body must be a JSON object")
     return value
 
 
-def _named(parameters: Body) -> str:
+def _session_id(parameters: Body) -> str:
     session_id = parameters.get("session_id")
     if not isinstance(session_id, str) or not session_id:
-        raise HttpProblem(400, "Missing session_id parameter", "session_id is required")
+        raise HttpProblem(
+            400,
+            "Missing session_id parameter",
+            "session_id is required: the text that POST /register answered",
+        )
     return session_id
 
 
-def _no_disk(exc: sqlite3.Error) -> HttpProblem:
-    return unavailable(f"the daemon's memory cannot be written: {exc}", _RETRY_S)
+def _disk_problem(exc: sqlite3.Error) -> HttpProblem:
+    return unavailable(f"the daemon cannot write its file daemon.db: {exc}", _RETRY_S)
 
 
 def _json(body: Any) -> Response:

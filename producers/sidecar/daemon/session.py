@@ -1,4 +1,4 @@
-"""A session as the daemon knows it: what is kept on disk, and what this process adds."""
+"""A session as the daemon knows it: its record on disk, and what this process adds."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -8,20 +8,20 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from producers.sidecar.daemon.counters import Counter
 from producers.sidecar.daemon.histograms import Histogram
-from producers.sidecar.daemon.sent import Sent
+from producers.sidecar.daemon.state_filter import StateFilter
 
-Tally = Annotated[Counter | Histogram, Field(discriminator="kind")]
-TALLY: TypeAdapter[Counter | Histogram] = TypeAdapter(Tally)
+Aggregate = Counter | Histogram
+AGGREGATE: TypeAdapter[Aggregate] = TypeAdapter(Annotated[Aggregate, Field(discriminator="kind")])
 
 
-class Record(BaseModel):
-    """What is known of a session after a restart. Times are texts as they travel."""
+class SessionRecord(BaseModel):
+    """The part of a session that outlives a restart. Times are RFC 3339 texts, as they are published."""
 
     id: str
     product: str
     version: str
     parent_pid: int
-    birth: str | None  # of the parent, see `parents`
+    birth: str | None  # of the parent process, see `parent_process`
     created_at: str
     updated_at: str
     last_heartbeat: str | None = None  # of the application
@@ -39,16 +39,16 @@ class Session:
     sleeps: what wakes up is not hung.
     """
 
-    record: Record
+    record: SessionRecord
     silent_since: float
-    sent: Sent
-    tallies: dict[str, Counter | Histogram] = field(default_factory=dict)
-    changed: set[str] = field(default_factory=set)  # keys of tallies whose total is not sent
+    sent: StateFilter
+    aggregates: dict[str, Aggregate] = field(default_factory=dict)
+    unsent: set[str] = field(default_factory=set)  # keys of aggregates whose total is not sent
     beaten_at: float | None = None  # when the line last took our heartbeat
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def view(self) -> dict[str, Any]:
-        """What `GET /session` shows. Events and metrics are on the line, not here."""
+        """Return the answer of `GET /session`. Events and metrics are on the line, not here."""
         record = self.record
         return {
             "id": record.id,

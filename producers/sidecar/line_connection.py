@@ -1,4 +1,4 @@
-"""The sidecar's connection to the line, made in the background: it starts whether or not there is one."""
+"""The sidecar's connection to the line, made in the background: the sidecar starts without one."""
 
 import asyncio
 import logging
@@ -18,14 +18,14 @@ from runtime.settings import Settings
 
 logger = logging.getLogger("foldline.sidecar")
 
-_AGAIN_S: Final = 1.0
+_RETRY_S: Final = 1.0
 
 
-class Line:
-    """Publishes once there is a server that keeps what it acknowledges; until then everything is spooled."""
+class LineConnection:
+    """A publisher as soon as there is a server that keeps what it acknowledges; all is spooled until then."""
 
     def __init__(self, settings: Settings) -> None:
-        self.problem: str | None = None  # why nothing goes there yet
+        self.problem: str | None = None  # why no event goes there yet
         self._settings = settings
         self._nc: BusClient | None = None
         self._publisher: Publisher | None = None
@@ -36,7 +36,7 @@ class Line:
         return self.publisher() is not None
 
     def publisher(self) -> Publisher | None:
-        """A way to publish now, if there is one."""
+        """Return the publisher while there is a connection, else None."""
         return self._publisher if self._nc is not None and self._nc.is_connected else None
 
     @asynccontextmanager
@@ -61,15 +61,15 @@ class Line:
                 if str(exc) != self.problem:
                     logger.warning("%s: events are spooled meanwhile", exc)
                 self.problem = str(exc)
-                await asyncio.sleep(_AGAIN_S)
+                await asyncio.sleep(_RETRY_S)
         settings = self._settings
         self._publisher = Publisher(nc, partitions=settings.partitions, timeout=settings.publish_timeout)
         self.problem = None
-        logger.info("the line is there")
+        logger.info("connected to the event stream")
 
     async def _connect(self) -> BusClient:
         if self._nc is None:
-            patient = self._settings.model_copy(update={"connect_timeout": _AGAIN_S})
+            patient = self._settings.model_copy(update={"connect_timeout": _RETRY_S})
             self._nc = await connect_bus(patient, name="foldline-sidecar", publisher=True)
         check_server(self._nc)
         await check_sync(self._settings, deadline=time.monotonic())

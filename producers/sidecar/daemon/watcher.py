@@ -1,4 +1,4 @@
-"""What the daemon does by itself: totals, heartbeats, and the search for what hangs or is gone."""
+"""The daemon's rounds: totals, heartbeats, and the search for applications that hang or are gone."""
 
 import asyncio
 import logging
@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 from typing import Final
 
-from producers.sidecar.daemon.parents import lives
-from producers.sidecar.daemon.pulse import Pulse
+from producers.sidecar.daemon.heartbeats import Heartbeats
+from producers.sidecar.daemon.parent_process import is_alive
 from producers.sidecar.daemon.session import Session
 from producers.sidecar.daemon.sessions import Sessions
 from runtime.http.errors import HttpProblem
@@ -17,29 +17,29 @@ from runtime.settings import Settings
 
 logger = logging.getLogger("foldline.daemon")
 
-Work = Callable[[Session], Awaitable[None]]
+SessionWork = Callable[[Session], Awaitable[None]]
 
-_SOONEST_S: Final = 1.0  # after a session began, or the line is back
+_BEAT_ROUND_S: Final = 1.0  # how late the first heartbeat of a session may be, or one after an outage
 _LATE_S: Final = 1.0
 
 
-class Watch:
+class Watcher:
     """Watches over sessions for the length of `run`."""
 
-    def __init__(self, sessions: Sessions, pulse: Pulse, settings: Settings) -> None:
+    def __init__(self, sessions: Sessions, heartbeats: Heartbeats, settings: Settings) -> None:
         self._sessions = sessions
-        self._pulse = pulse
+        self._heartbeats = heartbeats
         self._settings = settings
         self._checked_at = time.monotonic()
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """What was added up is sent on leaving."""
+        """Make the rounds for the length of the block; totals are sent once more on leaving."""
         settings = self._settings
         rounds = (
             (settings.daemon_flush_interval, self.flush),
             (settings.daemon_check_interval, self.check),
-            (min(_SOONEST_S, settings.daemon_heartbeat_interval), self.beat),
+            (min(_BEAT_ROUND_S, settings.daemon_heartbeat_interval), self.beat),
         )
         tasks = [asyncio.create_task(_every(interval, work)) for interval, work in rounds]
         try:
@@ -49,12 +49,12 @@ class Watch:
             await self.flush()
 
     async def flush(self) -> None:
-        """Send the totals that changed."""
-        changed = [session for session in self._sessions.live() if session.changed]
-        await _each(changed, _alone(self._sessions.flush))
+        """Publish the totals that changed."""
+        unsent = [session for session in self._sessions.live() if session.unsent]
+        await _each(unsent, _alone(self._sessions.flush))
 
     async def check(self) -> None:
-        """Tell which processes are gone and which hang, and the ends that could not be told."""
+        """Publish which processes are gone or hang, and the ends that could not be published before."""
         live = self._sessions.live()
         gone = await asyncio.to_thread(_gone, live)
         await _each(gone, _alone(lambda session: self._sessions.end(session, "crashed")))
@@ -62,10 +62,10 @@ class Watch:
         if self._was_late():
             return
         silent = [session for session in self._sessions.live() if self._is_silent(session)]
-        await _each(silent, _alone(self._tell_hang))
+        await _each(silent, _alone(self._publish_hang))
 
     async def beat(self) -> None:
-        """Send the heartbeats that are due. They tell of the host alone: a hang goes on."""
+        """Publish the heartbeats that are due. They speak for the host alone: a hang goes on."""
         now = time.monotonic()
         due = [
             session
@@ -73,16 +73,16 @@ class Watch:
             if session.beaten_at is None
             or now - session.beaten_at >= self._settings.daemon_heartbeat_interval
         ]
-        for session in await self._pulse.send(due):
+        for session in await self._heartbeats.send(due):
             session.beaten_at = now
 
     def _was_late(self) -> bool:
-        """Whether it was this process that did not run: heartbeats may lie unread."""
+        """Whether this process itself did not run for a while: heartbeats may lie unread."""
         before, self._checked_at = self._checked_at, time.monotonic()
         return self._checked_at - before > 2 * self._settings.daemon_check_interval + _LATE_S
 
     def _is_silent(self, session: Session) -> bool:
-        """A session that never sent a heartbeat is not watched for them."""
+        """Whether the next heartbeat is overdue; a session that never sent one is not watched."""
         record = session.record
         return (
             not (record.hung or record.paused)
@@ -90,7 +90,7 @@ class Watch:
             and time.monotonic() - session.silent_since > self._settings.heartbeat_timeout
         )
 
-    async def _tell_hang(self, session: Session) -> None:
+    async def _publish_hang(self, session: Session) -> None:
         if self._is_silent(session):
             silence = time.monotonic() - session.silent_since
             await self._sessions.accept([self._sessions.facts.hung(session.record, silence)])
@@ -101,8 +101,8 @@ class Watch:
             await self._sessions.finish(session)
 
 
-def _alone(work: Work) -> Work:
-    """The same in the session's turn, if it still goes on then."""
+def _alone(work: SessionWork) -> SessionWork:
+    """Return `work` that waits for the session's turn, and does nothing if the session has ended by then."""
 
     async def one(session: Session) -> None:
         async with session.lock:
@@ -112,18 +112,18 @@ def _alone(work: Work) -> Work:
     return one
 
 
-async def _each(sessions: Sequence[Session], work: Work) -> None:
-    """All at the same time, for they are carried as one group. What failed is tried in the next round."""
+async def _each(sessions: Sequence[Session], work: SessionWork) -> None:
+    """Run `work` for all sessions at once, for their facts are carried as one group; log what failed."""
     outcomes = await asyncio.gather(*map(work, sessions), return_exceptions=True)
     for session, outcome in zip(sessions, outcomes, strict=True):
         if isinstance(outcome, HttpProblem):
             logger.warning("session %s: %s", session.record.id, outcome.details)
         elif isinstance(outcome, Exception):
-            logger.error("session %s", session.record.id, exc_info=outcome)
+            logger.error("session %s: the round failed", session.record.id, exc_info=outcome)
 
 
 def _gone(sessions: Iterable[Session]) -> list[Session]:
-    return [session for session in sessions if not lives(session.record.parent_pid, session.record.birth)]
+    return [session for session in sessions if not is_alive(session.record.parent_pid, session.record.birth)]
 
 
 async def _every(interval: float, work: Callable[[], Awaitable[None]]) -> None:
@@ -131,5 +131,5 @@ async def _every(interval: float, work: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(interval)
         try:
             await work()
-        except Exception:  # our own bug must not end the watch
-            logger.exception("the daemon's round failed")
+        except Exception:  # our own bug must not end the rounds
+            logger.exception("a round of the daemon failed")
