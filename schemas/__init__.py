@@ -1,4 +1,4 @@
-"""The contract: subjects, streams, payload models, positions and errors that every part agrees on.
+"""The contract that every part agrees on: subjects, streams, bodies of facts, positions and errors.
 
-Pure data: nothing here does I/O, reads a clock or knows a database.
+Nothing here does I/O, reads a clock or knows a database.
 """

@@ -4,13 +4,13 @@ from pydantic import BaseModel
 
 
 class SessionError(BaseModel):
-    """The sessions surface: a short title, and a sentence with the particulars."""
+    """An error of the sessions surface: a short title, and a sentence with the particulars."""
 
     error: str
     details: str
 
 
 class JobError(BaseModel):
-    """The jobs surfaces: one sentence."""
+    """An error of the jobs surfaces: one sentence."""
 
     detail: str

@@ -1,4 +1,4 @@
-"""Facts: a published subject, a body and optional headers, checked by the one validator."""
+"""Facts: a published subject, a body and optional headers, and their validation."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -21,18 +21,18 @@ from schemas.validation import (
 )
 
 EXPIRED: Final = "expired"
-"""The fact that ends an entity: all before it leaves the line."""
+"""The fact that ends an entity: all facts before it leave the line."""
 
 MESSAGE_ID: Final = "Nats-Msg-Id"
 TIME: Final = "Foldline-Time"
 RETRY_OF: Final = "Foldline-Retry-Of"
-"""The place of the rejected event that a fact was published again for."""
+"""The header with the place of the rejected event that a fact corrects."""
 AUTO: Final = "auto:"
-"""Prefix of message ids the publisher made up: they guard a retry, and are not remembered afterwards."""
+"""The prefix of message ids that admission makes up: they guard a retry, and no read model keeps them."""
 
 
 class Fact(NamedTuple):
-    """Something to put on the line: validated by whoever builds it with `checked`."""
+    """A fact to publish. Its body is valid: producers.admission checked it, or our own code wrote it."""
 
     subject: Subject
     body: bytes
@@ -41,12 +41,12 @@ class Fact(NamedTuple):
 
 
 Body = FactBody | SessionState | JobFact
-"""What a fact says, validated."""
+"""The validated body of a fact."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def _validator(model: type[Model]) -> Callable[[bytes], Model]:
-    # What `model_validate_json` calls; the detour costs as much as a small body.
+    # `model_validate_json` calls this as well, by a detour that costs as much as a small body.
     validate: Callable[[bytes], Model] = model.__pydantic_validator__.validate_json
     return validate
 
@@ -60,11 +60,11 @@ FACTS: Final[dict[str, frozenset[str]]] = {
     "session": frozenset(SESSION_FACTS),
     "job": frozenset(KINDS),
 }
-"""Every entity and the facts it knows; the server refuses any other subject."""
+"""The facts of each entity; the server refuses any other subject."""
 
 
 def parse_fact(entity: str, fact: str, body: bytes, *, max_bytes: int = MAX_FACT_BYTES) -> Body:
-    """Validate one body; an empty one means `{}`. Raises InvalidFact, never anything else."""
+    """Validate a body; an empty one means `{}`. Raises InvalidFact and nothing else."""
     parser = _PARSERS.get((entity, fact))
     if parser is None:
         raise InvalidFact("unknown_fact", _unknown(entity, fact))
@@ -79,10 +79,10 @@ def parse_fact(entity: str, fact: str, body: bytes, *, max_bytes: int = MAX_FACT
 
 
 def entity_id(subject: Subject, body: Body) -> str:
-    """The id of the entity: of a session the subject's, of a job the one in its body.
+    """Return the id of the entity: a session's is in the stored `subject`, a job's in the body.
 
-    `subject` in stored form. Raises InvalidFact when they contradict: the events of a job with two subjects
-    might lie in two partitions, and would have no order.
+    Raises InvalidFact when subject and body contradict: a job under two subjects might lie in two partitions,
+    and its events would have no order.
     """
     if not isinstance(body, JobFact):
         return subject.id
@@ -97,7 +97,7 @@ def entity_id(subject: Subject, body: Body) -> str:
 
 
 def check_subject(subject: Subject, body: Body) -> None:
-    """The same at the door, with a published subject. Raises InvalidFact."""
+    """Check at admission that body and published subject agree. Raises InvalidFact."""
     if isinstance(body, JobFact) and subject != (right := body.subject(subject.site)):
         raise _wrong_subject(right)
 
@@ -109,7 +109,7 @@ def _wrong_subject(right: Subject) -> InvalidFact:
 
 
 def likely_entity_id(subject: Subject, body: bytes) -> str | None:
-    """The same of a body that is not valid, as far as it tells."""
+    """Return the id of the entity of a body that may be invalid; None if it cannot be told."""
     if subject.entity != "job":
         return subject.id
     try:
@@ -122,16 +122,19 @@ def likely_entity_id(subject: Subject, body: bytes) -> str | None:
 
 
 def published_subject(stored: str, body: bytes) -> str:
-    """The subject a stored message was published under; of a job whose body tells no id, with its slot."""
+    """Return the subject that a stored message was published under.
+
+    For a job whose body tells no id it has the slot in place of the id.
+    """
     subject = Subject.parse_stored(stored)
     found = likely_entity_id(subject, body)
     return str(subject if found is None else subject.of(token_of(found)))
 
 
 def event_time(model: Body, header: str | None, stored_at: datetime) -> datetime:
-    """When it happened: the body's timestamp, else the header, else the store time.
+    """Return when a fact happened: the body's timestamp, else that of the header, else the store time.
 
-    Raises InvalidFact when that lies more than 600 s after `stored_at` (at the door: after now).
+    Admission passes the present time as `stored_at`. Raises InvalidFact for a time more than 600 s after it.
     """
     claimed = model.timestamp
     if claimed is None and header is not None:
@@ -148,7 +151,7 @@ def event_time(model: Body, header: str | None, stored_at: datetime) -> datetime
 
 
 def message_id(subject: Subject, key: str) -> str:
-    """The message id for an idempotency key: unique in the stream, across sites and entities."""
+    """Return the message id for an idempotency key: unique in the stream, across sites and entities."""
     return f"{subject.site}:{subject.entity}:{subject.id}:{key}"
 
 

@@ -1,7 +1,7 @@
-"""NATS header blocks, read where they are: `NATS/1.0␍␊Name: value␍␊…␍␊␍␊`.
+"""NATS header blocks, searched without parsing them: `NATS/1.0␍␊Name: value␍␊…␍␊␍␊`.
 
-Of thousands of messages a second only two headers matter, so a block is searched and not parsed. Of a header
-given twice the first counts, as for the server.
+Thousands of messages a second are read, and only two headers of each matter. The first of two headers with
+the same name counts, as it does for the server.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _LINE: Final = b"\r\n"
 
 
 def header(block: bytes, name: str) -> str | None:
-    """The value of a header; what is not UTF-8 in it becomes U+FFFD."""
+    """Return the value of a header, or None; bytes that are not UTF-8 become U+FFFD."""
     mark = _mark(name)
     found = block.find(mark)
     if found < 0:
@@ -25,14 +25,14 @@ def header(block: bytes, name: str) -> str | None:
 
 
 def header_begins(block: bytes, name: str, start: bytes) -> bool:
-    """Whether what follows `Name:` begins with `start`, blanks and all: a quick look before it is read."""
+    """Whether the bytes behind `Name:` begin with `start`, blanks included: cheaper than `header`."""
     mark = _mark(name)
     found = block.find(mark)
     return found >= 0 and block.startswith(start, found + len(mark))
 
 
 def header_block(headers: Mapping[str, str]) -> bytes:
-    """The block a publisher with these headers sends."""
+    """Return the block that a publisher with these headers sends."""
     if not headers:
         return NO_HEADERS
     lines = [f"{name}: {value}".encode() for name, value in headers.items()]
@@ -40,7 +40,7 @@ def header_block(headers: Mapping[str, str]) -> bytes:
 
 
 def headers_of(block: bytes) -> dict[str, str]:
-    """All of them, for somebody to look at."""
+    """Return all headers of a block, to be shown."""
     found: dict[str, str] = {}
     for line in block.decode("utf-8", "replace").split("\r\n")[1:]:
         name, colon, value = line.partition(":")

@@ -10,7 +10,7 @@ _FORM: Final = re.compile(r"([A-Z][A-Za-z0-9_-]{0,79})/(\d{1,4}):(\d{1,18})")
 
 
 class Position(NamedTuple):
-    """Up to and including `sequence` of `stream`, in one partition."""
+    """A position in one partition of a stream: everything up to and including `sequence`."""
 
     stream: str
     partition: int
@@ -18,7 +18,7 @@ class Position(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read one position; raises InvalidFact that shows the form."""
+        """Read one position. Raises InvalidFact, which shows the right form."""
         match = _FORM.fullmatch(text.strip())
         if match is None:
             raise InvalidFact(
@@ -32,12 +32,12 @@ class Position(NamedTuple):
 
 
 def parse_positions(text: str) -> list[Position]:
-    """Read a `Foldline-Position` or `Foldline-Min-Position` header; raises InvalidFact."""
+    """Read the value of `Foldline-Position` or `Foldline-Min-Position`. Raises InvalidFact."""
     return [Position.parse(part) for part in text.split(",") if part.strip()]
 
 
 def format_positions(positions: Iterable[Position]) -> str:
-    """The header's value; of several positions in one partition of a stream only the highest is kept."""
+    """Return the value of a header, with only the highest position of each partition of a stream."""
     newest: dict[tuple[str, int], Position] = {}
     for position in positions:
         key = (position.stream, position.partition)

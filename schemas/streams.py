@@ -1,4 +1,4 @@
-"""The streams of the line, declared once: what the server must have, compared field by field at start."""
+"""The streams of the line, declared once; at start they are compared with the server's, field by field."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from schemas.sessions.facts import SESSION_FACTS
 from schemas.subjects import PREFIX, SLOTS, SLOTTED
 
 MAX_PAYLOAD: Final = 8 << 20
-"""The server's `max_payload`: above a fact's limit, so that one too large can be seen and set aside."""
+"""The server's `max_payload`, bytes: more than a fact may have, so that a larger one can be rejected."""
 
 DUPLICATE_WINDOW_S: Final = 120
 _DAY_NS: Final = 86_400 * 1_000_000_000
@@ -19,22 +19,22 @@ MIN_SERVER: Final = (2, 12, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """One stream: which facts of one entity it binds and how long it keeps them."""
+    """A stream: the facts of one entity that it binds, and how long it keeps them."""
 
     name: str
     entity: str
     facts: tuple[str, ...]
     newest_only: bool = False  # keep one message a subject: levels, not events
-    days: int = 0  # until a fact leaves the line; 0 = it is kept until somebody purges it
-    origin: tuple[str, str] | None = None  # (site, stream) that it is a copy of, as stored there
+    days: int = 0  # until a fact leaves the line; 0 = until it is purged
+    origin: tuple[str, str] | None = None  # the (site, stream) that this one mirrors
 
     def subjects(self, site: str = "*") -> list[str]:
-        """Each fact by name: an unknown one is refused by the server and never vanishes."""
+        """Return one subject for each fact: the server refuses an unknown fact, so that none vanishes."""
         return [f"{PREFIX}.{site}.{self.entity}.*.{fact}" for fact in self.facts]
 
     def _copy(self, site: str, stream: str, replicas: int) -> dict[str, Any]:
-        # A mirror and no source: message ids are unique within a site alone, and a source drops an id that
-        # another one has used. Sequences and store times are those of the site.
+        # A mirror and not a source: message ids are unique within one site only, and a source drops a message
+        # whose id another source has used. Sequences and store times of a mirror are those of the site.
         return {
             "name": self.name,
             "mirror": {"name": stream, "external": {"api": f"$JS.{site}.API"}},
@@ -47,9 +47,9 @@ class Stream:
         }
 
     def config(self, *, partitions: int, replicas: int, only_site: str | None = None) -> dict[str, Any]:
-        """The stream's configuration as the JetStream API takes it (durations in nanoseconds).
+        """Return the stream's configuration as the JetStream API takes it (durations in nanoseconds).
 
-        With `only_site` it binds that site's facts alone.
+        With `only_site` the stream binds the facts of that site only.
         """
         if self.origin is not None:
             return self._copy(*self.origin, replicas)
@@ -89,7 +89,7 @@ STREAMS: Final = (SESSIONS, HEARTBEATS, JOBS)
 
 
 def streams_of(sites: Iterable[str]) -> tuple[Stream, ...]:
-    """The streams of a line: a site's own, or of a centre that gathers `sites` a copy of each one's jobs."""
+    """Return the streams of a site, or those of a centre: a copy of the jobs of each of its `sites`."""
     copies = (
         Stream(name=f"JOBS_{site}", entity="job", facts=KINDS, days=JOBS.days, origin=(site, JOBS.name))
         for site in sites
@@ -101,12 +101,12 @@ _BY_FACT: Final = {(stream.entity, fact): stream for stream in STREAMS for fact 
 
 
 def stream_of(entity: str, fact: str) -> Stream:
-    """The stream that keeps this fact. Raises KeyError for one the schema does not know."""
+    """Return the stream that keeps a fact. Raises KeyError for an unknown fact."""
     return _BY_FACT[entity, fact]
 
 
 def drift(declared: dict[str, Any], actual: dict[str, Any]) -> list[str]:
-    """What differs between the declaration and the server, one line a field."""
+    """Return the differences between declared and actual configuration, one line for each field."""
     lines = []
     for field, want in declared.items():
         have = actual.get(field)

@@ -1,10 +1,10 @@
 """Subjects: `ev.<site>.<entity>.<id>.<fact>` as published, `ev.<partition>.<site>.…` as stored.
 
-Users always write the published form. JetStream inserts the partition token on the way in
-(see `schemas.streams`); reading, getting and purging by subject need the stored form.
+Users always write the published form. JetStream inserts the partition token when it stores a message (see
+`schemas.streams`); reading, getting and purging by subject need the stored form.
 
-Jobs come and go by the million, and the server keeps every subject in memory. Their stored form has a slot,
-one of 4,096, instead of the id; the id is in the body.
+Jobs come and go by the million, and the server keeps every subject in memory. Their stored form has one of
+4,096 slots instead of the id; the id is in the body.
 """
 
 import hashlib
@@ -20,16 +20,16 @@ from schemas.validation import InvalidFact
 TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 PREFIX: Final = "ev"
 SLOTS: Final = 4096
-"""A multiple of every number of partitions there may be: a slot lies in one of them."""
+"""The number of slots, a multiple of every allowed number of partitions: a slot lies in one of them."""
 SLOTTED: Final = frozenset({"job"})
-"""Entities whose stored subjects have a slot instead of the id."""
+"""The entities whose stored subjects have a slot instead of the id."""
 
-_REMEMBERED: Final = 8_192  # ids each of the caches below keeps: a sidecar has little memory to spare
+_CACHED_IDS: Final = 8_192  # in each cache below: a sidecar has little memory to spare
 _STORED_ENTITY: Final = re.compile(rf"{PREFIX}\.{TOKEN.pattern}" + rf"\.({TOKEN.pattern})" * 3)
 
 
 class Subject(Struct, frozen=True, gc=False):
-    """One fact's address. Every part is one token of `[A-Za-z0-9_-]`, at most 128 characters."""
+    """The address of a fact. Every part is one token of `[A-Za-z0-9_-]`, at most 128 characters."""
 
     site: str
     entity: str
@@ -38,7 +38,7 @@ class Subject(Struct, frozen=True, gc=False):
 
     @classmethod
     def parse(cls, subject: str) -> Self:
-        """Read a published subject; raises InvalidFact that shows the right form."""
+        """Read a published subject. Raises InvalidFact, which shows the right form."""
         tokens = subject.split(".")
         if len(tokens) != 5 or tokens[0] != PREFIX or not all(map(is_token, tokens[1:])):
             raise InvalidFact(
@@ -50,7 +50,7 @@ class Subject(Struct, frozen=True, gc=False):
 
     @classmethod
     def parse_stored(cls, subject: str) -> Self:
-        """Read a stored subject (with its partition token); raises InvalidFact."""
+        """Read a stored subject, which has a partition token. Raises InvalidFact."""
         address, _, fact = subject.rpartition(".")
         entity = _stored_entity(address)
         if entity is None or not _is_fact(fact):
@@ -61,22 +61,22 @@ class Subject(Struct, frozen=True, gc=False):
 
     @property
     def address(self) -> tuple[str, str, str]:
-        """(site, entity, id): whose fact it is."""
+        """The entity that the fact belongs to: (site, entity, id)."""
         return self.site, self.entity, self.id
 
     def of(self, entity_id: str) -> Self:
-        """The same fact of another entity."""
+        """Return the subject of the same fact of another entity."""
         return replace(self, id=entity_id)
 
     def __str__(self) -> str:
         return f"{PREFIX}.{self.site}.{self.entity}.{self.id}.{self.fact}"
 
     def stored(self, partitions: int) -> str:
-        """The subject JetStream keeps this fact under."""
+        """Return the subject that JetStream stores this fact under."""
         return stored_form(str(self), partitions)
 
 
-# An entity's facts come again and again, and looking it up costs a tenth of taking its subject apart.
+# Facts of the same entity come again and again: a look-up costs a tenth of matching the subject.
 @lru_cache(maxsize=32_768)
 def _stored_entity(address: str) -> tuple[str, str, str] | None:
     match = _STORED_ENTITY.fullmatch(address)
@@ -93,31 +93,31 @@ def is_token(text: str) -> bool:
     return TOKEN.fullmatch(text) is not None
 
 
-# A job's events come one after another, and a pattern costs more than looking it up.
-@lru_cache(maxsize=_REMEMBERED)
+# Events of the same job follow each other: a look-up costs less than matching the pattern.
+@lru_cache(maxsize=_CACHED_IDS)
 def token_of(entity_id: str) -> str:
-    """The token that stands for an id in subjects: itself, or `h_` and half of its SHA-256 if it cannot."""
+    """Return the token for an id in subjects: the id itself, or its hash if it is no token."""
     if is_token(entity_id):
         return entity_id
     return hashed(entity_id)
 
 
 def hashed(text: str) -> str:
-    """A token for a text that is none."""
+    """Return a token for any text: `h_` and the first 32 hex digits of its SHA-256."""
     return f"h_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=_CACHED_IDS)
 def slot_of(token: str) -> str:
-    """The token that stands for another one in the stored subjects of a slotted entity."""
+    """Return the slot that stands for an id's token in the stored subjects of a slotted entity."""
     return str(partition_of(token, SLOTS))
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=_CACHED_IDS)
 def partition_of(entity_id: str, partitions: int) -> int:
-    """The partition of an entity: NATS's own `partition(n, <id token>)`, FNV-1a (32 bit) modulo n.
+    """Return the partition of a token: NATS's own `partition(n, <id token>)`, FNV-1a (32 bit) modulo n.
 
-    Computed here as the server computes it (tested against one), so that reads know where an entity is.
+    It is computed here as the server does it (a test compares them), so that reads know where an entity is.
     """
     value = 0x811C9DC5
     for byte in entity_id.encode():
@@ -126,15 +126,15 @@ def partition_of(entity_id: str, partitions: int) -> int:
 
 
 def home_of(entity_id: str, partitions: int) -> int:
-    """The partition of an entity, whether or not its id is a token."""
+    """Return the partition of an entity; its id may be any text."""
     return partition_of(token_of(entity_id), partitions)
 
 
 def stored_form(subject: str, partitions: int) -> str:
-    """From a published subject or filter to the stored one; wildcards in the id give a wildcard partition.
+    """Return the stored form of a published subject or filter; a wildcard id gives a wildcard partition.
 
     `ev.local.session.S1.>` → `ev.7.local.session.S1.>`, `ev.*.session.*.state` → `ev.*.*.session.*.state`,
-    `ev.fab1.job.J1.>` → `ev.9.fab1.job.1737.>`.
+    `ev.fab1.job.J1.>` → `ev.9.fab1.job.1737.>`. Raises InvalidFact for a subject without `ev.`.
     """
     tokens = subject.split(".")
     if tokens[0] != PREFIX:
@@ -160,21 +160,21 @@ def overlaps(one: str, other: str) -> bool:
 
 
 def published_form(stored: str) -> str:
-    """From a stored subject back to the one that was published; of a slotted entity with the slot in it."""
+    """Return the published form of a stored subject; a slotted entity's has the slot in place of the id."""
     prefix, _partition, rest = stored.split(".", 2)
     return f"{prefix}.{rest}"
 
 
 def entity_filter(site: str, entity: str, entity_id: str, partitions: int) -> str:
-    """All stored subjects of one entity: what expected-last-sequence checks and purges name.
+    """Return the filter of all stored subjects of an entity, for expected-last-sequence checks and purges.
 
-    Of a slotted entity others may be among them.
+    The filter of a slotted entity may match other entities as well.
     """
     return fact_filter(site, entity, entity_id, "*", partitions)
 
 
 def fact_filter(site: str, entity: str, entity_id: str, fact: str, partitions: int) -> str:
-    """The stored subject of one fact of one entity."""
+    """Return the stored subject of one fact of an entity."""
     token = token_of(entity_id)
     address = slot_of(token) if entity in SLOTTED else token
     return f"{PREFIX}.{partition_of(token, partitions)}.{site}.{entity}.{address}.{fact}"

@@ -1,8 +1,8 @@
-"""Texts that queries filter by: bounded in bytes, so that an index can hold them.
+"""Texts that queries filter by, bounded in bytes, so that an index can hold them.
 
-pydantic counts characters, which is right for most bodies and costs nothing. Only a body that could hold
-others than plain ones is looked at once more, by `check_texts`: a callback for every field would take as
-long as everything else that validating does.
+pydantic counts characters, which costs nothing and is the same for a body of plain ASCII. Only other bodies
+are checked once more, by `check_texts`: a callback for every field would take as long as the rest of the
+validation.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,24 +19,24 @@ _DELETE: Final = 0x7F
 
 
 @dataclass(frozen=True, slots=True)
-class Exactly:
-    """Marks a field for `check_texts`."""
+class TextBound:
+    """Marks a field that `check_texts` checks: at most 512 bytes, and printable if asked for."""
 
     printable: bool = False
 
     def problem(self, text: str) -> str | None:
-        """What is wrong with a text, if anything."""
+        """Return what is wrong with a text, or None."""
         if len(text.encode()) > MAX_INDEXED_BYTES:
             return f"at most {MAX_INDEXED_BYTES} bytes are allowed"
         return "control characters are not allowed" if self.printable and not text.isprintable() else None
 
 
-IndexedText = Annotated[str, Field(max_length=MAX_INDEXED_BYTES), Exactly()]
-"""Text of up to 512 bytes."""
-Name = Annotated[str, Field(min_length=1, max_length=MAX_INDEXED_BYTES), Exactly()]
-"""The same, and not empty."""
-EntityId = Annotated[str, Field(min_length=1, max_length=MAX_INDEXED_BYTES), Exactly(printable=True)]
-"""Any printable text of up to 512 bytes: ids need not be UUIDs."""
+IndexedText = Annotated[str, Field(max_length=MAX_INDEXED_BYTES), TextBound()]
+"""A text of up to 512 bytes."""
+Name = Annotated[str, Field(min_length=1, max_length=MAX_INDEXED_BYTES), TextBound()]
+"""A text of 1 to 512 bytes."""
+EntityId = Annotated[str, Field(min_length=1, max_length=MAX_INDEXED_BYTES), TextBound(printable=True)]
+"""A printable text of 1 to 512 bytes: ids need not be UUIDs."""
 
 
 def is_plain(body: bytes) -> bool:
@@ -44,29 +44,29 @@ def is_plain(body: bytes) -> bool:
     return body.isascii() and BACKSLASH not in body and _DELETE not in body
 
 
-def check_texts(model: Any, told: Mapping[str, Any], where: str = "") -> None:
-    """Check what pydantic did not in what is told as `model`, and in dictionaries in it. Raises InvalidFact.
+def check_texts(model: Any, values: Mapping[str, Any], where: str = "") -> None:
+    """Check the marked texts of a validated body, and of the dictionaries in it. Raises InvalidFact.
 
-    `model`: a typed dictionary, or a model without others in it.
+    `model` is the type of `values`: a typed dictionary, or a pydantic model without others in it.
     """
-    for name, exactly, inner in _fields(model):
-        value = told.get(name)
+    for name, bound, inner in _fields(model):
+        value = values.get(name)
         if value is None:
             continue
         if inner is not None:
             check_texts(inner, value, f"{where}{name}.")
-        elif exactly is not None and (problem := exactly.problem(value)):
+        elif bound is not None and (problem := bound.problem(value)):
             raise InvalidFact("invalid_field", f"{where}{name}: {problem}")
 
 
 @cache
-def _fields(model: Any) -> list[tuple[str, Exactly | None, Any]]:
-    """Name, marker and typed dictionary of each field."""
+def _fields(model: Any) -> list[tuple[str, TextBound | None, Any]]:
+    """Return the name of each field, its marker, and the typed dictionary it holds."""
     found = []
     for name, hint in get_type_hints(model, include_extras=True).items():
         parts = list(_parts(hint))
-        exactly = next((part for part in parts if isinstance(part, Exactly)), None)
-        found.append((name, exactly, next(filter(is_typeddict, parts), None)))
+        bound = next((part for part in parts if isinstance(part, TextBound)), None)
+        found.append((name, bound, next(filter(is_typeddict, parts), None)))
     return found
 
 

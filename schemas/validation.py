@@ -1,7 +1,7 @@
-"""The one validator of JSON bodies, at the door and in the projector alike.
+"""The one validator of JSON bodies, used by admission and by the projector.
 
-What passes here PostgreSQL can store: no NUL, no lone surrogates, finite numbers, bounded depth and size.
-The hot path is pydantic's JSON parser; the exact checks below run only for bodies that could fail them.
+PostgreSQL can store whatever passes: no NUL, no lone surrogates, finite numbers, bounded depth and size. The
+hot path is pydantic's JSON parser; the exact checks below run only for bodies that could fail them.
 """
 
 import math
@@ -16,11 +16,11 @@ MAX_DEPTH: Final = 64
 MAX_INDEXED_BYTES: Final = 512
 MAX_FACT_BYTES: Final = 1 << 20
 
-# Bodies without escaped NULs, NaN and numbers that may overflow a double need no walk over the values.
-# A number ends with what follows it; an id such as 7e345 within quotes does not look like one.
+# A body without escaped NULs, NaN and numbers that may overflow a double needs no walk over its values.
+# The pattern includes what follows a number, so that an id such as "7e345" in quotes does not match.
 _LARGE_NUMBER: Final = re.compile(rb"[0-9][eE]\+?[0-9]{3,}+\s*+(?:[,}\]]|\Z)")
 _MANY_DIGITS: Final = b"0" * 200
-# Every digit as 0, both exponent letters as e, nothing else alike: one pass in C finds most bodies harmless.
+# Maps every digit to 0 and both exponent letters to e: one pass in C shows that most bodies are harmless.
 _DIGITS: Final = bytes.maketrans(b"123456789E", b"000000000e")
 
 
@@ -35,7 +35,9 @@ _NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in _STEPS)
 class InvalidFact(ValueError):
     """A body or subject that has no place on the line.
 
-    `reason` is a stable word for counting and filtering, `details` a sentence for people.
+    `reason` is a stable word for counting and filtering, `details` a sentence for people, `error` a short
+    title for HTTP answers. Rejected events are stored with `reason` and `details`: another text is another
+    read model for a verification.
     """
 
     def __init__(self, reason: str, details: str, *, error: str | None = None) -> None:
@@ -52,10 +54,10 @@ TITLES: Final = {
 
 
 def check_body(body: bytes, *, max_bytes: int = MAX_FACT_BYTES) -> None:
-    """Refuse what no model could make right: size, encoding, NULs, infinite numbers, depth.
+    """Refuse bodies that no model could accept: for their size, NULs, infinite numbers or depth.
 
-    Cheap for ordinary bodies: two byte counts and one scan. Syntax is left to the parser that follows.
-    Raises InvalidFact.
+    An ordinary body costs two byte counts and one scan. Its syntax is left to the parser that follows. Raises
+    InvalidFact.
     """
     if len(body) > max_bytes:
         raise InvalidFact("too_large", f"the body has {len(body)} bytes, at most {max_bytes} are allowed")
@@ -66,7 +68,7 @@ def check_body(body: bytes, *, max_bytes: int = MAX_FACT_BYTES) -> None:
 
 
 def parse_json(body: bytes) -> Any:
-    """Parse strict JSON (no NaN); raises InvalidFact with the parser's position."""
+    """Parse strict JSON, without NaN. Raises InvalidFact with the position of the error."""
     try:
         return from_json(body, allow_inf_nan=False)
     except ValueError as exc:
@@ -74,7 +76,7 @@ def parse_json(body: bytes) -> Any:
 
 
 def invalid_json(body: bytes, message: str) -> InvalidFact:
-    """Name what is wrong with a body the parser refused; `message` is the parser's own."""
+    """Return what is wrong with a body that the parser refused; `message` is the parser's own."""
     try:
         body.decode()
     except UnicodeDecodeError as exc:
@@ -87,7 +89,7 @@ def invalid_json(body: bytes, message: str) -> InvalidFact:
 
 
 def from_validation_error(exc: ValidationError, body: bytes) -> InvalidFact:
-    """Turn pydantic's report into the one sentence that says what was wrong and where."""
+    """Return pydantic's first complaint as one sentence that says what was wrong and where."""
     first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         return invalid_json(body, first["msg"].removeprefix("Invalid JSON: "))
@@ -101,7 +103,7 @@ def from_validation_error(exc: ValidationError, body: bytes) -> InvalidFact:
 
 
 def _is_suspicious(body: bytes) -> bool:
-    # A byte by its number is found several times as fast as a text.
+    # A single byte is found several times as fast as a text.
     if (BACKSLASH in body and b"\\u0000" in body) or (_N in body and b"NaN" in body):
         return True
     if _I in body and b"Infinity" in body:
@@ -109,12 +111,12 @@ def _is_suspicious(body: bytes) -> bool:
     shape = body.translate(_DIGITS, b"+")
     if b"0e000" in shape and _LARGE_NUMBER.search(body) is not None:
         return True
-    # So many digits in a row would reach over one of these places.
+    # A run of so many digits covers one of these places.
     return _ZERO in shape[len(_MANY_DIGITS) - 1 :: len(_MANY_DIGITS)] and _MANY_DIGITS in shape
 
 
 def _check_depth(body: bytes) -> None:
-    # Possessive, and content with a string that never ends: no body may cost more than one pass.
+    # Possessive, and a string that never ends matches as well: no body may cost more than one pass.
     stripped = re.sub(rb'(?s)"(?:[^"\\]++|\\.)*+"?', b"", body)
     brackets = stripped.translate(None, _NOT_BRACKETS)
     if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > MAX_DEPTH:

@@ -1,6 +1,6 @@
-"""Payloads of the job facts: the event of the jobs reference, for jobs and their subjobs alike.
+"""The body of the job facts: the event of the jobs reference, for jobs and their subjobs.
 
-The body is the whole documented event, with the entity in it. Unknown fields are tolerated and stay in the
+The body is the whole documented event, including the entity. Unknown fields are tolerated and stay in the
 stored fact.
 """
 
@@ -31,7 +31,7 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 Duration = Annotated[float, Field(ge=0, le=_MAX_SECONDS, allow_inf_nan=False)]
 
 
-# What is read for every event: dictionaries, which pydantic makes in half the time of models.
+# These are read for every event: pydantic makes dictionaries in half the time of models.
 class JobApp(TypedDict, total=False):
     """The program that runs."""
 
@@ -43,7 +43,7 @@ class JobApp(TypedDict, total=False):
 
 
 class JobEntity(TypedDict, total=False):
-    """What the event is about: a job, or a part of one."""
+    """The job or subjob that the event is about."""
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
 
@@ -55,7 +55,7 @@ class JobEntity(TypedDict, total=False):
 
 
 class JobMetrics(TypedDict, total=False, extra_items=Number | None):  # type: ignore[call-arg]
-    """Numbers by name; those every job collects are named here. A null says nothing."""
+    """Numbers by name; the fields are those that every job collects. A null counts as missing."""
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
 
@@ -66,7 +66,7 @@ class JobMetrics(TypedDict, total=False, extra_items=Number | None):  # type: ig
 
 
 class JobHappening(TypedDict, total=False):
-    """What happened. `started_at` and `ended_at` are derived where the producer does not know better."""
+    """What happened. `started_at` and `ended_at` are derived unless the producer sends them."""
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
 
@@ -95,7 +95,7 @@ _validated: Final = TypeAdapter(JobEvent).validator.validate_json
 
 
 class JobFact(Struct, frozen=True, gc=False):
-    """The same as it is folded."""
+    """A validated job event, flattened for folding."""
 
     site_id: str | None
     idempotency_key: str | None
@@ -104,7 +104,7 @@ class JobFact(Struct, frozen=True, gc=False):
     app_version: str | None
     type: Literal["job", "subjob"]
     id: str
-    job_id: str  # of a subjob that of the job it belongs to
+    job_id: str  # a subjob has that of its job
     subjob_id: str  # empty for a job
     entity_key: str | None  # business key of a job, sub key of a subjob
     kind: Kind
@@ -117,11 +117,11 @@ class JobFact(Struct, frozen=True, gc=False):
 
     @classmethod
     def parse(cls, body: bytes) -> "JobFact":
-        """Read an event; raises InvalidFact or pydantic's ValidationError."""
-        told: JobEvent = _validated(body)
+        """Read an event. Raises InvalidFact or pydantic's ValidationError."""
+        document: JobEvent = _validated(body)
         if not is_plain(body):
-            check_texts(JobEvent, told)
-        app, entity, event = told["app"], told["entity"], told["event"]
+            check_texts(JobEvent, document)
+        app, entity, event = document["app"], document["entity"], document["event"]
         kind, id_, job_id, subjob_id = entity["type"], entity["id"], entity["id"], ""
         if kind == "subjob":
             parent = entity.get("parent_id")
@@ -134,8 +134,8 @@ class JobFact(Struct, frozen=True, gc=False):
                 "invalid_field", "event.status: what finished is succeeded, failed or canceled, not running"
             )
         return cls(
-            told.get("site_id"),
-            told.get("idempotency_key"),
+            document.get("site_id"),
+            document.get("idempotency_key"),
             app["app_id"],
             app["name"],
             app.get("version"),
@@ -149,13 +149,13 @@ class JobFact(Struct, frozen=True, gc=False):
             status,
             event.get("started_at"),
             event.get("ended_at"),
-            _said(event.get("metrics")),
+            _without_nulls(event.get("metrics")),
             event.get("metadata") or {},
         )
 
     @property
     def outcome(self) -> Status | None:
-        """The status this ends an attempt with; None when it goes on."""
+        """The status that this event ends an attempt with; None if the attempt goes on."""
         if self.kind == "canceled":
             return "canceled"
         if self.kind == "finished":
@@ -164,15 +164,14 @@ class JobFact(Struct, frozen=True, gc=False):
 
     @property
     def key(self) -> str | None:
-        """The idempotency key as part of a message id, where only printable ASCII can stand."""
+        """The idempotency key in the form of message ids, which are printable ASCII: itself, or its hash."""
         key = self.idempotency_key
         return key if key is None or _PLAIN_KEY.fullmatch(key) else hashed(key)
 
     def subject(self, site: str) -> Subject:
-        """Where it is published; `site` is for a body without one."""
+        """Return the subject to publish under; `site` is used if the body has none."""
         return Subject(self.site_id or site, "job", token_of(self.job_id), self.kind)
 
 
-def _said(metrics: Any) -> dict[str, float]:
-    """Those that say something."""
+def _without_nulls(metrics: Any) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if value is not None} if metrics else {}

@@ -1,4 +1,7 @@
-"""The end of a session as a fact: the same message id from every publisher, so the line keeps one."""
+"""The `expired` fact of a session.
+
+Every publisher gives it the same message id, so that the line keeps one.
+"""
 
 from datetime import datetime
 
@@ -8,9 +11,9 @@ from schemas.times import format_time
 
 
 def expired(site: str, session_id: str, last_seq: int, now: datetime) -> Fact:
-    """The expiry of a session whose newest fact is at `last_seq`.
+    """Return the expiry of a session whose newest fact is at `last_seq`.
 
-    Publish it with that sequence expected: a session that was heard of meanwhile is left alone.
+    Publish it with that sequence as the expected last one: then a session with newer facts does not expire.
     """
     subject = Subject(site, "session", session_id, EXPIRED)
     return Fact(subject, b"{}", message_id(subject, f"expired:{last_seq}"), {TIME: format_time(now)})

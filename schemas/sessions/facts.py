@@ -1,7 +1,7 @@
-"""Payloads of the session facts, as the sessions reference documents them.
+"""The bodies of the session facts, as the sessions reference documents them.
 
-Unknown fields are tolerated everywhere: they stay in the stored fact and mean nothing yet.
-A `timestamp` in a body says when it happened; without one the `Foldline-Time` header, then the store time.
+Unknown fields are tolerated everywhere: they stay in the stored fact and have no effect. A `timestamp` in the
+body says when a fact happened; without one the `Foldline-Time` header does, and without that the store time.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ MetricType = Literal["gauge", "counter", "histogram", "timer"]
 
 
 class FactBody(BaseModel):
-    """What all bodies share: strict types (a number is never a string) and an optional time."""
+    """The base of all bodies: strict types (a number is never a string) and an optional time."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -71,18 +71,18 @@ class SessionMetric(FactBody):
 
 
 class SessionHeartbeat(FactBody):
-    """The application is alive. Of several only the newest counts, by the time the line stored it."""
+    """The application is alive. Only the newest heartbeat counts, by its store time."""
 
     host_only: bool = False
-    """Its machine is awake, and this tells nothing of the application: a hang goes on."""
+    """The machine is alive; this says nothing about the application, and a hang goes on."""
 
 
 class SessionEnded(FactBody):
-    """The application ended the session in order."""
+    """The application ended the session normally."""
 
 
 class SessionCrashed(FactBody):
-    """The session ended abnormally. `cause` tells a report from a conclusion (see the decision table)."""
+    """The session ended abnormally. `cause`: somebody reported it, or it was concluded (see the fold)."""
 
     reason: IndexedText = "abnormal_termination"
     cause: Literal["explicit", "machine_returned"] = "explicit"
@@ -90,11 +90,11 @@ class SessionCrashed(FactBody):
 
 
 class SessionExpired(FactBody):
-    """Retention let go of the whole session; its other facts are purged from the line."""
+    """Retention expired the whole session; its other facts are purged from the line."""
 
 
 class WrappedState(FactBody):
-    """A patch that says when it was true."""
+    """A state patch with a time."""
 
     state: dict[str, Any]
 
@@ -111,7 +111,7 @@ class SessionState:
 
     @classmethod
     def parse(cls, body: bytes) -> "SessionState":
-        """Read either form; raises InvalidFact or pydantic's ValidationError."""
+        """Read either form. Raises InvalidFact or pydantic's ValidationError."""
         value = parse_json(body)
         if not isinstance(value, dict):
             raise InvalidFact("invalid_field", f"a state is a JSON object, not {_JSON_TYPES[type(value)]}")
@@ -143,6 +143,6 @@ SESSION_FACTS: Final[dict[str, type[FactBody] | type[SessionState]]] = {
 
 
 def documented_body(fact: str) -> Any:
-    """The type of a fact's body as schemas show it: a state is any object, or the wrapper with its time."""
+    """Return the type of a fact's body for schemas: that of a state is any object, or one with a time."""
     model = SESSION_FACTS[fact]
     return WrappedState | dict[str, Any] if model is SessionState else model

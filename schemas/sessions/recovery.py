@@ -1,4 +1,7 @@
-"""Conclusions about liveness, as facts: the same message id from every publisher, so the line keeps one."""
+"""Conclusions about liveness, as facts.
+
+Every publisher gives a conclusion the same message id, so that the line keeps one.
+"""
 
 import json
 from dataclasses import dataclass
@@ -12,17 +15,17 @@ from schemas.times import format_time
 
 @dataclass(frozen=True, slots=True)
 class HungSession:
-    """What a reader knows of a hung session: where the hang was reported, and its newest fact."""
+    """A hung session, by the sequences of the fact that reported the hang and of its newest fact."""
 
     hung_seq: int
     last_seq: int
 
 
 def recovered(site: str, session_id: str, hung_seq: int, at: datetime) -> Fact:
-    """The recovery from the hang at `hung_seq`: the same message id from every publisher.
+    """Return the recovery from the hang that was reported at `hung_seq`.
 
-    Publish it with the session's last known sequence expected, so that it never follows facts the
-    publisher had not seen.
+    Publish it with the session's last known sequence as the expected last one, so that it never follows facts
+    which the publisher had not seen.
     """
     subject = Subject(site, "session", session_id, "event")
     body = {
@@ -40,7 +43,7 @@ def recovered(site: str, session_id: str, hung_seq: int, at: datetime) -> Fact:
 
 
 def machine_returned(site: str, session_id: str, machine_id: str, created_seq: int, at: datetime) -> Fact:
-    """The crash of a silent session, concluded from its machine beginning another at `created_seq`."""
+    """Return the crash of a silent session, concluded from its machine's next session, at `created_seq`."""
     subject = Subject(site, "session", session_id, "crashed")
     body = {"cause": "machine_returned", "reason": MACHINE_RETURNED, "machine_id": machine_id}
     return Fact(
