@@ -1,6 +1,7 @@
 """Backups of a line and their restoring: every stream, and nothing half done that looks whole."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,16 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import StreamConfig
 
-from foldline.embedded.nats import NatsServer
+from foldline.embedded.nats import Federation, NatsServer
+from foldline.embedded.ports import pick_port
 from line.backup import back_up, restore, stream_names
 from line.connection import close_bus, connect_bus
 from line.jetstream import request_api, stream_info
 from line.problems import StreamUnavailable
 from runtime.problems import Problem
+from schemas.streams import JOBS, Stream, streams_of
 from tests.support.settings import line_settings
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -63,6 +67,65 @@ async def test_streams_consumers_sequences_and_times_are_the_same(
     again = await elsewhere.jetstream().pull_subscribe("a.>", durable="half")
     (message,) = await again.fetch(1)
     assert (message.subject, message.metadata.sequence.stream, message.data) == ("a.15", 16, b"15" * 5_000)
+
+
+async def test_a_copy_at_the_centre_goes_on_with_its_site(tmp_path: Path) -> None:
+    """A mirror is a stream like any other: restored, it takes what its site stores afterwards."""
+    (copy,) = streams_of(["fab1"])
+    async with _site_and_centre(tmp_path / "old") as (site, centre):
+        assert "error" not in await request_api(site, f"STREAM.CREATE.{JOBS.name}", _config(JOBS))
+        await _reached(centre)
+        assert "error" not in await request_api(centre, f"STREAM.CREATE.{copy.name}", _config(copy))
+        for _ in range(5):
+            await site.jetstream().publish("ev.fab1.job.J1.started", b"{}")
+        await wait_until(lambda: _ends_at(centre, copy.name, 5), 60)
+        await back_up(site, tmp_path / "site")
+        await back_up(centre, tmp_path / "centre")
+    async with _site_and_centre(tmp_path / "new") as (site, centre):
+        await restore(site, tmp_path / "site", replicas=1)
+        await _reached(centre)
+        await restore(centre, tmp_path / "centre", replicas=1)
+        await site.jetstream().publish("ev.fab1.job.J1.finished", b"{}")
+        await wait_until(lambda: _ends_at(centre, copy.name, 6), 60)
+
+
+def _config(stream: Stream) -> dict[str, Any]:
+    return stream.config(partitions=16, replicas=1)
+
+
+async def _reached(centre: Client) -> None:
+    """The site answers at the centre: a mirror that is made before begins half a minute late."""
+
+    async def answers() -> bool:
+        return "error" not in await request_api(centre, f"STREAM.INFO.{JOBS.name}", timeout=1, domain="fab1")
+
+    await wait_until(answers, 30)
+
+
+async def _ends_at(nc: Client, stream: str, sequence: int) -> bool:
+    return bool((await stream_info(nc, stream))["state"]["last_seq"] == sequence)
+
+
+@asynccontextmanager
+async def _site_and_centre(folder: Path) -> AsyncIterator[tuple[Client, Client]]:
+    """Connections to two servers, the first a leaf of the second."""
+    port = pick_port("127.0.0.1")
+    servers = [
+        NatsServer(folder / "site" / "nats", server_name="fab1", federation=Federation("fab1", port)),
+        NatsServer(
+            folder / "hub" / "nats", server_name="hub", federation=Federation("hub", port, is_hub=True)
+        ),
+    ]
+    try:
+        for server in servers:
+            server.start()
+        site, centre = [await connect_bus(line_settings(server, ""), name="test") for server in servers]
+        yield site, centre
+        await close_bus(site)
+        await close_bus(centre)
+    finally:
+        for server in servers:
+            server.stop()
 
 
 async def test_more_streams_than_a_page_of_names(there: Client, monkeypatch: pytest.MonkeyPatch) -> None:
