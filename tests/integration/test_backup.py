@@ -18,7 +18,7 @@ from line.jetstream import request_api, stream_info
 from line.problems import StreamUnavailable
 from runtime.problems import Problem
 from schemas.streams import JOBS, Stream, streams_of
-from tests.support.settings import line_settings
+from tests.support.settings import PARTITIONS, line_settings
 from tests.support.waiting import wait_until
 
 
@@ -90,7 +90,7 @@ async def test_a_copy_at_the_centre_goes_on_with_its_site(tmp_path: Path) -> Non
 
 
 def _config(stream: Stream) -> dict[str, Any]:
-    return stream.config(partitions=16, replicas=1)
+    return stream.config(partitions=PARTITIONS, replicas=1)
 
 
 async def _reached(centre: Client) -> None:
