@@ -10,9 +10,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     str(page.relative_to(ROOT))
-    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "producers" / "client" / "README.md")
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "producers" / "client" / "README.md")
 )
 TESTS = sorted([*ROOT.glob("tests/**/*.py"), *ROOT.glob("producers/client/tests/*.py")])
+FILES = {path.name for kind in ("py", "sql") for path in ROOT.glob(f"[!.]*/**/*.{kind}")} | {"plain.py"}
+"""Of any folder; `plain.py` is what the README has its reader make."""
 WIDTH = 120
 
 _FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
@@ -58,12 +60,13 @@ def test_targets_of_make_that_are_named_exist(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_tests_that_are_named_exist(page: str) -> None:
-    """A file or a function; the first four letters alone are no name."""
-    texts = {path.name: path.read_text() for path in TESTS}
-    functions = set(re.findall(r"def (test_\w+)", "".join(texts.values())))
-    names = re.findall(r"\b(test_\w+(?:\.py)?)", "\n".join(_CODE.findall(prose(page))))
-    assert [name for name in names if name not in texts and name not in functions] == []
+def test_files_and_tests_that_are_named_exist(page: str) -> None:
+    """A page may name a file without its folder, and a test by its function."""
+    words = "\n".join(_CODE.findall(prose(page)))
+    assert [file for file in re.findall(r"(?<![\w/])\w+\.(?:py|sql)\b", words) if file not in FILES] == []
+    functions = set(re.findall(r"def (test_\w+)", "".join(test.read_text() for test in TESTS)))
+    modules = {test.stem for test in TESTS}
+    assert set(re.findall(r"\btest_\w+\b", words)) <= functions | modules
 
 
 @pytest.mark.parametrize("page", PAGES)
