@@ -12,8 +12,8 @@ from foldline.cli.connections import command_settings, printable, projections_da
 from projections.catalogue import projection_named, projections_of
 
 Name = Annotated[str, typer.Argument(metavar="PROJECTION", help="For example: sessions.")]
-Id = Annotated[str, typer.Argument(metavar="ID", help="Of the parked entity.")]
-Site = Annotated[str | None, typer.Option(help="Of the entity; default: the own one.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="Id of the parked entity.")]
+Site = Annotated[str | None, typer.Option(help="Site of the entity; default: this site.")]
 
 parked = typer.Typer(
     add_completion=False,
@@ -32,7 +32,7 @@ def _listed(
 
 @parked.command()
 def retry(projection: Name, entity: Id, site: Site = None) -> None:
-    """Fold what waits for an entity, in order, after the program was mended."""
+    """Fold the events that wait for an entity, in order, after the program was mended."""
     run(_retry(projection, entity, site))
 
 
@@ -43,7 +43,7 @@ def skip(
     reason: Annotated[str, typer.Option(help="Why, for whoever finds it later.")],
     site: Site = None,
 ) -> None:
-    """Pass over the event an entity is stuck at, in every fold from now on, and fold what waits behind it."""
+    """Skip the event that an entity is stuck at, in every fold from now on, and fold what waits behind it."""
     run(_skip(projection, entity, site, reason))
 
 
@@ -62,7 +62,7 @@ async def _retry(name: str, entity: str, site: str | None) -> None:
     projection, key = projection_named(name, config.endpoints), (site or config.site, entity)
     async with projections_database(config) as conn:
         folded = await retry_parked(conn, projection, key, config.partitions)
-    typer.echo(f"{entity} at {key[0]}: {folded} events folded, it is no longer parked")
+    typer.echo(f"{entity} at {key[0]}: {folded} events folded; it is no longer parked")
 
 
 async def _skip(name: str, entity: str, site: str | None, reason: str) -> None:
@@ -70,7 +70,7 @@ async def _skip(name: str, entity: str, site: str | None, reason: str) -> None:
     projection, key = projection_named(name, config.endpoints), (site or config.site, entity)
     async with projections_database(config) as conn:
         folded = await skip_parked_event(conn, projection, key, config.partitions, reason)
-    typer.echo(f"{entity} at {key[0]}: one event is passed over, {folded} folded, it is no longer parked")
+    typer.echo(f"{entity} at {key[0]}: 1 event is skipped, {folded} folded; it is no longer parked")
 
 
 def _show(found: dict[str, list[ParkedEntity]]) -> None:

@@ -1,4 +1,4 @@
-"""How long work shows itself: a progress bar on a terminal, lines of JSON for programs."""
+"""The display of long work: a progress bar on a terminal, lines of JSON for programs."""
 
 from types import TracebackType
 from typing import Self
@@ -16,8 +16,8 @@ _COLUMNS = (
 )
 
 
-class Shown:
-    """Shows readings for the length of a block; `report` takes them."""
+class ProgressDisplay:
+    """Shows the readings that `report` is called with, for the length of a block."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json

@@ -1,4 +1,4 @@
-"""`foldline projections`, `pause`, `resume` and `drop`: what read models there are, and which rest."""
+"""`foldline projections`, `pause`, `resume`, `drop` and `cancel`: the state of read models and rebuilds."""
 
 from typing import Annotated
 
@@ -31,7 +31,7 @@ def projections(
 
 def pause(
     projection: Name,
-    reason: Annotated[str, typer.Option(help="Why, for whoever finds it paused.")],
+    reason: Annotated[str, typer.Option(help="Why it is paused, for whoever finds it later.")],
 ) -> None:
     """Stop folding a projection, whatever restarts, until it is resumed. Readers go on."""
     run(_pause(projection, reason))
@@ -44,9 +44,9 @@ def resume(projection: Name) -> None:
 
 def drop(
     projection: Name,
-    generation: Annotated[str, typer.Argument(metavar="old|building", help="Which one.")],
+    generation: Annotated[str, typer.Argument(metavar="old|building", help="Which generation.")],
 ) -> None:
-    """Drop the generation kept from before the last rebuild, or one that is not built to its end."""
+    """Drop the old generation, kept from before the last rebuild, or one that is not fully built."""
     run(_drop(projection, generation))
 
 
@@ -87,16 +87,22 @@ async def _resume(name: str) -> None:
 async def _cancel(name: str) -> None:
     async with projections_database(_settings(name)) as conn:
         building = await cancel_rebuild(conn, name)
-    typer.echo(f"{name}: asked to stop" if building else f"{name}: nothing is being built")
+    typer.echo(
+        f"{name}: the rebuild is asked to stop" if building else f"{name}: no generation is being built"
+    )
 
 
 async def _drop(name: str, generation: str) -> None:
     config = _settings(name)
     if generation not in ("old", "building"):
-        raise Problem(f"{generation[:50]!r} cannot be dropped: old or building can")
+        raise Problem(f"there is no generation {generation[:50]!r} to drop: name old or building")
     async with projections_database(config):
         dropped = await drop_generation(config, name, Role(generation))
-    typer.echo(f"{name}: dropped" if dropped else f"{name}: there is no {generation} generation")
+    typer.echo(
+        f"{name}: the {generation} generation is dropped"
+        if dropped
+        else f"{name}: there is no {generation} generation"
+    )
 
 
 def _show(found: list[Overview]) -> None:

@@ -21,7 +21,7 @@ from foldline.cli.connections import (
     run,
     show_json,
 )
-from foldline.cli.progress import Shown
+from foldline.cli.progress import ProgressDisplay
 from projections.catalogue import projection_named, projections_of
 from projections.generations import Role, generations
 from projections.projection import Projection as AnyProjection
@@ -32,7 +32,7 @@ _WIDTH = 200  # characters of a value
 
 Projection = Annotated[str, typer.Argument(metavar="PROJECTION", help="For example: sessions.")]
 Workers = Annotated[
-    int | None, typer.Option(min=1, max=64, help="Processes that fold; default: the setting.")
+    int | None, typer.Option(min=1, max=64, help="Processes that fold; default: FOLDLINE_REBUILD_WORKERS.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print readings and the result as lines of JSON.")]
 
@@ -42,14 +42,16 @@ def rebuild(
     *,
     workers: Workers = None,
     anew: Annotated[bool, typer.Option(help="Throw away what an earlier rebuild built so far.")] = False,
-    entity: Annotated[str | None, typer.Option(metavar="ID", help="Only this one, in place.")] = None,
-    site: Annotated[str | None, typer.Option(help="Of the entity; default: the own one.")] = None,
+    entity: Annotated[
+        str | None, typer.Option(metavar="ID", help="Rebuild only this entity, in place.")
+    ] = None,
+    site: Annotated[str | None, typer.Option(help="Site of the entity; default: this site.")] = None,
     as_json: Json = False,
 ) -> None:
     """Fold the line from its start into a new generation beside the live one, then switch to it.
 
-    Readers and consumers go on meanwhile. Ctrl-C stops it; the same command goes on where it was. The
-    generation before is kept: see put-back and drop.
+    Readers and consumers go on meanwhile. Ctrl-C stops it; the same command
+    goes on where it was. The old generation is kept: see put-back and drop.
     """
     if entity is not None:
         run(_rebuild_entity(projection, _settings(workers), site, entity, as_json=as_json))
@@ -58,7 +60,7 @@ def rebuild(
 
 
 def put_back(projection: Projection, workers: Workers = None, as_json: Json = False) -> None:
-    """Make the generation from before the last rebuild live again, after it has caught up."""
+    """Make the old generation, from before the last rebuild, live again after it has caught up."""
     run(_rebuild(projection, _settings(workers), put_back=True, as_json=as_json))
 
 
@@ -67,7 +69,9 @@ def verify(
         str | None, typer.Argument(metavar="[PROJECTION]", help="For example: sessions. Default: every one.")
     ] = None,
     workers: Workers = None,
-    limit: Annotated[int, typer.Option(min=1, help="Show at most so many differences.")] = 1_000,
+    limit: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Show at most N differences; all are counted.")
+    ] = 1_000,
     as_json: Json = False,
 ) -> None:
     """Fold the line into a scratch schema up to the live checkpoints and compare every row.
@@ -92,16 +96,16 @@ async def _rebuild(
 ) -> None:
     projection = projection_named(name, config.endpoints)
     async with bus(config) as nc, projections_database(config) as conn:
-        with Shown(as_json=as_json) as shown, _can_go_on(name):
+        with ProgressDisplay(as_json=as_json) as display, _can_go_on(name):
             done = await rebuild_projection(
-                projection, config, nc, report=shown.report, anew=anew, put_back=put_back
+                projection, config, nc, report=display.report, anew=anew, put_back=put_back
             )
         live = (await generations(conn, name))[Role.LIVE]
     if not as_json:
-        older = f"{done.carried:,} older than the line are carried over; " if done.carried else ""
+        older = f"{done.carried:,} entities older than the line are carried over; " if done.carried else ""
         Console(highlight=False).print(
             f"{name}: generation {live.number} is live, {done.total:,} events in {done.elapsed:.1f} s; "
-            f"{older}the one before is kept until `foldline drop {name} old`"
+            f"{older}the old generation is kept until `foldline drop {name} old`"
         )
 
 
@@ -124,8 +128,8 @@ async def _verify(
     different = 0
     async with bus(config) as nc, projections_database(config):
         for projection in chosen:
-            with Shown(as_json=as_json) as shown:
-                found = await verify_projection(projection, config, nc, report=shown.report, limit=limit)
+            with ProgressDisplay(as_json=as_json) as display:
+                found = await verify_projection(projection, config, nc, report=display.report, limit=limit)
             if as_json:
                 show_json(found.as_json())
             else:
@@ -137,18 +141,19 @@ async def _verify(
 
 @contextmanager
 def _can_go_on(name: str) -> Iterator[None]:
-    """What interrupts a rebuild loses nothing, and says so."""
+    """Tell how a rebuild that is interrupted here goes on: nothing is lost."""
     try:
         yield
     except (KeyboardInterrupt, asyncio.CancelledError):
         typer.echo(
-            f"stopped; `foldline rebuild {name}` goes on, `foldline drop {name} building` throws it away",
+            f"stopped, nothing is lost: `foldline rebuild {name}` goes on, "
+            f"`foldline drop {name} building` throws away what was built",
             err=True,
         )
         raise
     except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
         raise Problem(
-            f"PostgreSQL went away: start the rebuild of {name} again, it goes on where it was",
+            f"PostgreSQL went away: when it is back, `foldline rebuild {name}` goes on where it was",
             "FOLDLINE_DATABASE_URL",
         ) from exc
 
