@@ -16,14 +16,14 @@ Seconds = Annotated[float, Field(gt=0)]
 
 def _power_of_two(value: int) -> int:
     if value & (value - 1):
-        raise ValueError("a power of two is needed: 1, 2, 4, … 256")
+        raise ValueError("must be a power of two: 1, 2, 4, … 256")
     return value
 
 
 def _checked_sites(value: str) -> str:
     for part in value.split(",") if value else ():
         if not _SITE.fullmatch(part.strip()):
-            raise ValueError("sites with their addresses are needed: fab1=http://…:18000,fab2=http://…")
+            raise ValueError("must be sites with their addresses: fab1=http://…:18000,fab2=http://…")
     return value
 
 
@@ -42,112 +42,155 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FOLDLINE_", env_file=".env", extra="ignore", frozen=True)
 
     # Where this installation is
-    site: str = Field("local", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Site token in every subject.")
-    host: str = Field("127.0.0.1", description="Address the HTTP surfaces and embedded servers bind to.")
+    site: str = Field(
+        "local", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Name of this site, a token in every subject."
+    )
+    host: str = Field(
+        "127.0.0.1", description="Address that the HTTP surfaces and the embedded servers listen on."
+    )
     api_port: Port = Field(9090, description="Port of the sessions API and of operations.")
     jobs_port: Port = Field(18000, description="Port of the jobs API of this site.")
-    central_port: Port = Field(19000, description="Port of the jobs API of a centre of several sites.")
+    central_port: Port = Field(19000, description="Port of the jobs API of a centre, for all its sites.")
     sidecar_port: Port = Field(8000, description="Port of a host's sidecar.")
     metrics_port: Port = Field(0, description="Port of a consumer's own /metrics and /health; 0 = none.")
 
     # The line
-    nats_url: str = Field("nats://127.0.0.1:4222", description="NATS server(s), comma-separated.")
-    nats_user: str | None = Field(None, description="NATS user name, when the server asks for one.")
+    nats_url: str = Field("nats://127.0.0.1:4222", description="URLs of the NATS servers, comma-separated.")
+    nats_user: str | None = Field(None, description="NATS user name, if the server asks for one.")
     nats_password: str | None = Field(None, description="NATS password.", repr=False)
     nats_monitor_url: str | None = Field(
         "http://127.0.0.1:8222",
-        description="NATS monitoring URLs of all servers, comma-separated, read to see that acks are synced.",
+        description="Monitoring URLs of all NATS servers, comma-separated, to check that acks are synced.",
     )
-    allow_unsynced: bool = Field(False, description="Accept a NATS server that acknowledges before fsync.")
+    allow_unsynced: bool = Field(
+        False, description="Accept a NATS server that acknowledges before it syncs to disk."
+    )
     partitions: Partitions = Field(
-        16, description="Partitions of every stream: 1, 2, 4, … 256; fixed for good."
+        16, description="Partitions of every stream: 1, 2, 4, … 256. They cannot be changed later."
     )
-    stream_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream in a NATS cluster.")
+    stream_replicas: int = Field(1, ge=1, le=5, description="Replicas of each stream in a NATS cluster.")
     max_body: int = Field(
-        1 << 20, ge=1024, le=1 << 20, description="Largest HTTP body, bytes (a fact: 1 MiB)."
+        1 << 20,
+        ge=1024,
+        le=1 << 20,
+        description="Largest HTTP body, bytes; a batch of job events has its own limit.",
     )
 
     max_batch_body: int = Field(
         16 << 20, ge=1024, le=64 << 20, description="Largest HTTP body of a batch of job events, bytes."
     )
     sites: Sites = Field(
-        "", description="Sites a centre gathers: fab1=http://…:18000,fab2=…; empty: this is a site."
+        "",
+        description="Sites that a centre gathers: fab1=http://…:18000,fab2=…; empty = this is a site.",
     )
     own_site_only: bool = Field(
-        False, description="Streams and routes take this site's facts alone, as in a federation."
+        False,
+        description="Streams and routes take facts of this site only, as a site below a centre needs.",
     )
 
     # Read models
     database_url: str | None = Field(
-        None, description="PostgreSQL URL or DSN; unset: the one of `foldline up` in data_dir.", repr=False
+        None,
+        description="PostgreSQL URL or DSN; unset = the server of `foldline up` in data_dir.",
+        repr=False,
     )
-    pool_size: int = Field(8, ge=1, description="PostgreSQL connections of an API process.")
-    batch_events: int = Field(5_000, ge=1, le=50_000, description="Most events of one batch.")
-    buffer_events: int = Field(20_000, ge=1, description="Most events a consumer holds in memory.")
-    buffer_bytes: int = Field(64 << 20, ge=1 << 20, description="Most bytes a consumer asks the line for.")
+    pool_size: int = Field(8, ge=1, description="Most PostgreSQL connections of an API process.")
+    batch_events: int = Field(5_000, ge=1, le=50_000, description="Most events in one batch of a consumer.")
+    buffer_events: int = Field(20_000, ge=1, description="Most events that a consumer holds in memory.")
+    buffer_bytes: int = Field(
+        64 << 20, ge=1 << 20, description="Most bytes of events that a consumer holds in memory."
+    )
     lease_ttl: Seconds = Field(
-        5.0, description="Seconds until a silent consumer loses its partitions; alike everywhere."
+        5.0, description="Seconds until a silent consumer loses its partitions; the same for all consumers."
     )
     rebuild_workers: int = Field(
-        2, ge=1, le=64, description="Processes that fold a rebuild or a verification."
+        2, ge=1, le=64, description="Processes that fold in parallel for a rebuild or a verification."
     )
     connect_timeout: Seconds = Field(
-        60.0, description="Seconds a starting process waits for NATS, and for PostgreSQL."
+        60.0, description="Seconds that a starting process waits for NATS, and for PostgreSQL."
     )
 
     # Judgements and waits
-    heartbeat_timeout: Seconds = Field(60.0, description="Seconds of silence that make a session suspended.")
+    heartbeat_timeout: Seconds = Field(
+        60.0, description="Seconds of silence after which a session is suspended."
+    )
     job_stall_timeout: Seconds = Field(
         300.0, description="Seconds of silence after which a running job is shown as stalled."
     )
     job_max_skew: float = Field(
-        600.0, ge=0, le=600, description="Seconds an event of a job may lie in the future."
+        600.0, ge=0, le=600, description="Seconds that an event of a job may lie in the future."
     )
     session_retention_days: float = Field(
         0,
         ge=0,
         le=36_500,
-        description="Days without a sign of life until a session is let go; 0 = kept for ever.",
+        description="Days without a sign of life until a session expires; 0 = it is kept for ever.",
     )
     publish_timeout: Seconds = Field(5.0, description="Longest wait for a durable acknowledgement, seconds.")
-    default_wait_ms: int = Field(1_000, ge=0, description="How long a write waits to be readable, ms.")
-    live_events: int = Field(
-        10_000, ge=1, description="Events an API process keeps for readers of its live stream that come back."
+    default_wait_ms: int = Field(
+        1_000,
+        ge=0,
+        description="Milliseconds that a write waits to be readable, unless the request says otherwise.",
     )
-    max_wait_ms: int = Field(30_000, ge=0, description="Longest wait a request may ask for, ms.")
+    live_events: int = Field(
+        10_000,
+        ge=1,
+        description="Events that an API process keeps for clients that reconnect to its live stream.",
+    )
+    max_wait_ms: int = Field(
+        30_000, ge=0, description="Longest wait that a request may ask for, milliseconds."
+    )
 
     # `foldline up`
-    data_dir: Path = Field(Path("foldline-data"), description="Where the embedded servers keep everything.")
-    consumers: int = Field(1, ge=1, le=64, description="Consumer processes `foldline up` starts.")
-    nats_server: str | None = Field(None, description="Path of a nats-server binary to use instead.")
-    postgres_bin: Path | None = Field(None, description="Folder of PostgreSQL binaries to use instead.")
+    data_dir: Path = Field(Path("foldline-data"), description="Folder with all data of the embedded servers.")
+    consumers: int = Field(1, ge=1, le=64, description="Consumer processes that `foldline up` starts.")
+    nats_server: str | None = Field(
+        None, description="Path of a nats-server binary to use instead of the installed package's."
+    )
+    postgres_bin: Path | None = Field(
+        None, description="Folder of PostgreSQL binaries to use instead of the installed package's."
+    )
     nats_port: Port = Field(4222, description="Client port of the embedded NATS.")
     nats_monitor_port: Port = Field(8222, description="Monitoring port of the embedded NATS.")
-    external_nats: bool = Field(False, description="`up` uses nats_url instead of starting a server.")
-    external_postgres: bool = Field(False, description="`up` uses database_url instead of a server.")
+    external_nats: bool = Field(
+        False, description="`foldline up` uses nats_url instead of starting a NATS server."
+    )
+    external_postgres: bool = Field(
+        False, description="`foldline up` uses database_url instead of starting PostgreSQL."
+    )
 
     # The sidecar of a host
     spool_dir: Path | None = Field(
-        None, description="Where a sidecar keeps what waits for the line; default: `spool` in data_dir."
+        None,
+        description="Folder for events that wait in a sidecar for the line; unset = `spool` in data_dir.",
     )
-    spool_max_events: int = Field(1_000_000, ge=1, description="Most events that wait; then it answers 503.")
-    spool_max_bytes: int = Field(1 << 30, ge=1 << 20, description="Most bytes that wait, likewise.")
+    spool_max_events: int = Field(
+        1_000_000, ge=1, description="Most events in the spool; when it is full the sidecar answers 503."
+    )
+    spool_max_bytes: int = Field(
+        1 << 30, ge=1 << 20, description="Most bytes in the spool; when it is full the sidecar answers 503."
+    )
 
     daemon_port: Port = Field(8079, description="Port of a host's session daemon.")
     daemon_flush_interval: Seconds = Field(
-        5.0, description="Seconds between two totals of a counter or histogram of the session daemon."
+        5.0, description="Seconds between two totals that the session daemon sends of a counter or histogram."
     )
     daemon_heartbeat_interval: Seconds = Field(
         15.0, description="Seconds between two heartbeats that the session daemon sends for a session."
     )
     daemon_check_interval: Seconds = Field(
-        5.0, description="Seconds between two looks of the session daemon for hung and ended applications."
+        5.0, description="Seconds between two checks of the session daemon for hung and ended applications."
     )
 
     # Telemetry
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Log level.")
+    log_level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="Lowest level that is logged."
+    )
     log_json: bool = Field(False, description="Log JSON lines instead of text.")
-    otlp_endpoint: str | None = Field(None, description="OTLP/HTTP endpoint for this process's own spans.")
+    otlp_endpoint: str | None = Field(
+        None,
+        description="OTLP/HTTP endpoint that receives the spans of our own processes; unset = none are sent.",
+    )
 
     @property
     def endpoints(self) -> dict[str, str]:

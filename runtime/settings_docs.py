@@ -61,6 +61,8 @@ def _word(annotation: Any) -> str:
 def _default(value: object) -> str:
     if value is None:
         return "unset"
+    if value == "":
+        return "empty"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 

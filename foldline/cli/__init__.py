@@ -95,7 +95,8 @@ def _tell(line: str, details: tuple[str, ...] = ()) -> None:
 
 def _settings_line(exc: "ValidationError") -> str:
     wrong = (
-        f"FOLDLINE_{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}, not {error['input']!r}"
+        f"FOLDLINE_{'_'.join(map(str, error['loc'])).upper()}: {error['msg'].removeprefix('Value error, ')}, "
+        f"not {error['input']!r}"
         for error in exc.errors()
     )
     return "; ".join(wrong)

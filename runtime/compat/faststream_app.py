@@ -1,4 +1,4 @@
-"""FastStream's notes to itself: whether it was asked to stop, and fetches that it takes for failures."""
+"""FastStream's application: whether it was asked to stop, and what it logs needlessly."""
 
 import logging
 
@@ -11,7 +11,7 @@ def is_asked_to_stop(app: FastStream) -> bool:
 
 
 def is_no_empty_fetch(record: logging.LogRecord) -> bool:
-    """A logging filter that drops the tracebacks of fetches that found nothing.
+    """Whether a record is worth logging: a filter that drops the tracebacks of fetches that found nothing.
 
     On a busy machine such a fetch ends in Python's TimeoutError, while FastStream looks for that of nats-py
     alone. Its supervisor logs the error and fetches again.

@@ -65,11 +65,11 @@ class BusClient(Client):
         """Send lines of the protocol, behind whatever was sent before. Raises nats' Error, OSError."""
         self.stats["out_bytes"] += len(lines)
         if not self._pending and isinstance(self._transport, TcpTransport):
-            # At once: the client's own way, through a queue and a task, takes two more turns of the loop.
+            # Written at once: the client's own way, by a queue and a task, takes two more turns of the loop.
             self._transport.write(lines)  # type: ignore[no-untyped-call]
             return
         await self._send_command(lines)
-        # As the client's own publish: with a flush under way another one would wait in its bounded queue.
+        # As in the client's own publish: while a flush is under way another one would wait in its queue.
         if self._flush_queue is not None and self._flush_queue.empty():
             await self._flush_pending()
 
@@ -120,7 +120,7 @@ class _DeliveryParser(Parser):
         """Hand deliveries over; return the first whole piece that has to go the usual way."""
         sinks, answers, stats = self.nc.sinks, self.nc.answers, self.nc.stats
         whole = 0
-        # For every message that is read: slices of bytes, each taken once, cost less than anything else.
+        # This runs for every message that is read: slices of bytes, each taken once, cost the least.
         while (line_end := data.find(_LINE, start)) >= 0:
             body = after = line_end + 2
             words = data[start:line_end].split(b" ")
@@ -147,5 +147,5 @@ class _DeliveryParser(Parser):
 
 
 def readable(subject: bytes) -> str:
-    """A subject as text; bytes that are no UTF-8 become `\\xff`, since NATS takes any bytes in one."""
+    r"""Return a subject as text. NATS takes any bytes in one; those that are not UTF-8 become `\xff`."""
     return subject.decode(errors="backslashreplace")

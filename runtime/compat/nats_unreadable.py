@@ -23,8 +23,8 @@ async def _process_readable_headers(client: Client, headers: bytes) -> dict[str,
         return None
 
 
-# NATS takes any bytes in a subject, but nats-py decodes outside its error handling: one message that is not
-# UTF-8 would end the reading of its connection, after every reconnect again. FastStream makes its clients
-# itself, hence the class and not a subclass. The validator then refuses such a subject like any other.
+# NATS takes any bytes in a subject, but nats-py decodes them outside of its error handling: one message that
+# is not UTF-8 would end the reading of its connection, and again after every reconnect. FastStream makes its
+# own clients, hence the class is patched. The validator refuses such a subject later, like any other.
 Client._build_message = _build_readable_message  # type: ignore[method-assign, assignment]
 Client._process_headers = _process_readable_headers  # type: ignore[method-assign, assignment]

@@ -40,6 +40,6 @@ async def start_with_retry(begin: Callable[[], Awaitable[T]], *, timeout: float)
         except _WENT_AWAY as exc:
             reason = (str(exc).strip() or type(exc).__name__).splitlines()[0]
             if time.monotonic() >= deadline:
-                raise Problem(f"cannot start: {reason}") from exc
-            logger.warning("starting again: %s", reason)
+                raise Problem(f"cannot start, tried for {timeout:g} s: {reason}") from exc
+            logger.warning("starting again, a server went away: %s", reason)
         await asyncio.sleep(_PAUSE_S)
