@@ -6,6 +6,7 @@ Every publisher gives a conclusion the same message id, so that the line keeps o
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from schemas.facts import TIME, Fact, message_id
 from schemas.sessions.facts import MACHINE_RETURNED, RECOVERED
@@ -34,21 +35,16 @@ def recovered(site: str, session_id: str, hung_seq: int, at: datetime) -> Fact:
         "category": "info",
         "data": {"hung_sequence": hung_seq},
     }
-    return Fact(
-        subject,
-        json.dumps(body, separators=(",", ":")).encode(),
-        message_id(subject, f"recovered:{hung_seq}"),
-        {TIME: format_time(at)},
-    )
+    return _conclusion(subject, body, f"recovered:{hung_seq}", at)
 
 
 def machine_returned(site: str, session_id: str, machine_id: str, created_seq: int, at: datetime) -> Fact:
     """Return the crash of a silent session, concluded from its machine's next session, at `created_seq`."""
     subject = Subject(site, "session", session_id, "crashed")
     body = {"cause": "machine_returned", "reason": MACHINE_RETURNED, "machine_id": machine_id}
-    return Fact(
-        subject,
-        json.dumps(body, separators=(",", ":")).encode(),
-        message_id(subject, f"machine-returned:{created_seq}"),
-        {TIME: format_time(at)},
-    )
+    return _conclusion(subject, body, f"machine-returned:{created_seq}", at)
+
+
+def _conclusion(subject: Subject, body: dict[str, Any], key: str, at: datetime) -> Fact:
+    text = json.dumps(body, separators=(",", ":"))
+    return Fact(subject, text.encode(), message_id(subject, key), {TIME: format_time(at)})
