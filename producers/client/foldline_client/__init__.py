@@ -1,4 +1,4 @@
-"""Tell Foldline what happens in your application, without ever waiting for it."""
+"""Record what happens in your application for Foldline, without ever waiting for it."""
 
 from foldline_client.async_client import AsyncClient, create_async_session
 from foldline_client.async_session import AsyncSession

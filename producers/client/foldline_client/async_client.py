@@ -11,9 +11,9 @@ from foldline_client.pump import Pump, Stats
 
 
 class AsyncClient:
-    """For programs with many sessions; make it inside the running loop. Options and errors as of Client.
+    """For programs with many sessions, made inside the running loop; options and errors are those of Client.
 
-    The exit of the interpreter cannot wait for it, as its loop is gone by then: close it, or end its session.
+    The exit of the interpreter cannot wait for it, as its loop is gone by then: close it before.
     """
 
     def __init__(self, url: str, **options: Any) -> None:
@@ -37,7 +37,8 @@ class AsyncClient:
         session_id: str | None = None,
     ) -> AsyncSession:
         """Open a session; it shares this client's buffer and connection."""
-        return self._open(product, version, hostname, machine_id, session_id, owns_client=False)
+        ref = open_session(self._pump, self.url, product, version, hostname, machine_id, session_id)
+        return AsyncSession(self, ref)
 
     async def flush(self, timeout: float = 10.0) -> bool:
         """Wait until all recorded so far is acknowledged; False if `timeout` seconds were not enough."""
@@ -57,7 +58,7 @@ class AsyncClient:
         return self._pump.buffer.unsettled == 0
 
     def get_stats(self) -> Stats:
-        """Counters: queued, delivered, dropped, rejected, retries."""
+        """Return counters: queued, delivered, dropped, rejected, retries."""
         return self._pump.stats()
 
     async def __aenter__(self) -> Self:
@@ -67,27 +68,6 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-    def _open(
-        self,
-        product: str,
-        version: str,
-        hostname: str | None,
-        machine_id: str | None,
-        session_id: str | None,
-        *,
-        owns_client: bool,
-    ) -> AsyncSession:
-        ref = open_session(
-            self._pump,
-            self.url,
-            product=product,
-            version=version,
-            hostname=hostname,
-            machine_id=machine_id,
-            session_id=session_id,
-        )
-        return AsyncSession(self, ref, owns_client=owns_client)
 
 
 async def create_async_session(
@@ -102,7 +82,9 @@ async def create_async_session(
     """Open a session as `create_session` does, for an asyncio program; it does not wait either."""
     client = AsyncClient(url, **options)
     try:
-        return client._open(product, version, hostname, machine_id, session_id, owns_client=True)
+        session = await client.create_session(product, version, hostname, machine_id, session_id)
     except BaseException:
         await client.close(0)
         raise
+    session.closes_client = True
+    return session

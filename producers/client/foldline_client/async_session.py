@@ -4,7 +4,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from foldline_client import details
-from foldline_client.errors import DetailsUnavailable
 from foldline_client.events import EventRecorder
 from foldline_client.items import CRASHED, ENDED, SessionRef
 from foldline_client.jsontext import encode, indexed
@@ -17,14 +16,15 @@ if TYPE_CHECKING:
 class AsyncSession(EventRecorder, MetricRecorder):
     """One run of an application. Made by `create_async_session`.
 
-    The recording calls are the same plain calls as of Session, since they wait for nothing; only what waits
-    for the network is awaited: `end`, `crash`, `flush`, `get_details`.
+    The recording calls are plain calls as in Session, since they wait for nothing; only the calls that wait
+    for the network are awaited: `end`, `crash`, `flush`, `get_details`.
     """
 
-    def __init__(self, client: "AsyncClient", ref: SessionRef, *, owns_client: bool) -> None:
+    def __init__(self, client: "AsyncClient", ref: SessionRef) -> None:
         super().__init__(client, ref)
         self._client = client
-        self._owns_client = owns_client
+        self.closes_client = False
+        """Whether the end of this session closes its client as well: set by `create_async_session`."""
 
     async def end(self, timeout: float = 5.0) -> bool:
         """End the session and wait up to `timeout` seconds for everything to be acknowledged.
@@ -45,13 +45,13 @@ class AsyncSession(EventRecorder, MetricRecorder):
         return await self._client.flush(timeout)
 
     async def get_details(self, timeout: float = 10.0) -> dict[str, Any]:
-        """The session as the API shows it, with everything recorded so far in it.
+        """Return the session as the API shows it, with everything recorded so far in it.
 
         Raises DetailsUnavailable: over nats:// without `api_url`, or if the API does not give it.
         """
         api_url = details.require_api(self._client.api_url)
         if not await self.flush(timeout):
-            raise DetailsUnavailable("what was recorded is not acknowledged yet")
+            raise details.unacknowledged(timeout)
         return await details.fetch_async(api_url, self._ref, self._client.options, timeout)
 
     async def __aenter__(self) -> Self:
@@ -65,4 +65,4 @@ class AsyncSession(EventRecorder, MetricRecorder):
         await self.end()
 
     async def _leave(self, timeout: float) -> bool:
-        return await (self._client.close(timeout) if self._owns_client else self._client.flush(timeout))
+        return await (self._client.close(timeout) if self.closes_client else self._client.flush(timeout))

@@ -2,8 +2,8 @@
 
 import math
 import operator
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypedDict, Unpack
 
 from foldline_client.jsontext import encode, indexed, safe_str
 
@@ -14,8 +14,25 @@ _LEVEL_ALIASES: Final = {"warn": "warning", "fatal": "critical", "exception": "e
 Tags = Iterable[str] | Mapping[str, Any]
 
 
+class EventFields(TypedDict, total=False):
+    """The fields of an event beside its name and time. None counts as absent."""
+
+    level: str | None
+    category: str | None
+    group: str | None
+    labels: Iterable[str] | None
+    message: str | None
+    data: Mapping[str, Any] | None
+    stacktrace: Iterable[str] | None
+    exception_type: str | None
+    exception_msg: str | None
+    source_file: str | None
+    source_line: int | None
+    source_function: str | None
+
+
 def required(name: str, value: object) -> str:
-    """A text the line cannot do without. Raises TypeError or ValueError that says which."""
+    """Return a text that must be there, cut to what can be indexed. Raises TypeError or ValueError."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, not {type(value).__name__}")
     if not value:
@@ -24,7 +41,7 @@ def required(name: str, value: object) -> str:
 
 
 def level_of(level: str | None) -> str | None:
-    """The documented word for a log level, whatever its case. Raises ValueError for an unknown one."""
+    """Return the documented word for a log level in any case. Raises ValueError for an unknown one."""
     if level is None:
         return None
     word = level.lower()
@@ -35,14 +52,14 @@ def level_of(level: str | None) -> str | None:
 
 
 def mapping(name: str, value: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """An optional JSON object. Raises TypeError for anything else."""
+    """Return an optional JSON object. Raises TypeError for anything else."""
     if value is not None and not isinstance(value, Mapping):
         raise TypeError(f"{name} must be a dict, not {type(value).__name__}")
     return value
 
 
 def integer(name: str, value: int | None) -> int | None:
-    """An optional whole number, NumPy's included. Raises TypeError for anything else."""
+    """Return an optional whole number, NumPy's included. Raises TypeError for anything else."""
     if value is None or type(value) is int:
         return value
     try:
@@ -52,57 +69,30 @@ def integer(name: str, value: int | None) -> int | None:
 
 
 def texts(values: Iterable[object] | None) -> list[str] | None:
-    """A list of strings; a single string is a list of one."""
+    """Return a list of strings; a single string becomes a list of one."""
     if values is None:
         return None
     return [values] if isinstance(values, str) else [safe_str(value) for value in values]
 
 
 def state_body(patch: Mapping[str, Any]) -> bytes:
-    """A state patch. Raises TypeError for anything but a mapping."""
+    """Encode a state patch. Raises TypeError for anything but a mapping."""
     if not isinstance(patch, Mapping):
         raise TypeError(f"a state must be a dict, not {type(patch).__name__}")
-    # Only {"state": {…}, "timestamp": …} could be taken for the documented wrapper: wrap it to be exact.
+    # Only {"state": {…}, "timestamp": …} could be taken for the documented wrapper: wrapped, it is exact.
     if isinstance(patch.get("state"), Mapping) and patch.keys() <= {"state", "timestamp"}:
         return encode({"state": patch})
     return encode(patch)
 
 
-def event_body(
-    name: str,
-    *,
-    time: str,
-    level: str | None = None,
-    category: str | None = None,
-    group: str | None = None,
-    labels: Iterable[str] | None = None,
-    message: str | None = None,
-    data: Mapping[str, Any] | None = None,
-    stacktrace: Iterable[str] | None = None,
-    exception_type: str | None = None,
-    exception_msg: str | None = None,
-    source_file: str | None = None,
-    source_line: int | None = None,
-    source_function: str | None = None,
-) -> bytes:
-    """An event. Raises TypeError or ValueError for a name, level or data of the wrong kind."""
-    fields = {
-        "timestamp": time,
-        "name": required("name", name),
-        "level": level_of(level),
-        "category": _indexed(category),
-        "group": _indexed(group),
-        "labels": texts(labels),
-        "message": _text(message),
-        "data": mapping("data", data),
-        "stacktrace": texts(stacktrace),
-        "exception_type": _indexed(exception_type),
-        "exception_msg": _text(exception_msg),
-        "source_file": _text(source_file),
-        "source_line": integer("source_line", source_line),
-        "source_function": _text(source_function),
-    }
-    return encode({key: value for key, value in fields.items() if value is not None})
+def event_body(name: str, *, time: str, **fields: Unpack[EventFields]) -> bytes:
+    """Encode an event. Raises TypeError or ValueError for a name, level or data of the wrong kind."""
+    given: Mapping[str, Any] = fields
+    body = {"timestamp": time, "name": required("name", name)}
+    for field, converted in _EVENT_FIELDS.items():
+        if (value := given.get(field)) is not None:
+            body[field] = converted(value)
+    return encode(body)
 
 
 def metric_body(
@@ -116,7 +106,7 @@ def metric_body(
     unit: str | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> bytes | None:
-    """A metric, or None if its value is not a finite number. Raises TypeError or ValueError for the rest."""
+    """Encode a metric; None if its value is not finite. Raises TypeError or ValueError for the rest."""
     if metric_type not in METRIC_TYPES:
         raise ValueError(f"metric_type {metric_type!r} is not one of {', '.join(METRIC_TYPES)}")
     name = required("name", name)
@@ -145,3 +135,19 @@ def _indexed(value: object) -> str | None:
 
 def _text(value: object) -> str | None:
     return None if value is None else safe_str(value)
+
+
+_EVENT_FIELDS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "level": level_of,
+    "category": _indexed,
+    "group": _indexed,
+    "labels": texts,
+    "message": _text,
+    "data": lambda value: mapping("data", value),
+    "stacktrace": texts,
+    "exception_type": _indexed,
+    "exception_msg": _text,
+    "source_file": _text,
+    "source_line": lambda value: integer("source_line", value),
+    "source_function": _text,
+}

@@ -14,9 +14,9 @@ _ALWAYS: Final = frozenset((CREATED, CRASHED, ENDED))
 class Buffer:
     """First in, first out, bounded in items and bytes, what is being sent included.
 
-    When full the newcomer is refused, so what a session has sent is never a patchwork. Events and metrics may
+    When it is full new facts are refused, so that a session has one gap and not many. Events and metrics may
     fill nine tenths; the last tenth is for state patches, as a lost one leaves a state wrong for good. The
-    beginning and end of sessions always fit. Heartbeats stand apart, one a session, a newer replacing it.
+    beginning and end of sessions always fit. Heartbeats are kept apart: one for each session, the newest.
     Any thread may call any method.
     """
 
@@ -26,14 +26,14 @@ class Buffer:
         self._lock = RLock()
         self._items: deque[Item] = deque()
         self._heartbeats: dict[str, Item] = {}
-        self._unborn: set[str] = set()  # sessions whose `created` waits here: nobody knows them yet
+        self._unborn: set[str] = set()  # sessions whose `created` waits here: no server knows them yet
         self._size = 0
         self._accepted = 0
         self._settled = 0
         self._watchers: list[tuple[int, Callable[[], None]]] = []
 
     def put(self, item: Item, *, force: bool = False) -> bool:
-        """Take `item` in, or say that there is no room; `force` is for what must not be lost."""
+        """Take `item` in; False if there is no room for it. `force` is for what must not be lost."""
         with self._lock:
             if item.fact == HEARTBEAT:
                 self._accepted += item.ref.id not in self._heartbeats
@@ -49,7 +49,7 @@ class Buffer:
             return True
 
     def take(self, max_items: int, max_bytes: int) -> list[Item]:
-        """The next facts to send, in order, and after them the heartbeats whose sessions exist by then."""
+        """Take the next facts to send, in order, then the heartbeats whose sessions exist by then."""
         batch: list[Item] = []
         size = 0
         with self._lock:
@@ -65,7 +65,7 @@ class Buffer:
         return batch + ready
 
     def settle(self, batch: list[Item]) -> None:
-        """`batch`, as taken, has been answered in full: make room, call the watchers it was waited for by."""
+        """Free the room of a batch that is answered in full, and call those that waited for it."""
         with self._lock:
             self._settled += len(batch)
             self._size -= sum(item.size for item in batch if item.fact != HEARTBEAT)
@@ -84,12 +84,12 @@ class Buffer:
 
     @property
     def unsettled(self) -> int:
-        """Items waiting or being sent."""
+        """The number of facts waiting or being sent."""
         return self._accepted - self._settled
 
     @property
     def size(self) -> int:
-        """Bytes of facts waiting or being sent."""
+        """The bytes of facts waiting or being sent."""
         return self._size
 
     @property

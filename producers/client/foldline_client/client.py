@@ -32,7 +32,8 @@ class Client:
         session_id: str | None = None,
     ) -> Session:
         """Open a session; it shares this client's buffer and connection."""
-        return self._open(product, version, hostname, machine_id, session_id, owns_client=False)
+        ref = open_session(self.worker.pump, self.url, product, version, hostname, machine_id, session_id)
+        return Session(self, ref)
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until all recorded so far is acknowledged; False if `timeout` seconds were not enough."""
@@ -43,7 +44,7 @@ class Client:
         return self.worker.close(timeout)
 
     def get_stats(self) -> Stats:
-        """Counters: queued, delivered, dropped, rejected, retries."""
+        """Return counters: queued, delivered, dropped, rejected, retries."""
         return self.worker.pump.stats()
 
     def __enter__(self) -> Self:
@@ -53,27 +54,6 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _open(
-        self,
-        product: str,
-        version: str,
-        hostname: str | None,
-        machine_id: str | None,
-        session_id: str | None,
-        *,
-        owns_client: bool,
-    ) -> Session:
-        ref = open_session(
-            self.worker.pump,
-            self.url,
-            product=product,
-            version=version,
-            hostname=hostname,
-            machine_id=machine_id,
-            session_id=session_id,
-        )
-        return Session(self, ref, owns_client=owns_client)
 
 
 def create_session(
@@ -92,7 +72,9 @@ def create_session(
     """
     client = Client(url, **options)
     try:
-        return client._open(product, version, hostname, machine_id, session_id, owns_client=True)
+        session = client.create_session(product, version, hostname, machine_id, session_id)
     except BaseException:
         client.close(0)
         raise
+    session.closes_client = True
+    return session

@@ -1,4 +1,4 @@
-"""Reading a session back from the API, up to what this client has written."""
+"""Reads a session back from the API, with everything that this client has written."""
 
 from typing import Any
 from urllib.parse import quote
@@ -13,14 +13,21 @@ from foldline_client.positions import LONGEST_WAIT, MIN_POSITION, WAIT
 
 
 def require_api(api_url: str | None) -> str:
-    """The API's address. Raises DetailsUnavailable where there is none."""
+    """Return the API's address. Raises DetailsUnavailable if there is none."""
     if api_url is None:
         raise DetailsUnavailable("over nats:// there is no API to read from: pass api_url='http://host:9090'")
     return api_url
 
 
+def unacknowledged(timeout: float) -> DetailsUnavailable:
+    """Return the error of a session that cannot be read yet, since its facts are still on their way."""
+    return DetailsUnavailable(
+        f"not everything recorded was acknowledged within {timeout:g} s: try again, or with a longer timeout"
+    )
+
+
 def fetch(api_url: str, ref: SessionRef, options: Options, timeout: float) -> dict[str, Any]:
-    """GET the session. Raises DetailsUnavailable."""
+    """Read the session. Raises DetailsUnavailable."""
     try:
         with httpx.Client(**_reading(api_url, options, timeout)) as client:
             return _details(client.get(_path(ref), headers=_headers(ref, timeout)), ref)
@@ -29,7 +36,7 @@ def fetch(api_url: str, ref: SessionRef, options: Options, timeout: float) -> di
 
 
 async def fetch_async(api_url: str, ref: SessionRef, options: Options, timeout: float) -> dict[str, Any]:
-    """The same without blocking the loop."""
+    """Read the session without blocking the loop. Raises DetailsUnavailable."""
     try:
         async with httpx.AsyncClient(**_reading(api_url, options, timeout)) as client:
             return _details(await client.get(_path(ref), headers=_headers(ref, timeout)), ref)
@@ -63,7 +70,7 @@ def _details(response: httpx.Response, ref: SessionRef) -> dict[str, Any]:
     except ValueError as exc:
         raise DetailsUnavailable(f"session {ref.id}: the answer is not JSON") from exc
     if not isinstance(details, dict):
-        raise DetailsUnavailable(f"session {ref.id}: the answer is not an object")
+        raise DetailsUnavailable(f"session {ref.id}: the answer is not a JSON object")
     return details
 
 

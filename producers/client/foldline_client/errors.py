@@ -1,4 +1,4 @@
-"""What the client raises, and the logger it complains to."""
+"""The exceptions of the client, and its logger."""
 
 import logging
 import time
@@ -15,24 +15,24 @@ class DetailsUnavailable(FoldlineError):
     """`get_details()` has no API to ask, or the API did not give the session."""
 
 
-class Complaint:
-    """One warning a burst: the first at once, the rest counted and told when it goes on.
+class ThrottledWarning:
+    """Logs one warning for a burst: the first at once; the others are counted in the next one.
 
     `quiet` is how many seconds one warning speaks for.
     """
 
     def __init__(self, quiet: float = 30.0) -> None:
         self._quiet = quiet
-        self._said = float("-inf")
-        self._unsaid = 0
+        self._logged_at = float("-inf")
+        self._unlogged = 0
 
-    def say(self, message: str, *args: object) -> None:
-        """Log `message` as a warning, unless one like it was logged a moment ago."""
+    def warn(self, message: str, *args: object) -> None:
+        """Log `message` as a warning, unless one was logged within the last `quiet` seconds."""
         now = time.monotonic()
-        if now - self._said < self._quiet:
-            self._unsaid += 1
+        if now - self._logged_at < self._quiet:
+            self._unlogged += 1
             return
-        more, self._unsaid, self._said = self._unsaid, 0, now
+        more, self._unlogged, self._logged_at = self._unlogged, 0, now
         if more:
             message, args = message + " (and %d more like it before)", (*args, more)
         logger.warning(message, *args)

@@ -1,10 +1,10 @@
-"""Events of a session: what happened, and exceptions."""
+"""Events of a session, exceptions among them."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Unpack
 
-from foldline_client.bodies import event_body
-from foldline_client.exceptions import ExcInfo, describe
+from foldline_client.bodies import EventFields, event_body
+from foldline_client.exception_details import ExcInfo, exception_details
 from foldline_client.items import EVENT, time_text
 from foldline_client.recorder import Recorder
 
@@ -50,17 +50,17 @@ class EventRecorder(Recorder):
 
         Raises ValueError if there is none.
         """
-        details = describe(exc_info)
-        self._event(
-            "exception",
-            level="error",
-            category="error",
-            group="exception",
-            labels=["exception", details["exception_type"]],
-            message=details["exception_msg"],
-            data=extra_data,
+        details = exception_details(exc_info)
+        fields: EventFields = {
+            "level": "error",
+            "category": "error",
+            "group": "exception",
+            "labels": ["exception", str(details["exception_type"])],
+            "message": details["exception_msg"],
+            "data": extra_data,
             **details,
-        )
+        }
+        self._event("exception", **fields)
 
-    def _event(self, name: str, *, time: str | None = None, **fields: Any) -> None:
+    def _event(self, name: str, *, time: str | None = None, **fields: Unpack[EventFields]) -> None:
         self._record(EVENT, event_body(name, time=time or time_text(), **fields))

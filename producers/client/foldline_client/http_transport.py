@@ -1,4 +1,4 @@
-"""Through the sessions API: one request a fact, a session's one after the other."""
+"""Sends through the sessions API: one request for each fact, those of a session one after the other."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,16 +21,16 @@ _PATHS: Final = {
     CRASHED: "crash",
     ENDED: "end",
 }
-_AGAIN: Final = (408, 425, 429, 502, 503, 504)
-_MAX_SERVER_FAULTS: Final = (
-    10  # answers 500 to one fact before it is given up, so that it does not hold the rest
-)
+RETRIED_STATUSES: Final = (408, 425, 429, 502, 503, 504)
+MAX_SERVER_FAULTS: Final = 10
+"""Answers 500 to one fact before it is given up, so that it does not hold up the rest."""
 
 
 class HttpTransport:
-    """Requests carry the item's key (`Idempotency-Key`), so a retry has no second effect.
+    """Sends each fact with its key (`Idempotency-Key`), so that a retry has no second effect.
 
-    They do not wait for the read model (`Foldline-Wait: 0`), but for its end: a GET after it shows it.
+    Only the end of a session waits for the read model, so that a GET after it shows it; everything else is
+    sent with `Foldline-Wait: 0`.
     """
 
     def __init__(self, url: str, options: Options) -> None:
@@ -44,11 +44,11 @@ class HttpTransport:
 
     @property
     def address(self) -> str:
-        """The API, without a user name and password."""
+        """The address of the API, without a user name and password."""
         return self._address
 
     async def deliver(self, items: Sequence[Item]) -> list[Outcome]:
-        """Sessions side by side, up to `parallel` requests at once."""
+        """Send facts of several sessions side by side, up to `parallel` requests at once."""
         return await in_session_order(items, self._send, self._options.parallel)
 
     async def close(self) -> None:
@@ -66,11 +66,11 @@ class HttpTransport:
             _note_positions(item, response)
             return DELIVERED
         reason = f"HTTP {response.status_code}: {response.text[:200]}"
-        if response.status_code in _AGAIN:
-            return retry(reason, _retry_after(response))
+        if response.status_code in RETRIED_STATUSES:
+            return retry(reason, retry_after(response))
         if response.status_code >= 500:
-            item.tries += 1
-            return retry(reason) if item.tries < _MAX_SERVER_FAULTS else rejected(reason)
+            item.server_faults += 1
+            return retry(reason) if item.server_faults < MAX_SERVER_FAULTS else rejected(reason)
         return rejected(reason)
 
     def _connected(self) -> httpx.AsyncClient:
@@ -80,7 +80,7 @@ class HttpTransport:
 
 
 def client_options(url: str, options: Options) -> dict[str, Any]:
-    """The arguments of an httpx client for this API: what the user asked for over our defaults."""
+    """Return the arguments of an httpx client for this API: the user's own override our defaults."""
     return {
         "base_url": url,
         "timeout": options.request_timeout,
@@ -105,12 +105,13 @@ def _headers(item: Item) -> dict[str, str]:
 
 
 def _note_positions(item: Item, response: httpx.Response) -> None:
-    with suppress(ValueError):  # the write has succeeded, whatever a proxy did to the header
+    with suppress(ValueError):  # the write succeeded, whatever a proxy did to the header
         for place, sequence in parse_positions(response.headers.get(POSITION, "")):
             item.ref.reached(place, sequence)
 
 
-def _retry_after(response: httpx.Response) -> float:
+def retry_after(response: httpx.Response) -> float:
+    """Return the seconds after which the server wants to be asked again; 0 if it does not say."""
     text = response.headers.get("Retry-After", "")
     try:
         return max(0.0, float(text))

@@ -1,4 +1,4 @@
-"""What waits in the buffer: one fact of one session, complete before the first try to send it."""
+"""Items of the buffer: each is one fact of one session, complete before the first try to send it."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,11 +17,11 @@ _OVERHEAD: Final = 256  # roughly what an item costs in memory beside its body
 
 @dataclass(slots=True)
 class SessionRef:
-    """One session as the sending side knows it."""
+    """One session (or job) as the sending side knows it."""
 
     id: str
     positions: dict[str, int] = field(default_factory=dict)
-    """Newest acknowledged sequence by `<stream>/<partition>`."""
+    """The newest acknowledged sequence by `<stream>/<partition>`."""
 
     def reached(self, place: str, sequence: int) -> None:
         """Note that the line stores this session's facts up to `sequence` of `place`."""
@@ -29,7 +29,7 @@ class SessionRef:
             self.positions[place] = sequence
 
     def position(self) -> str:
-        """What to wait for (`Foldline-Min-Position`) so as to read everything acknowledged so far."""
+        """Return the `Foldline-Min-Position` of a read that is to show everything acknowledged so far."""
         return ",".join(f"{place}:{sequence}" for place, sequence in list(self.positions.items()))
 
 
@@ -42,21 +42,21 @@ class Item:
     body: bytes
     key: str
     time: str | None = None
-    """When it happened, for facts whose body does not say (`Foldline-Time`)."""
-    tries: int = 0
-    """Answers that the server itself failed (HTTP 500)."""
+    """The event time of facts whose body has none (`Foldline-Time`)."""
+    server_faults: int = 0
+    """How often the server answered that it failed itself (HTTP 500)."""
 
     @property
     def size(self) -> int:
-        """Bytes counted against the buffer's bound."""
+        """The bytes that count against the buffer's bound."""
         return len(self.body) + _OVERHEAD
 
     def message_id(self, site: str) -> str:
-        """The id under which JetStream and the read models know it."""
+        """Return the id under which JetStream and the read models know the fact."""
         return f"{site}:session:{self.ref.id}:{self.key}"
 
 
 def time_text(when: datetime | None = None) -> str:
-    """RFC 3339, UTC, microseconds, `Z`; now unless told."""
+    """Return a time (now unless told) as RFC 3339 text in UTC, with six digits and Z."""
     utc = datetime.now(UTC) if when is None else when.astimezone(UTC)
     return utc.isoformat(timespec="microseconds")[:-6] + "Z"

@@ -1,4 +1,4 @@
-"""Functions whose calls are jobs."""
+"""Decorates functions so that each call is a job."""
 
 import functools
 import inspect
@@ -13,9 +13,12 @@ R = TypeVar("R")
 
 
 def decorated(function: Callable[P, R], make: "Callable[[], Monitored]") -> Callable[P, R]:
-    """`function`, every call inside a job that `make` makes. Raises TypeError for generator functions."""
+    """Return `function` with each call inside a job from `make`. Raises TypeError for generators."""
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError("a call of a generator function does not run it: use `with` inside the function")
+        raise TypeError(
+            f"{function.__name__} is a generator function, and a call of it does not run it: "
+            "use `with` inside the function"
+        )
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)

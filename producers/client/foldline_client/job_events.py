@@ -21,9 +21,9 @@ _KEYS: Final = uuid.UUID("6f2f7a0e-5a39-4d0b-9c0e-3f5f0c1f6f55")
 
 @dataclass(frozen=True, slots=True)
 class AppRef:
-    """The program that runs: `app_id` is what it is known by, `name` what people read.
+    """The program that runs: `app_id` identifies it, `name` is for people.
 
-    Raises TypeError or ValueError for an id or name that is no text, or empty.
+    Raises TypeError or ValueError for an id or name that is not a string, or empty.
     """
 
     app_id: str
@@ -37,7 +37,7 @@ class AppRef:
 
 @dataclass(frozen=True, slots=True)
 class EntityRef:
-    """What an event is about: a job, or a subjob with the id of its job as `parent_id`."""
+    """The job or subjob that an event is about; a subjob has the id of its job as `parent_id`."""
 
     type: EntityType
     id: str
@@ -47,20 +47,20 @@ class EntityRef:
 
     @property
     def job_id(self) -> str:
-        """The job; of a subjob the one it belongs to."""
+        """The id of the job, for a subjob that of the job it belongs to."""
         return self.id if self.type == "job" or self.parent_id is None else self.parent_id
 
 
 def entity_id(name: str, value: str) -> str:
-    """An id the line takes: printable, 1 to 512 bytes. Raises TypeError or ValueError."""
+    """Return an id that the line takes: printable, 1 to 512 bytes. Raises TypeError or ValueError."""
     required(name, value)
     if not value.isprintable() or len(value.encode()) > MAX_INDEXED:
-        raise ValueError(f"{name} must be printable text of at most {MAX_INDEXED} bytes")
+        raise ValueError(f"{name} {value[:50]!r} is not printable text of at most {MAX_INDEXED} bytes")
     return value
 
 
 def token_of(job_id: str) -> str:
-    """The token that stands for a job's id in subjects: itself, or `h_` and half of its SHA-256."""
+    """Return the token for a job's id in subjects: the id itself, or `h_` and half of its SHA-256."""
     if TOKEN.fullmatch(job_id):
         return job_id
     return f"h_{hashlib.sha256(job_id.encode()).hexdigest()[:32]}"
@@ -77,9 +77,9 @@ def job_body(
     metrics: Mapping[str, float],
     metadata: Mapping[str, Any],
 ) -> bytes:
-    """An event, but for its key: that is made with its item, see `keyed_body`. `at` is RFC 3339.
+    """Encode an event without its key, which `keyed_body` adds. `at` is RFC 3339.
 
-    Raises TypeError for metadata that is no mapping.
+    Raises TypeError for metadata that is not a mapping.
     """
     return encode(
         {
@@ -98,17 +98,17 @@ def job_body(
 
 
 def event_key(item: Item) -> str:
-    """The `idempotency_key` of an event: a UUID, the same for every try to send it."""
+    """Return the `idempotency_key` of an event: a UUID, the same for every try to send it."""
     return str(uuid.uuid5(_KEYS, item.key))
 
 
 def keyed_body(item: Item) -> bytes:
-    """The whole event, as it is sent."""
+    """Return the whole event as it is sent."""
     return b'{"idempotency_key":"%b",%b' % (event_key(item).encode(), item.body[1:])
 
 
 def finite(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Those that are finite numbers, NumPy's and Decimal's included: the line takes no others."""
+    """Return the metrics that the line takes: finite numbers, NumPy's and Decimal's included."""
     found = {name: _number(value) for name, value in metrics.items()}
     return {name: number for name, number in found.items() if number is not None}
 
@@ -116,7 +116,7 @@ def finite(metrics: Mapping[str, Any]) -> dict[str, float]:
 def _number(value: Any) -> float | None:
     try:
         number = float(value)
-    except Exception:  # what stands for a number may do as it likes
+    except Exception:  # float() of a stranger's object may raise anything
         return None
     if not math.isfinite(number):
         return None

@@ -1,4 +1,4 @@
-"""What a job is told about itself before it runs."""
+"""The specification of a job: the arguments of `Monitored`, checked before it runs."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _DEFAULT_URL: Final = "http://localhost:8000"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """The arguments of `Monitored`, checked. Raises TypeError or ValueError."""
+    """The arguments of `Monitored`. Raises TypeError or ValueError for those that cannot work."""
 
     app: AppRef
     entity_type: EntityType | None
@@ -32,23 +32,23 @@ class JobSpec:
         if not isinstance(self.app, AppRef):
             raise TypeError(f"app must be an AppRef, not {type(self.app).__name__}")
         if self.entity_type not in (None, "job", "subjob"):
-            raise ValueError(f"entity_type {self.entity_type!r} is not job or subjob")
+            raise ValueError(f"entity_type {self.entity_type!r} is not 'job' or 'subjob'")
         mapping("metadata", self.metadata)
         if self.parent_id is not None:
             entity_id("parent_id", self.parent_id)
         if self.id is not None:
             entity_id("id", self.id)
         if self.url is not None:
-            job_transport(self.url, self.options)  # a wrong address is told where it is written
+            job_transport(self.url, self.options)  # a wrong address raises where it is written
 
     @property
     def address(self) -> str:
-        """Where it reports to: what it is told, else what its environment says."""
+        """The address to report to: the argument, else the environment's, else a sidecar on this host."""
         environment = os.environ.get("FOLDLINE_URL") or os.environ.get("SIDECAR_URL")
         return self.url or environment or _DEFAULT_URL
 
     def entity(self, id_: str, job_id: str | None) -> EntityRef:
-        """The job, or the subjob of `job_id`, that runs under an id. What has no job is one."""
+        """Return the subjob of `job_id` that runs under an id, or the job if there is no job around it."""
         if job_id is None and self.entity_type != "job":
             job_id = self.parent_id
         if job_id is not None:

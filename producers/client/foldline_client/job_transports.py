@@ -1,6 +1,6 @@
-"""The ways out for events of jobs: to a sidecar or a site's API over HTTP, or straight to JetStream.
+"""Transports for events of jobs: to a sidecar or a site's API over HTTP, or straight to JetStream.
 
-Items are of one site. Their `ref.id` is the token of the job, also for its subjobs: all stay in order.
+All items are of one site. Their `ref.id` is the token of the job, also for its subjobs: all stay in order.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Final
 
 import httpx
 
-from foldline_client.http_transport import _AGAIN, _MAX_SERVER_FAULTS, HttpTransport, _retry_after
+from foldline_client.http_transport import MAX_SERVER_FAULTS, RETRIED_STATUSES, HttpTransport, retry_after
 from foldline_client.items import Item
 from foldline_client.job_events import event_key, keyed_body
 from foldline_client.nats_transport import NatsTransport
@@ -20,17 +20,17 @@ _PATH: Final = "/v1/ingest/events:batch"
 
 
 def job_transport(url: str, options: Options) -> Transport:
-    """The way that the URL's scheme says. Raises ValueError for an address of another kind."""
+    """Make the transport that the URL's scheme asks for. Raises ValueError for another scheme."""
     if scheme_of(url) == "nats":
         return JobNatsTransport(url, options)
     return JobHttpTransport(url, options)
 
 
 class JobHttpTransport(HttpTransport):
-    """`POST /v1/ingest/events:batch`: a sidecar and a site's API take the same."""
+    """Sends by `POST /v1/ingest/events:batch`, which a sidecar and a site's API have in common."""
 
     async def deliver(self, items: Sequence[Item]) -> list[Outcome]:
-        """All in one request; where that is refused as a whole one by one, to tell the wrong ones."""
+        """Send all in one request; if that is refused as a whole, one by one, to find the bad ones."""
         try:
             response = await self._connected().post(
                 _PATH,
@@ -41,15 +41,15 @@ class JobHttpTransport(HttpTransport):
             return [retry(f"{type(exc).__name__}: {exc}")] * len(items)
         reason = f"HTTP {response.status_code}: {response.text[:200]}"
         if response.is_success:
-            told = _told(response, len(items))
-            return [retry(f"no ingest answers there: {reason}")] * len(items) if told is None else told
-        if response.status_code in _AGAIN:
-            return [retry(reason, _retry_after(response))] * len(items)
+            unknown = retry(f"neither a sidecar nor a site's API answers there: {reason}")
+            return _outcomes(response, len(items)) or [unknown] * len(items)
+        if response.status_code in RETRIED_STATUSES:
+            return [retry(reason, retry_after(response))] * len(items)
         if len(items) > 1:
             return await in_session_order(items, self._send, self._options.parallel)
         if response.status_code >= 500:
-            items[0].tries += 1
-            return [retry(reason) if items[0].tries < _MAX_SERVER_FAULTS else rejected(reason)]
+            items[0].server_faults += 1
+            return [retry(reason) if items[0].server_faults < MAX_SERVER_FAULTS else rejected(reason)]
         return [rejected(reason)]
 
     async def _send(self, item: Item) -> Outcome:
@@ -58,10 +58,10 @@ class JobHttpTransport(HttpTransport):
 
 
 class JobNatsTransport(NatsTransport):
-    """`ev.<site>.job.<token>.<kind>`, acknowledged when stored and synced."""
+    """Publishes to `ev.<site>.job.<token>.<kind>`, acknowledged when stored and synced."""
 
     async def deliver(self, items: Sequence[Item]) -> list[Outcome]:
-        """As one atomic batch where the stream allows it."""
+        """Publish all as one atomic batch where the stream allows it."""
         return await super().deliver([replace(item, body=keyed_body(item)) for item in items])
 
     def _subject(self, item: Item) -> str:
@@ -71,8 +71,8 @@ class JobNatsTransport(NatsTransport):
         return {"Nats-Msg-Id": f"{self._options.site}:job:{item.ref.id}:{event_key(item)}"}
 
 
-def _told(response: httpx.Response, count: int) -> list[Outcome] | None:
-    """What became of each: those that are wrong are told one by one. None: this is another kind of server."""
+def _outcomes(response: httpx.Response, count: int) -> list[Outcome] | None:
+    """Return the outcome of each event in an ingest's answer; None: this is another kind of server."""
     outcomes = [DELIVERED] * count
     try:
         answer = response.json()

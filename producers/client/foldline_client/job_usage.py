@@ -1,4 +1,4 @@
-"""What a job took of the machine, as far as the process it runs in tells."""
+"""The processor time and memory of a job, as far as its process knows them."""
 
 import os
 import sys
@@ -31,10 +31,10 @@ else:
 
 
 class Usage:
-    """Measures from its making on.
+    """Measures from the moment it is made.
 
-    Processor time is of the whole process, and of those of its children that were waited for: what other jobs
-    in it take meanwhile counts, too. Memory is the peak resident size of the process, or of its largest
+    Processor time is that of the whole process and of its children that were waited for: the time of other
+    jobs in the process counts as well. Memory is the peak resident size of the process, or of its largest
     child, in its life so far: getrusage knows no other, so a small job after a large one shows the large
     one's.
     """
@@ -44,7 +44,7 @@ class Usage:
         self._user, self._system = _cpu()
 
     def metrics(self) -> dict[str, float]:
-        """`duration_s`, `cpu_user_s`, `cpu_system_s`, and `mem_max_mb` (MiB) where the system tells it."""
+        """Return `duration_s`, `cpu_user_s`, `cpu_system_s` and, where it is known, `mem_max_mb` (MiB)."""
         user, system = _cpu()
         found = {
             "duration_s": round(time.perf_counter() - self._started, 6),

@@ -1,9 +1,9 @@
-"""JSON the line accepts, from whatever an application hands over.
+"""Encodes whatever an application hands over as JSON that the line accepts.
 
 The line takes no NaN, NUL, lone surrogate, number beyond a double, or nesting over 64 levels, and PostgreSQL
 could not store them. Telemetry must not stop the program it watches, so values are converted, never refused:
 non-finite numbers become the strings "NaN", "Infinity", "-Infinity", bad characters U+FFFD, sets lists,
-dates ISO text, what is unknown to JSON its `str()`. What would not end is cut, with a marker in its place:
+dates ISO text, objects unknown to JSON their `str()`. What would not end is cut, with a marker in its place:
 objects that hold themselves, too deep a nesting, and what would unfold to more than a fact may be.
 """
 
@@ -32,7 +32,7 @@ _BAD: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 def encode(value: Mapping[str, Any]) -> bytes:
-    """One JSON object as UTF-8; a snapshot, so what happens to `value` later does not matter."""
+    """Encode one JSON object as UTF-8. It is a snapshot: later changes of `value` do not matter."""
     try:
         if _ordinary(value):
             text = _FAST.encode(value)
@@ -44,12 +44,12 @@ def encode(value: Mapping[str, Any]) -> bytes:
 
 
 def clean(value: Any) -> Any:
-    """A copy of `value` that is JSON the line accepts, of a size it accepts but for a single huge text."""
+    """Return a copy of `value` that the line accepts as JSON; only a single huge text may be too large."""
     return _Cleaning().copy(value)
 
 
 class _Cleaning:
-    """One copy in the making: which containers it is inside of, and the bytes it may still grow by."""
+    """One copy in the making: the containers it is inside of, and the bytes it may still grow by."""
 
     def __init__(self) -> None:
         self._inside: set[int] = set()
@@ -85,7 +85,7 @@ class _Cleaning:
         self._inside.discard(id(value))
         return copied
 
-    # Copied at once before it is looked through, as other threads may change it; no more than could be kept.
+    # Other threads may change a container while it is walked: its items are copied first, within the bound.
 
     def _mapping(self, value: Mapping[Any, Any]) -> dict[str, Any]:
         copied: dict[str, Any] = {}
@@ -107,7 +107,7 @@ class _Cleaning:
 
 
 def plain(value: Any) -> Any:  # noqa: PLR0911 - a table of cases
-    """The JSON-like value that stands for an object JSON does not know."""
+    """Return the JSON-like value that stands for an object unknown to JSON."""
     match value:
         case Enum():
             return value.value
@@ -128,7 +128,7 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 - a table of cases
 
 
 def safe_str(value: object) -> str:
-    """`str(value)`, or the type's name where that fails."""
+    """Return `str(value)`, or the name of its type where that fails."""
     try:
         return str(value)
     except Exception:
@@ -136,7 +136,7 @@ def safe_str(value: object) -> str:
 
 
 def indexed(text: str) -> str:
-    """`text` cut to what read models can index."""
+    """Return `text`, cut to what read models can index."""
     if len(text) <= MAX_INDEXED // 4:
         return text
     cut = _BAD.sub("\ufffd", text).encode()[:MAX_INDEXED]
@@ -144,7 +144,7 @@ def indexed(text: str) -> str:
 
 
 def _ordinary(value: Any) -> bool:
-    """Whether the fast encoder may have it: neither deep nor huge once unfolded. Never takes long itself."""
+    """Whether the fast encoder can take it: neither deep nor huge once unfolded. Never takes long itself."""
     left, level = MAX_BODY, [value]
     for _ in range(MAX_DEPTH):
         below: list[Any] = []

@@ -1,4 +1,4 @@
-"""What the bounded buffer could not keep: counted by session, told on the line when it is back."""
+"""Facts that the full buffer dropped: counted by session, and reported on the line when it is back."""
 
 import time
 from collections import Counter
@@ -10,8 +10,8 @@ from foldline_client.bodies import event_body
 from foldline_client.items import Item, SessionRef, time_text
 
 DROPPED_EVENT: Final = "foldline_client_dropped"
-_TELL_AFTER: Final = 5.0  # seconds between two notices of one overflow that does not end
-_MOST_SESSIONS: Final = 1_000
+_REPORT_EVERY_S: Final = 5.0  # between two reports of one overflow that does not end
+_MAX_SESSIONS: Final = 1_000
 
 
 @dataclass(slots=True)
@@ -23,40 +23,40 @@ class _Loss:
 
 
 class Losses:
-    """Dropped facts not yet told. Any thread may call any method."""
+    """Dropped facts that are not reported yet. Any thread may call any method."""
 
     def __init__(self) -> None:
         self._lock = RLock()
         self._by_session: dict[str, _Loss] = {}
-        self._told = 0.0
+        self._reported_at = 0.0
         self.total = 0
 
     def add(self, item: Item) -> bool:
-        """Count one; says whether it is the first of a burst."""
+        """Count one dropped fact; True if it is the first of a burst."""
         with self._lock:
             first = not self._by_session
             self.total += 1
-            if item.ref.id not in self._by_session and len(self._by_session) >= _MOST_SESSIONS:
-                return first  # in the total only: what is told stays bounded as well
+            if item.ref.id not in self._by_session and len(self._by_session) >= _MAX_SESSIONS:
+                return first  # in the total only: reports are bounded as well
             loss = self._by_session.setdefault(item.ref.id, _Loss(item.ref))
             loss.facts[item.fact] += 1
             loss.until = time_text()
             return first
 
     def take(self, *, calm: bool) -> list[tuple[SessionRef, bytes]]:
-        """The notices that are due, as event bodies: when the burst is over, or every few seconds."""
+        """Take the reports that are due, as event bodies: when the burst is over, or every few seconds."""
         if not self._by_session:
             return []
         now = time.monotonic()
-        if not calm and now - self._told < _TELL_AFTER:
+        if not calm and now - self._reported_at < _REPORT_EVERY_S:
             return []
         with self._lock:
             losses, self._by_session = list(self._by_session.values()), {}
-        self._told = now
-        return [(loss.ref, _notice(loss)) for loss in losses]
+        self._reported_at = now
+        return [(loss.ref, _report(loss)) for loss in losses]
 
 
-def _notice(loss: _Loss) -> bytes:
+def _report(loss: _Loss) -> bytes:
     total = loss.facts.total()
     return event_body(
         DROPPED_EVENT,

@@ -11,7 +11,7 @@ from weakref import WeakSet
 from foldline_client.bodies import Tags, metric_body, texts
 from foldline_client.items import METRIC, SessionRef, time_text
 from foldline_client.jsontext import safe_str
-from foldline_client.recorder import Line, Recorder
+from foldline_client.recorder import PumpRunner, Recorder
 
 _recorders: "WeakSet[MetricRecorder]" = WeakSet()
 
@@ -19,8 +19,8 @@ _recorders: "WeakSet[MetricRecorder]" = WeakSet()
 class MetricRecorder(Recorder):
     """Records metrics. A value that is not a finite number is counted as rejected, and logged."""
 
-    def __init__(self, line: Line, ref: SessionRef) -> None:
-        super().__init__(line, ref)
+    def __init__(self, runner: PumpRunner, ref: SessionRef) -> None:
+        super().__init__(runner, ref)
         self._totals: dict[tuple[str, object], float] = {}
         self._totals_lock = RLock()
         _recorders.add(self)
@@ -47,14 +47,14 @@ class MetricRecorder(Recorder):
             metadata=metadata,
         )
         if body is None:
-            self._line.pump.refuse(
-                f"metric {name!r} of session {self._ref.id}: {safe_str(value)} is not finite"
+            self._runner.pump.refuse(
+                f"metric {name!r} of session {self._ref.id}: {safe_str(value)} is not a finite number"
             )
         else:
             self._record(METRIC, body)
 
     def log_gauge(self, name: str, value: float, tags: Tags | None = None, unit: str | None = None) -> None:
-        """Record what something measures now."""
+        """Record the value that something has now."""
         self.log_metric(name, value, tags, "gauge", unit=unit)
 
     def log_counter(
@@ -62,11 +62,11 @@ class MetricRecorder(Recorder):
     ) -> None:
         """Add `delta` (not negative) to a counter.
 
-        The total since the session's start is kept here, by name and tags, and sent each time: one that is
-        lost is made good by the next.
+        The total since the session's start is kept here, by name and tags, and sent each time: a lost total
+        is made good by the next one. Raises ValueError for a negative delta.
         """
         if not delta >= 0:
-            raise ValueError("a counter only goes up: delta must be 0 or more")
+            raise ValueError(f"delta={delta!r} is not 0 or more: a counter only goes up")
         listed = tags if isinstance(tags, Mapping) else texts(tags)
         key = (name, _tag_key(listed))
         # The lock is held until the total is in the buffer, so that totals arrive in order.
@@ -85,7 +85,7 @@ class MetricRecorder(Recorder):
     ) -> None:
         """Record one observation of a distribution, as it is: nothing is aggregated here.
 
-        `buckets`, upper bounds for whoever draws it, travel in the metadata as `bounds`.
+        `buckets`, upper bounds for whoever draws it, are sent in the metadata as `bounds`.
         """
         if buckets is not None:
             metadata = {**(metadata or {}), "bounds": list(buckets)}
@@ -100,7 +100,7 @@ class MetricRecorder(Recorder):
         tags: Tags | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        """Record how long something took, of `count` things if told."""
+        """Record how long something took, in `unit`, and for how many things if `count` is given."""
         self.log_metric(name, duration, tags, "timer", count, unit, metadata)
 
     @contextmanager

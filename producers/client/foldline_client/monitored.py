@@ -1,4 +1,4 @@
-"""Jobs that report themselves: a block or a function that Foldline shows as a job, or as a part of one."""
+"""Monitored blocks and functions: Foldline shows each run as a job, or as a subjob of one."""
 
 import asyncio
 import copy
@@ -10,10 +10,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, ParamSpec, Self, TypeVar
 
-from foldline_client.errors import Complaint
+from foldline_client.errors import ThrottledWarning
+from foldline_client.job_channel import JobChannel
 from foldline_client.job_decorating import decorated
 from foldline_client.job_events import AppRef, EntityType
-from foldline_client.job_line import JobLine
 from foldline_client.job_run import JobRun
 from foldline_client.job_spec import JobSpec
 from foldline_client.options import Options
@@ -23,22 +23,22 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _current: Final[ContextVar["Monitored | None"]] = ContextVar("foldline_client_job", default=None)
-_late = Complaint()
+_late_warning = ThrottledWarning()
 
 
 class Monitored:
     """One job, as a context manager (`with`, `async with`) or a decorator (of `def`, `async def`).
 
-    It tells when the job starts, how it gets on (`tick`), and how it ends. An exception that leaves the block
-    makes it failed, or canceled, and passes through.
+    It reports the start of the job, its progress (`tick`) and its end. A job whose block an exception leaves
+    is failed or canceled; the exception passes through.
 
     Inside another one it is a subjob of the outermost job: in the same thread, in asyncio tasks started
     there, in forked children. Threads know nothing of the job that started them: use `subjob` there. A
     subjob is sent with its job, whatever site, url and options it was given.
 
-    Only wrong arguments raise, when it is made, and RuntimeError where it is entered while it runs. All else
-    that goes wrong is logged, and the job goes on. It can be entered again after its end: that is another
-    job, or another attempt of the same where `id` is given.
+    Wrong arguments raise TypeError or ValueError when it is made, and entering it while it runs raises
+    RuntimeError. Everything else that goes wrong is logged, and the job goes on. It can be entered again
+    after its end: that is another job or, with an `id`, another attempt of the same job.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class Monitored:
         flush_timeout: float = 5.0,
         **options: Any,
     ) -> None:
-        """`entity_type="job"`: a job of its own, also inside another. `parent_id`: a subjob of that job.
+        """Specify a job. `entity_type="job"`: a job of its own, also inside another. `parent_id`: its subjob.
 
-        `url` is a sidecar's or a site's API (`http://`), or `nats://`; if not given FOLDLINE_URL, SIDECAR_URL
-        or http://localhost:8000, the first there is. The end of the outermost job waits up to
+        `url` is a sidecar's or a site's API (`http://`), or `nats://`; if not given the first there is of
+        FOLDLINE_URL, SIDECAR_URL and http://localhost:8000. The end of the outermost job waits up to
         `flush_timeout` seconds for the line. `options` are the fields of `Options`, but `site`.
         """
         self._spec = JobSpec(
@@ -75,32 +75,32 @@ class Monitored:
             options=Options(site=site_id, **options),
         )
         self._id = id or str(uuid.uuid4())
-        self._of: Monitored | None = None  # what it was made a part of by `subjob`
-        self._around: Monitored | None = None
+        self._parent: Monitored | None = None  # whose `subjob` made it
+        self._enclosing: Monitored | None = None
         self._run: JobRun | None = None
 
     @staticmethod
     def current() -> "Monitored | None":
-        """The innermost one that runs around the caller: how a decorated function gets at its job."""
+        """Return the innermost job that runs around the caller; a decorated function gets its job so."""
         found = _current.get()
         while found is not None and not found.running:
-            found = found._around
+            found = found._enclosing
         return found
 
     @property
     def id(self) -> str:
-        """The id of the job or subjob; of one without a given id it changes when it is entered again."""
+        """The id of the job or subjob. One that was not given changes when the job is entered again."""
         return self._id
 
     @property
     def running(self) -> bool:
-        """Whether it is entered."""
+        """Whether the job has begun and not ended."""
         return self._run is not None and self._run.open
 
     def tick(self, metadata: Mapping[str, Any] | None = None, /, **metrics: float) -> None:
-        """Tell how the job gets on: numbers by name, and what else is to be known. Never raises or waits."""
+        """Report progress: numbers by name, and anything else as metadata. Never raises or waits."""
         if self._run is None or not self._run.open:
-            _late.say("job %s does not run: what it tells is ignored", self._id)
+            _late_warning.warn("job %s does not run: its tick is ignored", self._id)
         else:
             self._run.progress(metrics, metadata)
 
@@ -113,7 +113,7 @@ class Monitored:
         id: str | None = None,  # noqa: A002 - the event's own word
         metadata: Mapping[str, Any] | None = None,
     ) -> "Monitored":
-        """A part of this job, or of the job that this is a part of, in whatever thread it is entered."""
+        """Return a subjob of this job, or of the job around this subjob. Any thread may enter it."""
         spec = replace(
             self._spec,
             app=app or self._spec.app,
@@ -124,12 +124,12 @@ class Monitored:
             id=id,
             metadata=metadata,
         )
-        return self._another(spec, of=self)
+        return self._copy(spec, parent=self)
 
     def get_stats(self) -> Stats | None:
-        """What became of all events that go the same way; None before it first runs."""
-        line = None if self._run is None else self._run.line
-        return None if line is None else line.pump.stats()
+        """Return the counters of all jobs that share its channel; None before it first runs."""
+        channel = None if self._run is None else self._run.channel
+        return None if channel is None else channel.pump.stats()
 
     def __enter__(self) -> Self:
         self._begin()
@@ -138,10 +138,10 @@ class Monitored:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        line = self._end(error)
-        if line is not None and not _in_loop():  # a loop is not held up: its events go out beside it
-            with suppress(RuntimeError):  # no thread can be started: that was told with the event
-                line.flush(self._spec.flush_timeout)
+        channel = self._end(error)
+        if channel is not None and not _in_loop():  # a loop is not held up: its events go out beside it
+            with suppress(RuntimeError):  # no thread can be started: that was logged with the event
+                channel.flush(self._spec.flush_timeout)
 
     async def __aenter__(self) -> Self:
         self._begin()
@@ -150,49 +150,49 @@ class Monitored:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        line = self._end(error)
-        if line is not None:
+        channel = self._end(error)
+        if channel is not None:
             with suppress(RuntimeError):
-                await line.flush_async(self._spec.flush_timeout)
+                await channel.flush_async(self._spec.flush_timeout)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Every call of `function` is a job. Raises TypeError for a generator function."""
-        return decorated(function, lambda: self._another(self._spec, of=self._of))
+        """Return `function` with each call as a job. Raises TypeError for a generator function."""
+        return decorated(function, lambda: self._copy(self._spec, parent=self._parent))
 
-    def _another(self, spec: JobSpec, *, of: "Monitored | None") -> "Monitored":
+    def _copy(self, spec: JobSpec, *, parent: "Monitored | None") -> "Monitored":
         other = copy.copy(self)
-        other._spec, other._of = spec, of
-        other._id, other._around, other._run = spec.id or str(uuid.uuid4()), None, None
+        other._spec, other._parent = spec, parent
+        other._id, other._enclosing, other._run = spec.id or str(uuid.uuid4()), None, None
         return other
 
     def _begin(self) -> None:
         if self.running:
-            raise RuntimeError(f"job {self._id} runs already: make another Monitored for another job")
+            raise RuntimeError(f"job {self._id} runs already: make another Monitored for another run")
         if self._run is not None and self._spec.id is None:
             self._id = str(uuid.uuid4())
-        self._around = _current.get()
-        self._run = JobRun(self._spec, self._id, self._job())
+        self._enclosing = _current.get()
+        self._run = JobRun(self._spec, self._id, self._enclosing_job())
         _current.set(self)
         self._run.begin()
 
-    def _end(self, error: BaseException | None) -> JobLine | None:
-        """Tell the end; the line that is now to be waited for, if any."""
+    def _end(self, error: BaseException | None) -> JobChannel | None:
+        """Report the end; returns the channel to wait for, if the job is the outermost one."""
         if self._run is None or not self._run.open:
             return None
         self._run.end(error)
         if _current.get() is self:  # not so where the block was left in another context than entered
-            _current.set(self._around)
-        return self._run.line if self._run.outermost else None
+            _current.set(self._enclosing)
+        return self._run.channel if self._run.outermost else None
 
-    def _job(self) -> JobRun | None:
-        """The job that this is about to become a part of."""
-        if self._of is not None and self._of._run is not None:
-            return self._of._run.root
-        around = None if self._around is None else self._around._run
-        if around is None or not around.root.open or self._spec.entity_type == "job":
+    def _enclosing_job(self) -> JobRun | None:
+        """Return the job that this becomes a subjob of, if any."""
+        if self._parent is not None and self._parent._run is not None:
+            return self._parent._run.root
+        run = None if self._enclosing is None else self._enclosing._run
+        if run is None or not run.root.open or self._spec.entity_type == "job":
             return None
-        other = self._spec.parent_id not in (None, around.entity.job_id)
-        return None if other else around.root
+        is_elsewhere = self._spec.parent_id not in (None, run.entity.job_id)
+        return None if is_elsewhere else run.root
 
 
 def _in_loop() -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 from nats.aio.client import Client as Nats
 from nats.errors import Error as NatsError
 
-from foldline_client.errors import Complaint
+from foldline_client.errors import ThrottledWarning
 
 CONNECTION_ERRORS: Final = (NatsError, OSError, TimeoutError, asyncio.InvalidStateError)
 
@@ -23,14 +23,14 @@ class Refused(Exception):
         self.err_code = int(error.get("err_code", 0))
 
 
-class Lost(Exception):
-    """The connection broke or stayed silent: what was sent may or may not be stored."""
+class ConnectionLost(Exception):
+    """The connection broke or stayed silent: the facts that were sent may be stored or not."""
 
 
 class NatsConnection:
     """A connection without reconnects of its own.
 
-    Whoever sends makes the next one, so it alone decides what is sent again, and nothing is sent late behind
+    The transport makes the next one. So it alone decides what is sent again, and nothing is sent late behind
     its back.
     """
 
@@ -43,15 +43,15 @@ class NatsConnection:
         """Connect to the first server that answers, within `timeout` seconds. Raises CONNECTION_ERRORS."""
         nats = Nats()
         closed = asyncio.Event()
-        complaint = Complaint()
+        warning = ThrottledWarning()
 
         async def on_closed() -> None:
             closed.set()
 
         async def on_error(error: Exception) -> None:
-            # The only sign of a publish that permissions do not allow; the rest fails where it is awaited.
+            # The only sign of a publish that permissions do not allow; other errors raise where one waits.
             if "permissions violation" in str(error):
-                complaint.say("NATS: %s", error)
+                warning.warn("NATS: %s", error)
 
         try:
             async with asyncio.timeout(timeout):
@@ -77,12 +77,12 @@ class NatsConnection:
 
     @property
     def alive(self) -> bool:
-        """Whether it is worth a try."""
+        """Whether the connection can be used."""
         return self._nats.is_connected and not self._closed.is_set()
 
     @property
     def max_payload(self) -> int:
-        """The largest message the server takes, bytes; a larger one would end the connection."""
+        """The bytes of the largest message that the server takes; a larger one would end the connection."""
         return self._nats.max_payload
 
     async def send(self, subject: str, body: bytes, headers: dict[str, str]) -> None:
@@ -92,19 +92,20 @@ class NatsConnection:
     async def publish(
         self, subject: str, body: bytes, headers: dict[str, str], timeout: float
     ) -> dict[str, Any]:
-        """Publish and return JetStream's acknowledgement. Raises Refused, Lost or one of CONNECTION_ERRORS.
+        """Publish and return JetStream's acknowledgement.
 
-        A broken connection is known at once, not only when `timeout` has run out.
+        Raises Refused, ConnectionLost or one of CONNECTION_ERRORS; for a broken connection at once, not only
+        when `timeout` has run out.
         """
         request = asyncio.ensure_future(self._nats.request(subject, body, timeout=timeout, headers=headers))
         closed = asyncio.ensure_future(self._closed.wait())
         try:
             await asyncio.wait({request, closed}, timeout=timeout + 1, return_when=asyncio.FIRST_COMPLETED)
             if not request.done():
-                raise Lost("the connection was lost" if closed.done() else "no acknowledgement")
+                raise ConnectionLost("the connection was lost" if closed.done() else "no acknowledgement")
             answer = json.loads(request.result().data)
         except json.JSONDecodeError as exc:
-            raise Lost(f"not an acknowledgement: {exc}") from None
+            raise ConnectionLost(f"not an acknowledgement: {exc}") from None
         finally:
             closed.cancel()
             request.cancel()
@@ -113,7 +114,7 @@ class NatsConnection:
         return dict(answer)
 
     async def close(self) -> None:
-        """Let go of the socket, whatever state it is in."""
+        """Close the socket, whatever state it is in."""
         await _close(self._nats)
 
 

@@ -1,4 +1,4 @@
-"""Straight to JetStream: `ev.<site>.session.<id>.<fact>`, acknowledged when stored and synced."""
+"""Publishes straight to JetStream: `ev.<site>.session.<id>.<fact>`, acknowledged when stored and synced."""
 
 import uuid
 from collections.abc import Sequence
@@ -8,18 +8,18 @@ from urllib.parse import urlsplit
 from nats.errors import MaxPayloadError, NoRespondersError
 
 from foldline_client.items import HEARTBEAT, Item
-from foldline_client.nats_connection import CONNECTION_ERRORS, Lost, NatsConnection, Refused
+from foldline_client.nats_connection import CONNECTION_ERRORS, ConnectionLost, NatsConnection, Refused
 from foldline_client.options import Options
 from foldline_client.transport import DELIVERED, Outcome, Verdict, in_session_order, rejected, retry
 
-_HEADER_ROOM: Final = 1024
+_HEADER_ALLOWANCE: Final = 1024
 _NOT_ATOMIC: Final = 10174  # the stream does not allow batches
 _TRANSIENT: Final = (408, 429)
-_UNDER_WAY: Final = (10158, 10164)  # of a cluster: the same id, or subject, is just being written
+_UNDER_WAY: Final = (10158, 10164)  # in a cluster: the same id, or subject, is just being written
 
 
 class NatsTransport:
-    """Atomic batches for all that waits, single publishes where a batch is refused.
+    """Sends what waits as one atomic batch, and by single publishes where a batch is refused.
 
     A batch with a message id that is stored already is refused as a whole (error 10201), so after an outcome
     in doubt the singles settle it: what is stored is acknowledged as a duplicate.
@@ -40,7 +40,7 @@ class NatsTransport:
         return self._address
 
     async def deliver(self, items: Sequence[Item]) -> list[Outcome]:
-        """Facts first, as one batch, then heartbeats one by one: they are in another stream."""
+        """Send facts as one batch, then heartbeats one by one, which are in another stream."""
         try:
             connection = await self._connected()
         except CONNECTION_ERRORS as exc:
@@ -48,8 +48,9 @@ class NatsTransport:
         outcomes: dict[int, Outcome] = {}
         sendable: list[Item] = []
         for item in items:
-            if len(item.body) + _HEADER_ROOM > connection.max_payload:
-                outcomes[id(item)] = rejected(f"{len(item.body)} bytes are too much for the NATS server")
+            if len(item.body) + _HEADER_ALLOWANCE > connection.max_payload:
+                most = connection.max_payload - _HEADER_ALLOWANCE
+                outcomes[id(item)] = rejected(f"{len(item.body)} bytes, the NATS server takes at most {most}")
             else:
                 sendable.append(item)
         facts = [item for item in sendable if item.fact != HEARTBEAT]
@@ -79,7 +80,7 @@ class NatsTransport:
         return self._connection
 
     async def _batch(self, connection: NatsConnection, items: list[Item]) -> list[Outcome] | None:
-        """All or nothing; None: refused as a batch."""
+        """Send all or nothing; None: refused as a batch."""
         batch = uuid.uuid4().hex  # new for every try: a half-sent batch of the last one is abandoned
         *first, last = items
         try:
@@ -98,12 +99,10 @@ class NatsTransport:
             return None
         except MaxPayloadError:
             return None
-        except (Lost, *CONNECTION_ERRORS) as exc:
+        except (ConnectionLost, *CONNECTION_ERRORS) as exc:
             return [retry(_explain(exc))] * len(items)
         if ack.get("count") != len(items):
-            return (
-                None  # a server that does not know batches took the last message alone: its id settles that
-            )
+            return None  # a server without batches took the last message alone: its id settles that
         for offset, item in enumerate(reversed(items)):
             self._reached(item, ack, offset)
         return [DELIVERED] * len(items)
@@ -122,8 +121,8 @@ class NatsTransport:
             again = exc.code >= 500 or exc.code in _TRANSIENT or exc.err_code in _UNDER_WAY
             return Outcome(Verdict.RETRY if again else Verdict.REJECTED, str(exc))
         except MaxPayloadError:
-            return rejected("too large for the NATS server")
-        except (Lost, *CONNECTION_ERRORS) as exc:
+            return rejected(f"{len(item.body)} bytes are too large for the NATS server")
+        except (ConnectionLost, *CONNECTION_ERRORS) as exc:
             return retry(_explain(exc))
         self._reached(item, ack)
         return DELIVERED
@@ -144,7 +143,7 @@ class NatsTransport:
 
 
 def partition_of(session_id: str, partitions: int) -> int:
-    """The line's partition of a session, as NATS computes it: FNV-1a, 32 bit, modulo their number."""
+    """Return the partition of a session as NATS computes it: FNV-1a, 32 bit, modulo their number."""
     value = 0x811C9DC5
     for byte in session_id.encode():
         value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
@@ -153,13 +152,13 @@ def partition_of(session_id: str, partitions: int) -> int:
 
 def _explain(exc: BaseException) -> str:
     if isinstance(exc, NoRespondersError):
-        return "no stream takes the subject now (none is declared, or the cluster has no leader)"
+        return "no stream takes the subject now: none is declared, or the cluster has no leader"
     return str(exc) or type(exc).__name__
 
 
 def _without_credentials(server: str) -> str:
-    """The same address for people; raises ValueError if nobody could connect to it."""
+    """Return the address without its credentials. Raises ValueError if nobody could connect to it."""
     parts = urlsplit(server)
     if not parts.hostname or parts.port == 0:
-        raise ValueError(f"{parts.netloc.rpartition('@')[2]!r} is not a host and port")
+        raise ValueError(f"{parts.netloc.rpartition('@')[2]!r} is not a host and port like localhost:4222")
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

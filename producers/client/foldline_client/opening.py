@@ -1,4 +1,4 @@
-"""What opening a session takes, sync and async alike."""
+"""Opens sessions, for sync and async clients alike."""
 
 import socket
 import uuid
@@ -14,30 +14,29 @@ from foldline_client.pump import Pump
 
 
 def make_pump(url: str, options: Options) -> Pump:
-    """A pump that sends the way the URL's scheme says. Raises ValueError for an address of another kind."""
+    """Make a pump that sends over NATS or HTTP, by the URL's scheme. Raises ValueError for another one."""
     if scheme_of(url) == "nats":
         return Pump(NatsTransport(url, options), options)
     return Pump(HttpTransport(url, options), options)
 
 
 def api_of(url: str, options: Options) -> str | None:
-    """Where sessions can be read, if anywhere."""
+    """Return the address of the API where sessions can be read, if there is one."""
     return options.api_url or (url if scheme_of(url) == "http" else None)
 
 
 def open_session(
     pump: Pump,
     url: str,
-    *,
     product: str,
     version: str,
     hostname: str | None,
     machine_id: str | None,
     session_id: str | None,
 ) -> SessionRef:
-    """Put the session's first fact into the buffer. Raises TypeError or ValueError for wrong arguments."""
+    """Put a session's first fact into the buffer. Raises TypeError or ValueError for wrong arguments."""
     if session_id is not None and not TOKEN.fullmatch(session_id):
-        raise ValueError(f"session_id {session_id!r} is not 1 to 128 of A-Z a-z 0-9 _ -")
+        raise ValueError(f"session_id {session_id!r} is not 1 to 128 characters of A-Z a-z 0-9 _ -")
     ref = SessionRef(session_id or str(uuid.uuid4()))
     body: dict[str, Any] = {
         "product": required("product", product),

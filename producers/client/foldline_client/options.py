@@ -1,4 +1,4 @@
-"""How a client behaves: everything that can be passed to `create_session(url, …, **options)`."""
+"""The options of a client: everything that can be passed to `create_session(url, …, **options)`."""
 
 import re
 from collections.abc import Mapping
@@ -15,28 +15,28 @@ HTTP_SCHEMES: Final = ("http", "https")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Settings of one client. Times are seconds, sizes bytes. Raises ValueError for what cannot work."""
+    """Options of one client. Times are seconds, sizes bytes. Raises ValueError for what cannot work."""
 
     site: str = "local"
     """The site token of published subjects (`nats://` only; over HTTP the server knows its site)."""
     buffer_items: int = 10_000
-    """Most facts kept in memory while they wait for an acknowledgement."""
+    """The most facts kept in memory while they wait for an acknowledgement."""
     buffer_bytes: int = 16 << 20
-    """Most bytes of them."""
+    """The most bytes of facts kept in memory."""
     batch_items: int = 500
-    """Most facts sent at once; at most 1000, what one atomic batch of JetStream holds."""
+    """The most facts sent at once, from 1 to 1000, which is all that one atomic batch of JetStream holds."""
     batch_bytes: int = 4 << 20
-    """Most bytes sent at once."""
+    """The most bytes sent at once."""
     request_timeout: float = 5.0
     """How long one try waits for its acknowledgement."""
     retry_first: float = 0.1
-    """First pause after a failed try; it doubles, with jitter, up to `retry_max`."""
+    """The first pause after a failed try; it doubles, with jitter, up to `retry_max`."""
     retry_max: float = 5.0
-    """Longest pause between tries (a server's Retry-After may ask for more)."""
+    """The longest pause between tries (a server's Retry-After may ask for more)."""
     exit_timeout: float = 2.0
     """How long the interpreter's exit waits for what is still in the buffer."""
     parallel: int = 8
-    """Most HTTP requests, or single publishes, at once; never two of one session."""
+    """The most HTTP requests, or single publishes, at once; never two of one session."""
     api_url: str | None = None
     """Where `get_details()` asks when the line is `nats://`, such as `http://host:9090`."""
     partitions: int = 16
@@ -50,19 +50,19 @@ class Options:
 
     def __post_init__(self) -> None:
         if not TOKEN.fullmatch(self.site):
-            raise ValueError(f"site {self.site!r} is not one token of A-Z a-z 0-9 _ -")
+            raise ValueError(f"site {self.site!r} is not 1 to 128 characters of A-Z a-z 0-9 _ -")
         if not 1 <= self.batch_items <= 1000:
-            raise ValueError("batch_items must be 1 to 1000")
+            raise ValueError(f"batch_items={self.batch_items!r} is not a number from 1 to 1000")
         for name in ("buffer_items", "buffer_bytes", "batch_bytes", "parallel", "partitions"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1")
+                raise ValueError(f"{name}={getattr(self, name)!r} is not 1 or more")
         for name in ("request_timeout", "retry_first", "retry_max"):
             if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be more than 0 seconds")
+                raise ValueError(f"{name}={getattr(self, name)!r} is not a number of seconds above 0")
 
 
 def scheme_of(url: str) -> str:
-    """`nats` or `http`: the way `url` asks for. Raises ValueError for any other address."""
+    """Return `nats` or `http`, by the scheme of `url`. Raises ValueError for any other address."""
     scheme, separator, rest = url.partition("://")
     if separator and rest:
         if scheme in NATS_SCHEMES:

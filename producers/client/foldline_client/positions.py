@@ -1,4 +1,4 @@
-"""Where writes stand on the line, remembered so that later reads wait for them."""
+"""Positions of writes on the line, remembered so that later reads wait for them."""
 
 import asyncio
 import math
@@ -19,12 +19,12 @@ _MAX_DIGITS: Final = 18
 
 
 def parse_positions(text: str) -> list[tuple[str, int]]:
-    """`<stream>/<partition>` and sequence of each position of a header. Raises ValueError."""
+    """Parse a header into `<stream>/<partition>` and sequence of each position. Raises ValueError."""
     return [_parse(part) for part in text.split(",") if part.strip()]
 
 
 class Response(Protocol):
-    """What answers of httpx and requests have in common."""
+    """The common part of the answers of httpx and requests."""
 
     @property
     def status_code(self) -> int: ...
@@ -37,10 +37,10 @@ _all: "WeakSet[Positions]" = WeakSet()
 
 
 class Positions:
-    """The newest position of each partition that writes were answered with: what a read has to show.
+    """The newest position of each partition in the answers to writes, which a read has to show.
 
-    Note every write's answer, pass `headers()` with every read. Any thread may call any method. One object
-    for all who have to see one another's writes: a process, or a user of it.
+    Note every write's answer, and pass `headers()` with every read. Any thread may call any method. Share one
+    object among all who have to see one another's writes: a process, or a user of it.
     """
 
     def __init__(self) -> None:
@@ -65,9 +65,9 @@ class Positions:
                 self._newest[place] = sequence
 
     def headers(self, wait: float | None = None) -> dict[str, str]:
-        """The headers of a read that shows all noted so far; none if nothing was noted.
+        """Return the headers of a read that shows all noted so far; none if nothing was noted.
 
-        `wait`: for how many seconds the server may wait for that, 0 to 30; its own default unless told. Keep
+        `wait`: how many seconds the server may wait for that, from 0 to 30; its own default unless told. Keep
         it below the HTTP client's time-out. Raises ValueError for any other.
         """
         if wait is not None and not 0 <= wait <= LONGEST_WAIT:
@@ -83,9 +83,9 @@ class Positions:
     ) -> R:
         """Read through `get` (of httpx, requests, or their clients), until all noted is shown.
 
-        The other arguments are passed on. An answer 503 with Retry-After is asked for again after that
-        pause, until `deadline` seconds are over; whatever was answered last is returned. `wait` as in
-        `headers`. Raises what `get` raises, and ValueError for a wait or deadline that is none.
+        The other arguments are passed on. After an answer 503 with Retry-After it asks again when that pause
+        is over, until `deadline` seconds have passed; it returns the last answer. `wait` is that of
+        `headers`. Raises what `get` raises, and ValueError for a wait or deadline out of range.
         """
         tries = _Tries(self, wait, deadline, kwargs.pop("headers", None))
         while True:
@@ -103,7 +103,7 @@ class Positions:
         deadline: float = 30.0,
         **kwargs: Any,
     ) -> R:
-        """The same with a `get` to be awaited, as of httpx.AsyncClient."""
+        """Read like `get`, through a `get` that is awaited, such as that of httpx.AsyncClient."""
         tries = _Tries(self, wait, deadline, kwargs.pop("headers", None))
         while True:
             response = await get(*args, headers=tries.headers(), **kwargs)
@@ -113,7 +113,7 @@ class Positions:
             await asyncio.sleep(pause)
 
     def __str__(self) -> str:
-        """All that is noted, as the headers carry it; another process may `note` it."""
+        """Return all that is noted, in the form of the header; another process may `note` it."""
         with self._lock:
             return ",".join(f"{place}:{sequence}" for place, sequence in sorted(self._newest.items()))
 
@@ -125,18 +125,18 @@ class _Tries:
         self, positions: Positions, wait: float, deadline: float, headers: Mapping[str, str] | None
     ) -> None:
         if not 0 <= deadline < math.inf:
-            raise ValueError(f"deadline={deadline!r} is not a number of seconds from 0")
-        positions.headers(wait)  # refuses a bad wait before anything is sent
+            raise ValueError(f"deadline={deadline!r} is not a number of seconds from 0 up")
+        positions.headers(wait)  # raises for a bad wait before anything is sent
         self._positions, self._wait, self._own = positions, wait, dict(headers or {})
         self._until = time.monotonic() + deadline
 
     def headers(self) -> dict[str, str]:
-        """The caller's, and what to wait for, no longer than is left."""
+        """Return the caller's headers and those of the wait, which ends with the deadline."""
         left = max(0.0, self._until - time.monotonic())
         return {**self._own, **self._positions.headers(min(self._wait, left))}
 
     def pause(self, response: Response) -> float | None:
-        """Seconds until the next try; None: this answer is the last."""
+        """Return the seconds until the next try; None: this answer is the last."""
         asked = _header(response.headers, "Retry-After")
         if response.status_code != 503 or asked is None:
             return None
@@ -148,7 +148,7 @@ class _Tries:
 
 
 def _header(headers: Mapping[str, str], name: str) -> str | None:
-    """A header however it is written: a plain dict knows only one way."""
+    """Return a header in any spelling: a plain dict knows only one."""
     return next((value for key, value in headers.items() if key.lower() == name.lower()), None)
 
 

@@ -1,27 +1,27 @@
-"""The heart of the client: takes facts from any thread, sends them from one task until they are answered."""
+"""The pump: takes facts from any thread, and sends them from one task until they are answered."""
 
 import asyncio
 import itertools
-import random
 import secrets
 import time
 from contextvars import ContextVar
-from typing import Final, TypedDict
+from typing import Final, Literal, TypedDict
 
 from foldline_client.buffer import Buffer
-from foldline_client.errors import Complaint, logger
+from foldline_client.delivery import Delivery
+from foldline_client.errors import ThrottledWarning, logger
 from foldline_client.heartbeats import Heartbeats
 from foldline_client.items import EVENT, HEARTBEAT, Item, SessionRef, time_text
 from foldline_client.losses import Losses
 from foldline_client.options import MAX_BODY, Options
-from foldline_client.transport import Outcome, Transport, Verdict, retry
+from foldline_client.transport import Transport
 
 SENDING: Final[ContextVar[bool]] = ContextVar("foldline_client_sending", default=False)
 """True in the sending task and all it starts: what is logged there must not become events to send."""
 
 
 class Stats(TypedDict):
-    """What became of the facts of one client. Sizes in bytes."""
+    """Counters of the facts of one client. Sizes are in bytes."""
 
     queued: int
     queued_bytes: int
@@ -33,13 +33,20 @@ class Stats(TypedDict):
 
 
 class Pump:
-    """Buffer, schedule and sending loop. Any thread may call it; `run` is awaited once, in any loop."""
+    """Buffer, schedule and sending loop. Any thread may call it; `run` is awaited once, in any loop.
 
-    def __init__(self, transport: Transport, options: Options) -> None:
+    `entity` is what the facts are about. Jobs have no event that could report dropped facts on the line.
+    """
+
+    def __init__(
+        self, transport: Transport, options: Options, entity: Literal["session", "job"] = "session"
+    ) -> None:
         self.buffer = Buffer(options.buffer_items, options.buffer_bytes)
         self.heartbeats = Heartbeats()
         self._transport = transport
         self._options = options
+        self._entity = entity
+        self._delivery = Delivery(transport, options, self._reject)
         self._losses = Losses()
         self._keys = itertools.count(1)
         self._prefix = secrets.token_hex(8)
@@ -47,10 +54,8 @@ class Pump:
         self._wakeup = asyncio.Event()
         self._idle = False
         self._closing = self._over = False
-        self._away: float | None = None
-        self._connected = False
-        self._delivered = self._rejected = self._retries = 0
-        self._dropping, self._refusing = Complaint(), Complaint()
+        self._rejected = 0
+        self._drop_warning, self._reject_warning = ThrottledWarning(), ThrottledWarning()
 
     def submit(
         self, ref: SessionRef, fact: str, body: bytes, *, at: str | None = None, force: bool = False
@@ -64,7 +69,7 @@ class Pump:
             return
         item = Item(ref, fact, body, f"{self._prefix}-{next(self._keys)}", at)
         if not self.buffer.put(item, force=force) and self._losses.add(item):
-            self._dropping.say(
+            self._drop_warning.warn(
                 "the buffer is full: new facts are dropped until %s answers", self._transport.address
             )
         self.wake()
@@ -72,7 +77,7 @@ class Pump:
     def refuse(self, reason: str) -> None:
         """Count and log a fact that the line would not take."""
         self._rejected += 1
-        self._refusing.say("not recorded: %s", reason)
+        self._reject_warning.warn("not recorded: %s", reason)
 
     def close(self) -> None:
         """Let `run` end once everything is answered."""
@@ -86,18 +91,18 @@ class Pump:
             try:
                 self._loop.call_soon_threadsafe(self._wakeup.set)
             except RuntimeError:
-                pass  # the loop has ended; what waits is told about there
+                pass  # the loop has ended; its end logged what was not delivered
 
     def stats(self) -> Stats:
-        """Counters since the start."""
+        """Return the counters since the start."""
         return {
             "queued": self.buffer.unsettled,
             "queued_bytes": self.buffer.size,
-            "delivered": self._delivered,
+            "delivered": self._delivery.delivered,
             "dropped": self._losses.total,
             "rejected": self._rejected,
-            "retries": self._retries,
-            "connected": self._connected,
+            "retries": self._delivery.retries,
+            "connected": self._delivery.connected,
         }
 
     async def run(self) -> None:
@@ -110,9 +115,9 @@ class Pump:
                     self.submit(ref, HEARTBEAT, b"{}", at=time_text())
                 batch = self.buffer.take(self._options.batch_items, self._options.batch_bytes)
                 if batch:
-                    await self._deliver(batch)
-                    for ref, body in self._losses.take(calm=self.buffer.calm):
-                        self.submit(ref, EVENT, body, force=True)
+                    await self._delivery.send(batch)
+                    self.buffer.settle(batch)
+                    self._report_losses()
                 elif self._closing:
                     return
                 else:
@@ -137,60 +142,10 @@ class Pump:
                 pass
         self._idle = False
 
-    async def _deliver(self, batch: list[Item]) -> None:
-        waiting, failures = batch, 0
-        while waiting:
-            outcomes = await self._try(waiting)
-            left = [
-                item
-                for item, outcome in zip(waiting, outcomes, strict=True)
-                if not self._settled(item, outcome)
-            ]
-            self._retries += len(left)
-            failures = failures + 1 if len(left) == len(waiting) else 1
-            waiting = left
-            if waiting:
-                again = [outcome for outcome in outcomes if outcome.verdict is Verdict.RETRY]
-                self._note_away(again[0].reason)
-                await asyncio.sleep(self._pause(failures, max(outcome.retry_after for outcome in again)))
-            else:
-                self._note_back()
-        self.buffer.settle(batch)
+    def _report_losses(self) -> None:
+        for ref, body in self._losses.take(calm=self.buffer.calm):
+            if self._entity == "session":
+                self.submit(ref, EVENT, body, force=True)
 
-    async def _try(self, items: list[Item]) -> list[Outcome]:
-        try:
-            return await self._transport.deliver(items)
-        except Exception as exc:
-            if self._away is None:
-                logger.warning("sending to %s failed unexpectedly", self._transport.address, exc_info=True)
-            return [retry(exc)] * len(items)
-
-    def _settled(self, item: Item, outcome: Outcome) -> bool:
-        if outcome.verdict is Verdict.RETRY:
-            return False
-        if outcome.verdict is Verdict.REJECTED:
-            self.refuse(f"{item.fact} of session {item.ref.id}: {outcome.reason}")
-        else:
-            self._delivered += 1
-        return True
-
-    def _pause(self, failures: int, asked: float) -> float:
-        doubled = self._options.retry_first * float(1 << min(failures - 1, 20))
-        bounded = min(self._options.retry_max, doubled)
-        return max(asked, bounded * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
-
-    def _note_away(self, reason: str) -> None:
-        self._connected = False
-        if self._away is None:
-            self._away = time.monotonic()
-            logger.warning(
-                "%s does not answer (%s): keeping facts and trying again", self._transport.address, reason
-            )
-
-    def _note_back(self) -> None:
-        self._connected = True
-        if self._away is not None:
-            logger.warning(
-                "%s answers again after %.1f s", self._transport.address, time.monotonic() - self._away
-            )
-            self._away = None
+    def _reject(self, item: Item, reason: str) -> None:
+        self.refuse(f"{item.fact} of {self._entity} {item.ref.id}: {reason}")

@@ -4,7 +4,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from foldline_client import details
-from foldline_client.errors import DetailsUnavailable
 from foldline_client.events import EventRecorder
 from foldline_client.items import CRASHED, ENDED, SessionRef
 from foldline_client.jsontext import encode, indexed
@@ -21,10 +20,11 @@ class Session(EventRecorder, MetricRecorder):
     It does not mark the session crashed: the process lives on and may well handle it. `crash()` does that.
     """
 
-    def __init__(self, client: "Client", ref: SessionRef, *, owns_client: bool) -> None:
+    def __init__(self, client: "Client", ref: SessionRef) -> None:
         super().__init__(client.worker, ref)
         self._client = client
-        self._owns_client = owns_client
+        self.closes_client = False
+        """Whether the end of this session closes its client as well: set by `create_session`."""
 
     def end(self, timeout: float = 5.0) -> bool:
         """End the session and wait up to `timeout` seconds for everything to be acknowledged.
@@ -45,13 +45,13 @@ class Session(EventRecorder, MetricRecorder):
         return self._client.flush(timeout)
 
     def get_details(self, timeout: float = 10.0) -> dict[str, Any]:
-        """The session as the API shows it, with everything recorded so far in it.
+        """Return the session as the API shows it, with everything recorded so far in it.
 
         Raises DetailsUnavailable: over nats:// without `api_url`, or if the API does not give it.
         """
         api_url = details.require_api(self._client.api_url)
         if not self.flush(timeout):
-            raise DetailsUnavailable("what was recorded is not acknowledged yet")
+            raise details.unacknowledged(timeout)
         return details.fetch(api_url, self._ref, self._client.options, timeout)
 
     def __enter__(self) -> Self:
@@ -65,4 +65,4 @@ class Session(EventRecorder, MetricRecorder):
         self.end()
 
     def _leave(self, timeout: float) -> bool:
-        return self._client.close(timeout) if self._owns_client else self._client.flush(timeout)
+        return self._client.close(timeout) if self.closes_client else self._client.flush(timeout)

@@ -1,4 +1,4 @@
-"""What a way out (NATS, HTTP) promises, and the order both keep: a session's facts one after the other."""
+"""The contract of the transports (NATS, HTTP), and the order both keep: that of each session."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,12 +10,12 @@ from foldline_client.items import Item
 
 
 class Verdict(Enum):
-    """What became of one try."""
+    """The result of one try."""
 
     DELIVERED = "delivered"
     """Acknowledged: stored and synced, now or by an earlier try."""
     REJECTED = "rejected"
-    """Refused for what it is; trying again would not help."""
+    """Refused for what the fact is; trying again would not help."""
     RETRY = "retry"
     """Not acknowledged; it may or may not be stored, so the same key goes out again."""
 
@@ -33,31 +33,31 @@ DELIVERED: Final = Outcome(Verdict.DELIVERED)
 
 
 def rejected(reason: str) -> Outcome:
-    """Refused, and why."""
+    """Make the outcome of a fact that is refused."""
     return Outcome(Verdict.REJECTED, reason)
 
 
 def retry(reason: str | BaseException, after: float = 0.0) -> Outcome:
-    """Not acknowledged, and why."""
+    """Make the outcome of a fact without an acknowledgement; `after`: the server's pause."""
     text = reason if isinstance(reason, str) else str(reason) or type(reason).__name__
     return Outcome(Verdict.RETRY, text, after)
 
 
 class Transport(Protocol):
-    """A way out. Used by one task only; connects when it first has something to send."""
+    """Sends facts to a server. Used by one task only; connects when it first has something to send."""
 
     @property
     def address(self) -> str:
-        """Where it sends, for people."""
+        """The address it sends to, for people: without credentials."""
 
     async def deliver(self, items: Sequence[Item]) -> list[Outcome]:
-        """Send `items`, in order within each session; one outcome each. Never raises for the network.
+        """Send `items`, in order within each session; returns one outcome each. The network raises nothing.
 
-        Of one session nothing after a RETRY is sent.
+        After a RETRY no more facts of the same session are sent.
         """
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close all connections."""
 
 
 async def in_session_order(

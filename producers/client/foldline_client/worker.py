@@ -1,4 +1,4 @@
-"""The daemon thread that runs a pump, so that a program without an event loop never waits."""
+"""A daemon thread that runs a pump, so that a program without an event loop never waits."""
 
 import asyncio
 import atexit
@@ -44,19 +44,21 @@ class Worker:
         return pump.buffer.unsettled == 0
 
     def close_at_exit(self, deadline: float) -> None:
-        """The same with what is left of the exit's time; says what did not make it."""
+        """Close within what is left of the exit's time, and log how many facts are lost."""
         if not self.close(max(0.0, min(deadline - time.monotonic(), self._exit_timeout))):
             logger.warning(
-                "%d facts are lost with the process: not delivered in time", self._pump.buffer.unsettled
+                "%d facts are lost with the process: not delivered within exit_timeout=%g s",
+                self._pump.buffer.unsettled,
+                self._exit_timeout,
             )
 
     @property
     def exit_timeout(self) -> float:
-        """Seconds the interpreter's exit may wait."""
+        """The seconds that the interpreter's exit may wait."""
         return self._exit_timeout
 
     def forget_parent(self) -> None:
-        """In a forked child: what the parent buffered is the parent's to send, and its thread is not here."""
+        """Start empty in a forked child: the parent sends what it buffered, and its thread is not here."""
         self._reset()
 
     def _reset(self) -> None:
@@ -68,11 +70,12 @@ class Worker:
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="foldline-client", daemon=True)
-                _live.add(self)  # held until the thread ends: who forgets a session still gets it sent
+                # Held until the thread ends: a session that nobody holds any more is sent as well.
+                _live.add(self)
                 self._thread.start()
 
     def _run(self) -> None:
-        SENDING.set(True)  # before the loop is made: that is logged as well
+        SENDING.set(True)  # before the loop is made: asyncio logs that as well
         try:
             with asyncio.Runner(loop_factory=_Loop) as runner:
                 runner.run(self._pump.run())
@@ -84,9 +87,8 @@ class _Loop(asyncio.SelectorEventLoop):
     """Looks names up in its own thread: the usual pool refuses work while the interpreter exits."""
 
     async def getaddrinfo(self, host: Any, port: Any, **hints: Any) -> list[Any]:
-        return socket.getaddrinfo(
-            host, port, **hints
-        )  # only this thread waits, and it has nothing else to send
+        # Only this thread waits, and it has nothing else to send.
+        return socket.getaddrinfo(host, port, **hints)
 
 
 def _at_exit() -> None:

@@ -40,7 +40,7 @@ class NatsServer:
         wait_until(self._answers)
 
     def kill(self) -> None:
-        """As a power cut would: SIGKILL."""
+        """End it with SIGKILL."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from client_http_server import HttpServer
+from client_ingest_server import IngestServer
 from client_nats_server import NatsServer
 from client_waiting import wait_until
 
@@ -42,3 +43,17 @@ def bare_http() -> Iterator[HttpServer]:
 def http_server(bare_http: HttpServer) -> HttpServer:
     bare_http.start()
     return bare_http
+
+
+@pytest.fixture
+def bare_ingest() -> Iterator[IngestServer]:
+    """A server that is not started yet."""
+    server = IngestServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def ingest(bare_ingest: IngestServer) -> IngestServer:
+    bare_ingest.start()
+    return bare_ingest

@@ -19,14 +19,6 @@ from foldline_client import AppRef, Monitored
 APP = AppRef("a-1", "processor", "1.0.0")
 
 
-@pytest.fixture
-def ingest() -> Iterator[IngestServer]:
-    server = IngestServer()
-    server.start()
-    yield server
-    server.stop()
-
-
 def monitored(ingest: IngestServer, **arguments: Any) -> Monitored:
     return Monitored("fab1", APP, url=ingest.url, **arguments)
 
@@ -341,5 +333,5 @@ def test_odd_values_do_not_stop_the_job(ingest: IngestServer, caplog: pytest.Log
     }
     assert len(ingest.events) == 4
     assert "left out: nan, text, broken, huge" in caplog.text
-    assert "progress is not told" in caplog.text
+    assert "its event 'progress' is not recorded" in caplog.text
     assert "does not run" in caplog.text

@@ -1,10 +1,10 @@
-"""An exception as an event shows it."""
+"""The fields of an event that describe an exception."""
 
 import sys
 import traceback
 from types import TracebackType
-from typing import TypedDict
 
+from foldline_client.bodies import EventFields
 from foldline_client.jsontext import safe_str
 
 ExcInfo = (
@@ -14,27 +14,19 @@ ExcInfo = (
     | bool
     | None
 )
-"""What `logging` takes as exc_info: an exception, `sys.exc_info()`, or nothing for the one being handled."""
+"""Everything that `logging` takes as exc_info: an exception, `sys.exc_info()`, or the one being handled."""
 
 
-class ExceptionDetails(TypedDict, total=False):
-    """The event fields that describe an exception."""
+def exception_details(exc_info: ExcInfo = None) -> EventFields:
+    """Return type, message, stack (causes included) and place of an exception.
 
-    exception_type: str
-    exception_msg: str
-    stacktrace: list[str]
-    source_file: str
-    source_line: int | None
-    source_function: str
-
-
-def describe(exc_info: ExcInfo = None) -> ExceptionDetails:
-    """Type, message, stack (causes included) and where it was raised. Raises ValueError for none."""
+    It is the one given, else the one being handled. Raises ValueError if there is none.
+    """
     error = _exception(exc_info)
     if error is None:
-        raise ValueError("no exception was given and none is being handled")
+        raise ValueError("there is no exception: pass one, or call this while one is being handled")
     lines = [line for part in traceback.format_exception(error) for line in part.rstrip("\n").split("\n")]
-    details: ExceptionDetails = {
+    details: EventFields = {
         "exception_type": type(error).__name__,
         "exception_msg": safe_str(error),
         "stacktrace": lines,
