@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from producers.sidecar.daemon.state_filter import canonical
 from schemas.sessions.facts import FactBody
@@ -14,6 +14,30 @@ _MAX_BYTES: Final = 16 << 10
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Tags = list[str] | dict[str, Any] | None
+
+
+class Aggregate(BaseModel):
+    """A metric that adds up since its session began."""
+
+    name: str
+    unit: str | None
+    tags: Tags
+    metadata: dict[str, Any] | None
+
+    def metric(self) -> dict[str, Any]:
+        """Return the body of the metric that reports the total."""
+        raise NotImplementedError
+
+    def _metric(self, kind: str, fields: dict[str, Any], metadata: dict[str, Any] | None) -> dict[str, Any]:
+        body = {
+            "name": self.name,
+            "type": kind,
+            **fields,
+            "unit": self.unit,
+            "tags": self.tags,
+            "metadata": metadata,
+        }
+        return {name: value for name, value in body.items() if value is not None}
 
 
 class AggregateReport(FactBody):
@@ -56,8 +80,3 @@ def finite(number: float) -> float:
     if not math.isfinite(number):
         raise InvalidFact("invalid_number", "the total is too large for a double")
     return number
-
-
-def without_none(body: dict[str, Any]) -> dict[str, Any]:
-    """Return a metric's body without the fields that were not given."""
-    return {name: value for name, value in body.items() if value is not None}

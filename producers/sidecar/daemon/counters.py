@@ -2,33 +2,20 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from producers.sidecar.daemon.aggregates import AggregateReport, Number, Tags, finite, without_none
+from producers.sidecar.daemon.aggregates import Aggregate, AggregateReport, Number, finite
 
 
-class Counter(BaseModel):
-    """One counter of a session; `value` is its total since the session began."""
+class Counter(Aggregate):
+    """One counter of a session; `value` is its total."""
 
     kind: Literal["counter"] = "counter"
-    name: str
-    unit: str | None
-    tags: Tags
-    metadata: dict[str, Any] | None
     value: float
 
     def metric(self) -> dict[str, Any]:
         """Return the body of the metric that reports the total."""
-        return without_none(
-            {
-                "name": self.name,
-                "type": "counter",
-                "value": self.value,
-                "unit": self.unit,
-                "tags": self.tags,
-                "metadata": self.metadata,
-            }
-        )
+        return self._metric(self.kind, {"value": self.value}, self.metadata)
 
 
 class Increment(AggregateReport):
@@ -40,7 +27,7 @@ class Increment(AggregateReport):
         """Return the key of the counter."""
         return self.key_of("counter")
 
-    def added_to(self, before: object) -> Counter:
+    def added_to(self, before: Aggregate | None) -> Counter:
         """Return the counter `before` with this increment. Raises InvalidFact if it is not finite."""
         value = finite((before.value if isinstance(before, Counter) else 0.0) + self.delta)
         return Counter(**self.described(), value=value)

@@ -62,45 +62,36 @@ class SessionFacts:
 
     def hung(self, record: SessionRecord, silence: float) -> Fact:
         """Make the event of an application that has been silent for `silence` seconds."""
-        body = {
-            "name": HUNG,
-            "level": "error",
-            "category": "error",
-            "group": _GROUP,
-            "labels": ["heartbeat", "hung"],
-            "data": {"last_heartbeat": record.last_heartbeat, "seconds_since_heartbeat": round(silence, 3)},
-        }
-        return self.fact(record.id, "event", body)
+        data = {"last_heartbeat": record.last_heartbeat, "seconds_since_heartbeat": round(silence, 3)}
+        return self.fact(record.id, "event", _event(HUNG, "error", ["heartbeat", "hung"], data))
 
     def recovered(self, record: SessionRecord, silence: float) -> Fact:
         """Make the event of an application that is back after `silence` seconds."""
-        body = {
-            "name": RECOVERED,
-            "level": "info",
-            "category": "info",
-            "group": _GROUP,
-            "labels": ["heartbeat", "recovered"],
-            "data": {"seconds_since_heartbeat": round(silence, 3)},
-        }
-        return self.fact(record.id, "event", body)
+        data = {"seconds_since_heartbeat": round(silence, 3)}
+        return self.fact(record.id, "event", _event(RECOVERED, "info", ["heartbeat", "recovered"], data))
 
     def last(self, record: SessionRecord) -> list[Fact]:
         """Make the last facts of a session: it ended in order, or its process is gone."""
         if record.ending == "ended":
             return [self.fact(record.id, "ended", {}, dedup_key="ended", at=record.ending_at)]
-        event = {
-            "name": PARENT_CRASHED,
-            "level": "critical",
-            "category": "critical",
-            "group": _GROUP,
-            "labels": ["process", "crash"],
-            "data": {"parent_pid": record.parent_pid, "reason": PARENT_GONE},
-        }
+        data = {"parent_pid": record.parent_pid, "reason": PARENT_GONE}
+        event = _event(PARENT_CRASHED, "critical", ["process", "crash"], data)
         crashed = {"reason": PARENT_GONE}
         return [
             self.fact(record.id, "event", event, dedup_key="parent-crashed", at=record.ending_at),
             self.fact(record.id, "crashed", crashed, dedup_key="crashed", at=record.ending_at),
         ]
+
+
+def _event(name: str, level: str, labels: list[str], data: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "level": level,
+        "category": level,
+        "group": _GROUP,
+        "labels": labels,
+        "data": data,
+    }
 
 
 def dumped(body: Mapping[str, Any]) -> bytes:

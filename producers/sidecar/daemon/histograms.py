@@ -3,9 +3,9 @@
 from bisect import bisect_left
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from producers.sidecar.daemon.aggregates import AggregateReport, Number, Tags, finite, without_none
+from producers.sidecar.daemon.aggregates import Aggregate, AggregateReport, Number, finite
 
 BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0)
 """Upper bounds for requests that name none; they suit seconds."""
@@ -15,14 +15,10 @@ Bounds = Annotated[
 ]
 
 
-class Histogram(BaseModel):
+class Histogram(Aggregate):
     """One histogram of a session. A value above every bound counts in the last bucket."""
 
     kind: Literal["histogram"] = "histogram"
-    name: str
-    unit: str | None
-    tags: Tags
-    metadata: dict[str, Any] | None
     bounds: list[float]
     counts: list[int]
     sum: float
@@ -31,17 +27,8 @@ class Histogram(BaseModel):
         """Return the body of the metric that reports it: the mean as value, the buckets as metadata."""
         count = sum(self.counts)
         buckets = [{"le": le, "count": n} for le, n in zip(self.bounds, self.counts, strict=True)]
-        return without_none(
-            {
-                "name": self.name,
-                "type": "histogram",
-                "value": self.sum / count,
-                "count": count,
-                "unit": self.unit,
-                "tags": self.tags,
-                "metadata": {**(self.metadata or {}), "buckets": buckets, "sum": self.sum, "count": count},
-            }
-        )
+        metadata = {**(self.metadata or {}), "buckets": buckets, "sum": self.sum, "count": count}
+        return self._metric(self.kind, {"value": self.sum / count, "count": count}, metadata)
 
 
 class Observation(AggregateReport):
@@ -64,7 +51,7 @@ class Observation(AggregateReport):
         """Return the key of the histogram: other buckets make another histogram."""
         return self.key_of("histogram", self.buckets)
 
-    def added_to(self, before: object) -> Histogram:
+    def added_to(self, before: Aggregate | None) -> Histogram:
         """Return the histogram `before` with this value. Raises InvalidFact if the sum is not finite."""
         known = before if isinstance(before, Histogram) else None
         counts = list(known.counts) if known else [0] * len(self.buckets)

@@ -6,12 +6,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
 
+from producers.sidecar.daemon.aggregates import Aggregate
 from producers.sidecar.daemon.counters import Counter
 from producers.sidecar.daemon.histograms import Histogram
 from producers.sidecar.daemon.state_filter import StateFilter
 
-Aggregate = Counter | Histogram
-AGGREGATE: TypeAdapter[Aggregate] = TypeAdapter(Annotated[Aggregate, Field(discriminator="kind")])
+AGGREGATE: TypeAdapter[Counter | Histogram] = TypeAdapter(
+    Annotated[Counter | Histogram, Field(discriminator="kind")]
+)
 
 
 class SessionRecord(BaseModel):

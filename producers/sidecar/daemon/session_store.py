@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from producers.sidecar.daemon.session import AGGREGATE, Aggregate, Session, SessionRecord
+from producers.sidecar.daemon.aggregates import Aggregate
+from producers.sidecar.daemon.session import AGGREGATE, Session, SessionRecord
 from producers.sidecar.sqlite_file import SqliteFile, transaction
 
 Statement = tuple[str, tuple[Any, ...]]
