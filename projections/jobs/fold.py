@@ -31,6 +31,8 @@ def fold(states: States, event: Recorded, changes: JobChanges) -> None:
         before = states.get(event.key)
         states[event.key] = after = _folded(before, event, body)
         changes.count(event.key[0], before, after)
+    if before is not None and (before.app_name != after.app_name or before.app_id != after.app_id):
+        changes.leave_app(event.key[0], before)
     changes.add_event(event, body)
 
 

@@ -89,6 +89,9 @@ class JobsProjection(Projection[JobState, JobChanges]):
     async def write(self, conn: Connection, changes: JobChanges) -> None:
         if changes.events:
             await copy_rows(conn, self._queries["copy-events"], _EVENT, changes.events)
+        names = ("part", "site", "app_id", "name")
+        left_apps = [dict(zip(names, app, strict=True)) for app in changes.left_apps]
+        await self._write(conn, "write-left-apps", left_apps)
         await self._count(conn, changes)
 
     async def store(self, conn: Connection, states: Mapping[StateKey, JobState | None]) -> None:

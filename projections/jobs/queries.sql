@@ -75,6 +75,12 @@ truncate pg_temp.job_batch
 -- Copies rows of the event timeline, in binary.
 copy {schema}.event (part, site, id, sub, seq, at, kind, status, metrics, metadata) from stdin (format binary)
 
+-- name: write-left-apps
+-- Adds names of applications that jobs had before a batch gave them other ones.
+insert into {schema}.app (part, site, app_id, name)
+select * from json_to_recordset(%(rows)s::json) as r (part smallint, site text, app_id text, name text)
+on conflict (site, app_id, name, part) do nothing
+
 -- name: write-stats
 -- Adds what a batch changed to the statistics; maxima only grow.
 insert into {schema}.tally as t (

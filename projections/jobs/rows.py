@@ -20,6 +20,7 @@ class JobChanges:
     events: list[tuple[Any, ...]] = field(default_factory=list)
     stats: dict[StatsKey, HourlyStats] = field(default_factory=dict)
     buckets: dict[tuple[StatsKey, int], int] = field(default_factory=dict)
+    left_apps: set[tuple[int, str, str, str]] = field(default_factory=set)
 
     def add_event(self, event: Recorded, body: JobFact) -> None:
         """Add one row to the event timeline."""
@@ -43,6 +44,14 @@ class JobChanges:
         if before is not None:
             self._add(site, before, -1)
         self._add(site, after, 1)
+
+    def leave_app(self, site: str, before: JobState) -> None:
+        """Keep the name of an application that a job or subjob had until now.
+
+        The name it has at the end of the batch is written with its row: which names there are must not depend
+        on batches either.
+        """
+        self.left_apps.add((before.part, site, before.app_id, before.app_name))
 
     def withdraw(self, site: str, job: JobState) -> None:
         """Count a job no longer."""
