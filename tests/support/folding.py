@@ -1,12 +1,14 @@
 """Folding a list of facts through the real projector into a real PostgreSQL, batch by batch."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import chain
+from itertools import chain, count
 from typing import Any, Final
 
-from consumers.engine.leases import Leases, identify
+import pytest
+
+from consumers.engine.leases import Fenced, Leases, identify
 from consumers.engine.message_ids import forget_old
 from consumers.engine.projector import Projector
 from line.raw_event import RawEvent
@@ -19,7 +21,7 @@ from runtime.database.engine.generation_tables import ENGINE_TABLES
 from runtime.database.engine.queries import engine_queries
 from schemas.headers import header_block
 from schemas.streams import stream_of
-from schemas.subjects import PREFIX, partition_of
+from schemas.subjects import stored_form
 from tests.reference.published import Published
 from tests.support.settings import PARTITIONS
 
@@ -27,15 +29,15 @@ _NOT_FOLDED: Final = {table.name for table in ENGINE_TABLES if not table.folded}
 
 
 def raw_event(one: Published) -> RawEvent:
-    """As the line would deliver it."""
-    tokens = one.subject.split(".")
-    part = partition_of(tokens[3], PARTITIONS)
+    """Return the event as the line would deliver it."""
+    subject = stored_form(one.subject, PARTITIONS)
+    _, part, _, entity, *_ = subject.split(".")
     return RawEvent(
-        stream=stream_of("session", one.fact).name,
-        partition=part,
+        stream=stream_of(entity, one.fact).name,
+        partition=int(part),
         sequence=one.seq,
         stored_at=one.stored_at,
-        subject=".".join([PREFIX, str(part), *tokens[1:]]),
+        subject=subject,
         headers=header_block(one.headers),
         body=one.body,
     )
@@ -47,15 +49,17 @@ class Folding:
     def __init__(self, conn: Connection, projection: Projection[Any, Any] = PROJECTIONS[0]) -> None:
         self.conn = conn
         self.leases = Leases(projection.schema, "folding", PARTITIONS, ttl=3600, version=projection.version)
+        self.projection = projection
         self.projector = Projector(projection)
         self.together = Projector(projection, max_transaction_events=1 << 30)
         self._newest: dict[int, datetime] = {}
+        self._tables: list[str] = []
         self._batch_queries = engine_queries(projection.schema)
         self._views = SessionViews(own="local", timeout=timedelta(seconds=60), partitions=PARTITIONS)
 
     async def start_over(self) -> None:
         """Empty tables and checkpoints, all leases ours."""
-        schema = self.projector.projection.schema
+        schema = self.projection.schema
         folded = await self._folded_tables()
         async with self.conn.transaction(), self.conn.pipeline():
             for table in folded:  # few rows: quicker than truncating
@@ -74,11 +78,18 @@ class Folding:
             await self.leases.refresh(self.conn, await identify(self.conn))
 
     async def fold(
-        self, batches: Iterable[Sequence[Published]], *, ahead: bool = True, together: bool = False
+        self,
+        batches: Iterable[Sequence[Published]],
+        *,
+        ahead: bool = True,
+        together: bool = False,
+        cold: Collection[int] = (),
+        fenced: Collection[int] = (),
     ) -> None:
-        """One transaction a batch, in the order given, or `together`, as few as the projector likes.
+        """Fold, one transaction a batch in the order given, or `together`, as few as the projector likes.
 
-        With `ahead`, it hears of some events before.
+        With `ahead`, it hears of some events before. `cold` and `fenced` have numbers of batches: before a
+        cold one the projector forgets everything; a fenced one cannot commit at first and is delivered again.
         """
         projector, other = (self.together, self.projector) if together else (self.projector, self.together)
         other.forget()
@@ -91,10 +102,25 @@ class Folding:
                     projector.prefetch(event)
             return made.popleft() if made else []
 
-        while made:
-            await projector.apply(self.conn, following(), self.leases, following)
+        for number in count():
+            if not made:
+                break
+            if number in cold:
+                projector.forget()
+            events = following()
+            if number in fenced:
+                await self._shift_epochs(1)
+                with pytest.raises(Fenced):
+                    await projector.apply(self.conn, events, self.leases)
+                await self._shift_epochs(-1)
+            await projector.apply(self.conn, events, self.leases, following)
         for batch in wanted:
             self.saw(batch)
+
+    async def _shift_epochs(self, by: int) -> None:
+        await self.conn.execute(
+            "update foldline.lease set epoch = epoch + %s where follower = %s", (by, self.leases.follower)
+        )
 
     def saw(self, facts: Iterable[Published]) -> None:
         """Note how far store time is: message ids live by it."""
@@ -106,27 +132,26 @@ class Folding:
     async def rows(self) -> dict[str, list[str]]:
         """Everything in the read model; of message ids those that still count, as others may go any time."""
         await forget_old(self.conn, self._batch_queries, self._newest)
-        projection = self.projector.projection
-        schema = projection.schema
-        found = {}
-        for table in await self._folded_tables():
-            if table in projection.bookkeeping:
-                continue
-            cursor = await self.conn.execute(f"select t::text from {schema}.{table} t".encode())
-            found[table] = sorted(row for (row,) in await cursor.fetchall())
+        schema = self.projection.schema
+        names = [name for name in await self._folded_tables() if name not in self.projection.bookkeeping]
+        selects = [f"select '{name}', t::text from {schema}.{name} t" for name in names]
+        cursor = await self.conn.execute(" union all ".join(selects).encode(), prepare=True)
+        found: dict[str, list[str]] = {name: [] for name in names}
+        for name, row in sorted(await cursor.fetchall()):
+            found[name].append(row)
         return found
 
     async def _folded_tables(self) -> list[str]:
         """The tables whose rows come from folding events."""
-        return [
-            name
-            for name in await tables(self.conn, self.projector.projection.schema)
-            if name not in _NOT_FOLDED
-        ]
+        if not self._tables:
+            found = await tables(self.conn, self.projection.schema)
+            self._tables = [name for name in found if name not in _NOT_FOLDED]
+        return self._tables
 
     async def rejected(self) -> set[tuple[str, int]]:
         """Streams and sequences of what was set aside."""
-        cursor = await self.conn.execute("select stream, seq from sessions.rejected")
+        schema = self.projection.schema
+        cursor = await self.conn.execute(f"select stream, seq from {schema}.rejected".encode())
         return {(stream, seq) for stream, seq in await cursor.fetchall()}
 
     async def document(self, session_id: str, site: str = "local") -> bytes | None:
