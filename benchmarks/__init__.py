@@ -1,1 +1,1 @@
-"""`make bench`: what the engine does, as a share of what the machine and the two servers could do at most."""
+"""`make bench`: what the engine does, as a share of what this machine and the two servers can do at most."""

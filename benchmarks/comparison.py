@@ -13,11 +13,11 @@ from rich.table import Table
 Document = Mapping[str, Any]
 """A run, as `--json` writes it."""
 
-MOST: Final = 1.10  # times the old cost; what is dearer is marked
+MAX_RATIO: Final = 1.10  # of the new cost to the old one; a figure beyond it is marked
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class CostComparison:
     """The costs of one figure in two runs; None in a run that did not measure it."""
 
     name: str
@@ -32,22 +32,22 @@ class Compared:
 
     @property
     def dearer(self) -> bool:
-        """Whether the new cost is more than `MOST` times the old one."""
-        return self.ratio is not None and self.ratio > MOST
+        """Whether the new cost is more than `MAX_RATIO` times the old one."""
+        return self.ratio is not None and self.ratio > MAX_RATIO
 
 
-def compared(old: Document, new: Document) -> list[Compared]:
+def compare_costs(old: Document, new: Document) -> list[CostComparison]:
     """Compare every figure that has a cost, and a floor or a ceiling in one of the two runs."""
     before, after = _costs(old), _costs(new)
     figures = {figure["name"]: figure for figure in [*old["figures"], *new["figures"]] if _is_bound(figure)}
     return [
-        Compared(name, figure["cost_unit"], before.get(name), after.get(name))
+        CostComparison(name, figure["cost_unit"], before.get(name), after.get(name))
         for name, figure in figures.items()
         if name in before or name in after
     ]
 
 
-def table(figures: list[Compared]) -> Table:
+def table(figures: list[CostComparison]) -> Table:
     """Show a comparison to people."""
     shown = Table(title="Processor seconds, new and old", title_justify="left")
     for column in ("figure", "old", "new", "unit", "new/old", ""):
@@ -59,7 +59,7 @@ def table(figures: list[Compared]) -> Table:
             _number(figure.new),
             figure.unit,
             "" if figure.ratio is None else f"{figure.ratio:.2f}",
-            f"beyond {MOST:.2f}" if figure.dearer else "",
+            f"beyond {MAX_RATIO:.2f}" if figure.dearer else "",
         )
     return shown
 
@@ -88,10 +88,10 @@ def compare(
     old: Annotated[Path, typer.Argument(metavar="OLD.json", exists=True, dir_okay=False)],
     new: Annotated[Path, typer.Argument(metavar="NEW.json", exists=True, dir_okay=False)],
 ) -> None:
-    """Compare what two runs cost, figure by figure, and mark what became dearer by more than a tenth."""
+    """Compare the costs of two runs, figure by figure, and mark those that grew by more than a tenth."""
     before = read_run(old)
     after = read_run(new, quick=before["quick"])
-    Console(width=120).print(table(compared(before, after)))
+    Console(width=120).print(table(compare_costs(before, after)))
 
 
 def _costs(run: Document) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""A figure: what was measured, beside the raw limit it is a share of and the floor it has to reach."""
+"""A figure: a measured value, the raw limit that it is a share of, and its floor or ceiling."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,25 +10,25 @@ from benchmarks.turn import Turn
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured value, the median of its turns, and its share of `limit`, the raw limit named `of`.
+    """One measured value, the median of its turns, and its share of `limit`, the value of the figure `of`.
 
-    `least` and `most` are floors and ceilings. They bound the share where there is one, the value otherwise.
+    `least` is its floor, `most` its ceiling. They bound the share where there is one, the value otherwise.
     """
 
     name: str
     unit: str
     turns: tuple[Turn, ...]
-    work: str = "events"  # what is counted as the work of a turn
+    work: str = "events"  # the unit of a turn's work
     of: str = ""
     limit: float | None = None
     least: float | None = None
     most: float | None = None
     note: str = ""
-    pace: float = 1.0  # of the processor, in steps of a fixed piece of work a second, when it was measured
+    speed: float = 1.0  # of the processor when it was measured, see `processor_speed`
 
     @property
     def value(self) -> float:
-        """The median of the turns: one in which the machine worked for others decides nothing."""
+        """The median of the turns: a single turn in which the machine worked for others has no weight."""
         return median(turn.value for turn in self.turns)
 
     @property
@@ -53,7 +53,7 @@ class Figure:
 
     @property
     def good(self) -> bool | None:
-        """Whether it is where it has to be; None when nothing is asked of it."""
+        """Whether it keeps its floor and ceiling; None when it has neither."""
         if self.least is None and self.most is None:
             return None
         judged = self.value if self.share is None else self.share
@@ -74,7 +74,7 @@ class Figure:
             "cost": self.cost,
             "cost_unit": self.cost_unit,
             "turns": [turn.document() for turn in self.turns],
-            "pace": self.pace,
+            "pace": self.speed,
             "note": self.note,
         }
 

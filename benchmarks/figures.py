@@ -6,7 +6,7 @@ from typing import Any, Final
 from rich.table import Table
 
 from benchmarks.figure import Figure
-from benchmarks.pace import pace as pace_now
+from benchmarks.processor_speed import processor_speed
 from benchmarks.turn import Turn
 
 _COLUMNS: Final = ("figure", "value", "share", "has to be", "reached", "CPU s", "cost", "processor", "note")
@@ -16,9 +16,9 @@ _NUMBERS: Final = ("value", "CPU s", "cost", "processor")
 class Figures:
     """All figures of a run, in the order in which they were measured."""
 
-    def __init__(self, pace: Callable[[], float] = pace_now) -> None:
+    def __init__(self, speed: Callable[[], float] = processor_speed) -> None:
         self.all: list[Figure] = []
-        self._pace = pace
+        self._speed = speed
 
     def add(
         self,
@@ -32,11 +32,11 @@ class Figures:
         most: float | None = None,
         note: str = "",
     ) -> Figure:
-        """Note one by its turns, each of which did so much `work`.
+        """Add a figure by its turns. `work` names the unit of their work.
 
-        `of` names the figure it is a share of, measured earlier in the same run.
+        `of` names the figure that it is a share of, measured earlier in the same run.
         """
-        told = f"turns: {', '.join(_number(turn.value) for turn in turns)}" if len(turns) > 1 else ""
+        values = f"turns: {', '.join(_number(turn.value) for turn in turns)}" if len(turns) > 1 else ""
         figure = Figure(
             name,
             unit,
@@ -46,18 +46,18 @@ class Figures:
             limit=self.value(of) if of else None,
             least=least,
             most=most,
-            note="; ".join(part for part in (note, told) if part),
-            pace=self._pace(),
+            note="; ".join(part for part in (note, values) if part),
+            speed=self._speed(),
         )
         self.all.append(figure)
         return figure
 
     def value(self, name: str) -> float | None:
-        """A value by its name; None when it was not measured."""
+        """The value of a figure by its name; None when it was not measured."""
         return next((figure.value for figure in self.all if figure.name == name), None)
 
     def table(self) -> Table:
-        """For people."""
+        """Show the figures to people."""
         table = Table(title="Foldline, measured", title_justify="left")
         for column in _COLUMNS:
             table.add_column(column, justify="right" if column in _NUMBERS else "left")
@@ -66,13 +66,13 @@ class Figures:
         return table
 
     def markdown(self) -> str:
-        """For docs/performance.md."""
+        """Show the figures as docs/performance.md has them."""
         rows = [_COLUMNS, ["---:" if column in _NUMBERS else "---" for column in _COLUMNS]]
         rows += [self._cells(figure, missed="**no**") for figure in self.all]
         return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
     def document(self) -> list[dict[str, Any]]:
-        """For machines."""
+        """Describe the figures for machines."""
         return [figure.document() for figure in self.all]
 
     def _cells(self, figure: Figure, missed: str) -> Sequence[str]:
@@ -84,8 +84,8 @@ class Figures:
             {None: "", True: "yes", False: missed}[figure.good],
             "" if figure.cpu_seconds is None else f"{figure.cpu_seconds:.2f}",
             "" if figure.cost is None else f"{figure.cost:.3g} {figure.cost_unit}",
-            # How fast the processor was then, of the fastest it was in this run: others may share it.
-            f"{figure.pace / max(one.pace for one in self.all):.0%}",
+            # The processor's speed then, as a part of its highest one in this run: others may share it.
+            f"{figure.speed / max(one.speed for one in self.all):.0%}",
             figure.note,
         )
 

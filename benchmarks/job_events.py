@@ -1,4 +1,4 @@
-"""Events of jobs as applications report them: mixed kinds, jobs with subjobs, each event with its own key."""
+"""Job events as applications report them: mixed kinds, jobs with subjobs, each event with its own key."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _AT_ONCE = 50  # jobs whose events take turns
 
 
 def bodies(name: str, count: int) -> Iterator[bytes]:
-    """`count` events; every job's in their order, with those of others between them."""
+    """Make `count` events; those of a job are in order, with events of other jobs between them."""
     made = 0
     for wave in range(0, count, _AT_ONCE * EACH):
         jobs = [list(_job(f"{name}-{wave // EACH + place}")) for place in range(_AT_ONCE)]
@@ -26,7 +26,7 @@ def bodies(name: str, count: int) -> Iterator[bytes]:
 
 
 def requests(name: str, count: int, size: int) -> list[bytes]:
-    """The same as bodies of batches of `size`."""
+    """Make `count` events, as the bodies of batches of `size` events."""
     events = list(bodies(name, count))
     return [b"[%b]" % b",".join(events[start : start + size]) for start in range(0, count, size)]
 

@@ -1,4 +1,4 @@
-"""What operators ask for among many jobs: every kind of filter, with values that change."""
+"""Queries of operators over many jobs: every kind of filter, with changing values."""
 
 import json
 import urllib.request
@@ -13,7 +13,7 @@ from runtime.settings import Settings
 
 _LIST: Final = "/v1/jobs?limit=100"
 _PLACES: Final = 20
-_ASKING: Final = """
+_SCRIPT: Final = """
 local paths = {%s}
 local number = 0
 function request()
@@ -23,20 +23,20 @@ end
 """
 
 
-async def fill(config: Settings, count: int) -> None:
-    """So many jobs in the read model, one a second until now. They were never on the line."""
+async def store_jobs(config: Settings, count: int) -> None:
+    """Write `count` jobs into the read model, one for each second until now. They were never on the line."""
     queries = load_queries("benchmarks", "job_rows.sql", schema="jobs")
     async with await connect(config, name="bench-jobs") as conn:
         await conn.execute(queries["jobs"], {"count": count})
         await conn.execute(queries["applications"])
         await conn.execute(queries["durations"])
         await conn.execute(b"vacuum analyze")
-        # Gigabytes in one go: they would be on their way to the disk for minutes, beside what is asked.
+        # Gigabytes at once would go to the disk for minutes, while lists are measured.
         await conn.execute(b"checkpoint")
 
 
-def questions(url: str, count: int) -> Iterator[tuple[str, list[str]]]:
-    """Names of queries, and the paths of each that are asked in turn."""
+def list_queries(url: str, count: int) -> Iterator[tuple[str, list[str]]]:
+    """Names of queries, each with the paths that are asked for in turn."""
     now = datetime.now(UTC)
     places = [now - timedelta(seconds=count * place / _PLACES) for place in range(1, _PLACES)]
     hours = [f"&from={_time(at)}&to={_time(at + timedelta(hours=1))}" for at in places]
@@ -53,13 +53,13 @@ def questions(url: str, count: int) -> Iterator[tuple[str, list[str]]]:
     yield "cursor", [f"&cursor={quote(_cursor(url, at))}" for at in places]
 
 
-def asking(paths: list[str]) -> str:
-    """For wrk: the paths in turn."""
-    return _ASKING % ", ".join(json.dumps(_LIST + path) for path in paths)
+def lua_script(paths: list[str]) -> str:
+    """Make the script by which wrk asks for the paths in turn."""
+    return _SCRIPT % ", ".join(json.dumps(_LIST + path) for path in paths)
 
 
 def _cursor(url: str, before: datetime) -> str:
-    """The place behind the newest job that was last heard of before that time."""
+    """The cursor behind the newest job whose last event is from before that time."""
     asked = f"{url}/v1/jobs?limit=1&to={_time(before)}"
     with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310 - our own, on loopback
         return str(json.load(answer)["next_cursor"])

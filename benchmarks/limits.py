@@ -1,71 +1,79 @@
-"""What others are a share of: the raw limits, in the beginning and beside what is compared with them."""
+"""The raw limits that figures are shares of: measured at the beginning, and again beside each such figure."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
-from benchmarks import publishing, raw
-from benchmarks.beside import Beside
-from benchmarks.children import in_child
+from benchmarks import publishing, raw_clients
+from benchmarks.child_processes import run_in_child
 from benchmarks.figures import Figures
-from benchmarks.say import Say
+from benchmarks.raw_limit import RawLimit
 from benchmarks.servers import servers
 from benchmarks.sizes import Sizes
+from benchmarks.status_line import ShowStatus
 from benchmarks.turn import Turn
-from benchmarks.undisturbed import repeated, undisturbed
+from benchmarks.undisturbed import measure_turns, measure_undisturbed
 from runtime.settings import Settings
 
 READ: Final = "raw read by callback"
 _PUBLISH: Final = "raw atomic batches"
 
 
-async def limits(sizes: Sizes, figures: Figures, say: Say) -> None:
+async def limits(sizes: Sizes, figures: Figures, show_status: ShowStatus) -> None:
     """Raw limits of NATS and PostgreSQL"""
     few, callers = sizes.raw // 5, publishing.CALLERS
     async with servers() as config:
         for name, unit, function, count, more in (
-            (_PUBLISH, "events/s", raw.publish, sizes.raw, {}),
-            (f"{_PUBLISH} of {callers}", "events/s", raw.publish, few, {"size": callers}),
-            (f"raw singles, {callers} callers", "events/s", raw.single, few, {"callers": callers}),
-            ("raw COPY", "rows/s", raw.copy, sizes.raw, {}),
+            (_PUBLISH, "events/s", raw_clients.publish_batches, sizes.raw, {}),
+            (f"{_PUBLISH} of {callers}", "events/s", raw_clients.publish_batches, few, {"size": callers}),
+            (
+                f"raw singles, {callers} callers",
+                "events/s",
+                raw_clients.publish_singles,
+                few,
+                {"callers": callers},
+            ),
+            ("raw COPY", "rows/s", raw_clients.copy_rows, sizes.raw, {}),
         ):
-            say(name)
-            once = partial(in_child, function, config, count=count, **more)
-            found = await repeated(once, sizes.long_turns, sizes.tries, say)
+            show_status(name)
+            once = partial(run_in_child, function, config, count=count, **more)
+            found = await measure_turns(once, sizes.long_turns, sizes.tries, show_status)
             figures.add(name, [Turn.of(one) for one in found], unit, work=unit.partition("/")[0])
-    figures.add(READ, await _read(sizes, say, READ, sizes.long_turns), "events/s")
+    figures.add(READ, await _measure_read(sizes, show_status, READ, sizes.long_turns), "events/s")
 
 
-def reading(sizes: Sizes, figures: Figures, say: Say, what: str) -> Beside:
-    """The limit of whatever reads the line."""
+def read_limit(sizes: Sizes, figures: Figures, show_status: ShowStatus, what: str) -> RawLimit:
+    """Make the limit of a figure, named `what`, that reads the line."""
 
     async def read(name: str) -> Turn:
-        return (await _read(sizes, say, name, 1))[0]
+        return (await _measure_read(sizes, show_status, name, 1))[0]
 
-    return _beside(sizes, figures, READ, what, read)
+    return _raw_limit(sizes, figures, READ, what, read)
 
 
-def writing(config: Settings, sizes: Sizes, figures: Figures, say: Say, what: str) -> Beside:
-    """The limit of whatever writes to the line of `config`."""
+def publish_limit(
+    config: Settings, sizes: Sizes, figures: Figures, show_status: ShowStatus, what: str
+) -> RawLimit:
+    """Make the limit of a figure, named `what`, that writes to the line of `config`."""
 
     async def write(name: str) -> Turn:
-        say(name)
-        once = partial(in_child, raw.publish, config, count=sizes.raw)
-        return Turn.of(await undisturbed(once, sizes.tries, say))
+        show_status(name)
+        once = partial(run_in_child, raw_clients.publish_batches, config, count=sizes.raw)
+        return Turn.of(await measure_undisturbed(once, sizes.tries, show_status))
 
-    return _beside(sizes, figures, _PUBLISH, what, write)
+    return _raw_limit(sizes, figures, _PUBLISH, what, write)
 
 
-def _beside(
+def _raw_limit(
     sizes: Sizes, figures: Figures, limit: str, what: str, measure: Callable[[str], Awaitable[Turn]]
-) -> Beside:
-    return Beside(figures, f"{limit}, beside {what}", measure, None if sizes.thorough else limit)
+) -> RawLimit:
+    return RawLimit(figures, f"{limit}, beside {what}", measure, None if sizes.thorough else limit)
 
 
-async def _read(sizes: Sizes, say: Say, name: str, turns: int) -> list[Turn]:
-    # Not synced only to have something to read quickly: what is read does not depend on that.
+async def _measure_read(sizes: Sizes, show_status: ShowStatus, name: str, turns: int) -> list[Turn]:
+    # Not synced: that makes storing quick, and reading does not depend on it.
     async with servers(sync_always=False) as config:
-        say(name)
-        await in_child(raw.stored, config, count=sizes.raw)
-        once = partial(in_child, raw.read, config, count=sizes.raw)
-        return [Turn.of(found) for found in await repeated(once, turns, sizes.tries, say)]
+        show_status(name)
+        await run_in_child(raw_clients.store_messages, config, count=sizes.raw)
+        once = partial(run_in_child, raw_clients.read_messages, config, count=sizes.raw)
+        return [Turn.of(found) for found in await measure_turns(once, turns, sizes.tries, show_status)]

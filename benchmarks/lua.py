@@ -1,4 +1,4 @@
-"""Scripts in Lua, by which wrk makes requests for sessions and for their events."""
+"""Scripts in Lua by which wrk makes requests for sessions and for their events."""
 
 from typing import Final
 
@@ -38,13 +38,13 @@ def post() -> str:
 
 
 def events(sessions: int, wait_ms: int) -> str:
-    """POST events of so many sessions in turn, each with an idempotency key of its own.
+    """POST an event to each of so many sessions in turn, each with an idempotency key of its own.
 
-    `wait_ms` is how long an answer may wait until its event can be read.
+    `wait_ms`: how long an answer may wait until its event can be read.
     """
     return _EVENTS % (_BODY, wait_ms, sessions)
 
 
 def gets(sessions: int, name: str = "bench") -> str:
-    """GET so many sessions in turn, which are called after `name`."""
+    """GET each of so many sessions in turn; their ids begin with `name`."""
     return _GETS % (name, sessions)

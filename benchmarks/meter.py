@@ -14,12 +14,12 @@ class Spent(NamedTuple):
     cpu_seconds: float
 
     def over(self, work: float) -> dict[str, float]:
-        """Describe it for so many units of work, as a measuring process answers it: `Turn.of` reads that."""
+        """Return what a measuring process answers for so many units of work; `Turn.of` reads it."""
         return {"rate": work / self.seconds, "cpu_seconds": self.cpu_seconds, "work": work}
 
 
 class Meter:
-    """Counts, from its creation on, seconds and the processor seconds of every process below one.
+    """Counts seconds, and the processor seconds of every process below one, from its creation on.
 
     `root` is the pid of the benchmark, which starts the servers, the programs and the measuring processes. It
     only waits for them, so its own time is left out. Processes that have ended count once their parent has

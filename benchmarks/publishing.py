@@ -1,4 +1,4 @@
-"""The publisher, from one process: bulk calls, and 64 callers with one event each."""
+"""The publisher in one process: bulk calls, and 64 callers with one event each."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.meter import Meter
-from benchmarks.steady import fact
+from benchmarks.steady_load import session_fact
 from line.connection import close_bus, connect_bus
 from producers.admission import admit_fact
 from producers.publishing.publisher import Ack, Publisher
@@ -19,23 +19,26 @@ from schemas.subjects import Subject
 
 _BULK = 2_000
 CALLERS = 64
-_UNDER_WAY = 4  # bulk calls
+_UNDER_WAY = 4  # bulk calls at the same time
 
 
-async def bulk(config: Settings, *, count: int) -> dict[str, Any]:
-    """Events a second acknowledged, 2,000 a call. The facts are ready, as the raw limit's messages are."""
+async def publish_bulk(config: Settings, *, count: int) -> dict[str, Any]:
+    """Measure how many events a second are acknowledged, 2,000 a call.
+
+    The facts are made before, as the messages of the raw limit are.
+    """
     facts = [made() for made in _facts("bulk", count)]
     return await _bulk(config, count, lambda start: facts[start : start + _BULK])
 
 
-async def checked(config: Settings, *, count: int) -> dict[str, Any]:
-    """The same, and each call validates its bodies and makes facts of them."""
+async def publish_validated(config: Settings, *, count: int) -> dict[str, Any]:
+    """Measure the same when each call validates its bodies and makes facts of them."""
     making = _facts("checked", count)
     return await _bulk(config, count, lambda start: [made() for made in making[start : start + _BULK]])
 
 
-async def one_by_one(config: Settings, *, count: int) -> dict[str, Any]:
-    """Events a second from 64 callers that each wait for their event before they have the next."""
+async def publish_singly(config: Settings, *, count: int) -> dict[str, Any]:
+    """Measure how many events a second 64 callers publish that each wait for theirs before the next."""
     facts = iter([made() for made in _facts("single", count)])
     async with _publisher(config) as publisher:
         meter = Meter(os.getppid())
@@ -76,13 +79,13 @@ async def _publisher(config: Settings) -> AsyncIterator[Publisher]:
 
 
 def _facts(name: str, count: int) -> list[Callable[[], Fact]]:
-    """What makes each fact of its subject and body, which are there."""
+    """Functions that each validate a subject and a body, made before, and make a fact of them."""
 
     def making(subject: Subject, body: bytes) -> Callable[[], Fact]:
         return lambda: admit_fact(subject, body, now=datetime.now(UTC))
 
     found = []
     for number in range(count):
-        subject, body = fact(name, 1_000, number)
+        subject, body = session_fact(name, 1_000, number)
         found.append(making(Subject.parse(subject), body.encode()))
     return found

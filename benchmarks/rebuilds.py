@@ -1,43 +1,43 @@
-"""Rebuilds of some events by one process and by two, in turns."""
+"""Rebuilds by one process and by two, in turns."""
 
 from statistics import median
 from typing import Any, Final
 
-from benchmarks import rebuilding, steady
-from benchmarks.children import in_child
+from benchmarks import steady_load, timed_rebuild
+from benchmarks.child_processes import run_in_child
 from benchmarks.figures import Figures
-from benchmarks.limits import reading
-from benchmarks.say import Say
+from benchmarks.limits import read_limit
 from benchmarks.servers import servers
 from benchmarks.sizes import Sizes
+from benchmarks.status_line import ShowStatus
 from benchmarks.turn import Turn
 
-_OFTEN: Final = 600_000  # events rebuilt in all turns: few are rebuilt several times, many once
-_TAKEN: Final = 0.9  # of the processors
+_EVENTS: Final = 600_000  # rebuilt in all turns together: a small line several times, a large one once
+_BUSY: Final = 0.9  # of the processors' time
 
 
-async def rebuild(sizes: Sizes, figures: Figures, say: Say) -> None:
+async def rebuild(sizes: Sizes, figures: Figures, show_status: ShowStatus) -> None:
     """Rebuilding from the line, one and two processes"""
     for count in sizes.rebuilt:
-        limit = reading(sizes, figures, say, f"{count:,}")
-        await limit.turn()
-        sessions = max(50, count // steady.FACTS_EACH)
+        limit = read_limit(sizes, figures, show_status, f"{count:,}")
+        await limit.measure()
+        sessions = max(50, count // steady_load.FACTS_EACH)
         found: dict[int, list[dict[str, Any]]] = {1: [], 2: []}
         async with servers() as config:
-            say(f"{count:,} events are stored")
-            await in_child(steady.stored, config, name="load", sessions=sessions, count=count)
-            await in_child(steady.beating, config, name="load", sessions=sessions)
-            for _ in range(max(sizes.long_turns, min(sizes.turns, _OFTEN // count))):
+            show_status(f"{count:,} events are stored")
+            await run_in_child(steady_load.store_facts, config, name="load", sessions=sessions, count=count)
+            await run_in_child(steady_load.store_heartbeats, config, name="load", sessions=sessions)
+            for _ in range(max(sizes.long_turns, min(sizes.turns, _EVENTS // count))):
                 for workers, runs in found.items():
-                    say(f"{count:,} events, {workers} processes")
+                    show_status(f"{count:,} events, {workers} processes")
                     told = config.model_copy(update={"rebuild_workers": workers})
-                    runs.append(await in_child(rebuilding.rebuilt, told))
-                    await limit.turn()
-        limit.done()
+                    runs.append(await run_in_child(timed_rebuild.timed_rebuild, told))
+                    await limit.measure()
+        limit.add_figure()
         one = f"rebuild {count:,}, 1 process"
         _rebuilt(figures, one, count, found[1], of=limit.name, least=0.20)
-        # With both processors taken there is nothing that a second process could add.
-        least = None if median(run["busy"] for run in found[2]) > _TAKEN else 1.15
+        # Where two processes take all processors there is nothing more to gain.
+        least = None if median(run["busy"] for run in found[2]) > _BUSY else 1.15
         _rebuilt(figures, f"rebuild {count:,}, 2 processes", count, found[2], of=one, least=least)
 
 

@@ -1,4 +1,4 @@
-"""The two real servers of a measurement, embedded, in a directory of their own that goes away with them."""
+"""The two real servers of a measurement, embedded, in a temporary directory of their own."""
 
 import asyncio
 import tempfile
@@ -23,7 +23,10 @@ from runtime.settings import Settings
 
 @asynccontextmanager
 async def servers(*, sync_always: bool = True, **changes: Any) -> AsyncIterator[Settings]:
-    """NATS that syncs before it acknowledges, PostgreSQL that syncs its commits; all is installed in them."""
+    """Run NATS, which syncs before it acknowledges, and PostgreSQL, which syncs its commits, for a block.
+
+    Streams, tables and read models are installed. `changes` are settings.
+    """
     with tempfile.TemporaryDirectory(prefix="foldline-bench-", ignore_cleanup_errors=True) as made:
         folder = Path(made)
         await asyncio.to_thread(folder.chmod, 0o711)  # PostgreSQL may run as another user

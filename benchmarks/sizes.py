@@ -1,6 +1,6 @@
-"""How much is measured: the whole, and a quick run, as little as costs can be compared by.
+"""The sizes of a whole run, and of a quick one that is just large enough to compare costs.
 
-In a turn of the quick run every figure of which something is asked takes two processor seconds or more.
+In a turn of the quick run every figure with a floor or a ceiling takes two processor seconds or more.
 """
 
 from dataclasses import dataclass, replace
@@ -8,32 +8,32 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Counts of events, and seconds."""
+    """Counts of events, and seconds, of all measurements of a run."""
 
     raw: int  # events published and read for the raw limits, rows copied
-    thorough: bool  # raw limits beside each share of them, each kind of list by itself
-    turns: int  # of a short measurement, and of its raw limit beside it
+    thorough: bool  # a raw limit beside each share of it, each kind of list by itself
+    turns: int  # of a short measurement and of the raw limit beside it
     long_turns: int  # of a long one: the raw limits by themselves, live load, growth
-    tries: int  # of a turn during which others had the processors
+    tries: int  # of a turn, while others have the processors
     published: int  # events through the publisher
     rebuilt: tuple[int, ...]  # stored events of the rebuilds
-    grown: tuple[int, ...]  # stored events at which growth is looked at, rising
-    probe_s: float  # one try of a rate under live load
+    grown: tuple[int, ...]  # stored events at which growth is measured, rising
+    probe_s: float  # length of one try of a rate under live load
     step: float  # from one such rate to the next
     live_s: float  # how long the lag has to stay small
-    cost_s: float  # how long what live load costs is measured at one rate
+    cost_s: float  # how long the cost of live load is measured
     latency_s: float  # at each rate, in each turn
     http_s: float  # each run of the HTTP client
-    grown_s: float  # the same while growth is looked at: once, whatever the turns
+    grown_s: float  # each run of the HTTP client for growth: once, whatever the turns
     connections: tuple[int, ...]  # of the HTTP client, rising
     replicas: tuple[int, ...]  # consumers that share a load
     shared_s: float  # how long that lasts
     ingested: int  # events of jobs in batches, each way and turn
-    jobs: int  # in the read model when it is asked
+    jobs: int  # in the read model when lists are asked for
     listed_s: float  # each kind of list, in each turn
 
     def with_turns(self, number: int) -> "Sizes":
-        """The same sizes, with so many turns of every measurement."""
+        """Return the same sizes with so many turns of every measurement."""
         return replace(self, turns=number, long_turns=number)
 
 

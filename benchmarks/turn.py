@@ -1,4 +1,4 @@
-"""One turn of a measurement: what it found, and what that cost."""
+"""One turn of a measurement: the value found, and its cost."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any
 class Turn:
     """A value, the processor seconds of all processes while it was measured, and the units of work done then.
 
-    Without both there is no cost: memory, for one, is read and not worked for.
+    Without the last two there is no cost: memory, for example, is read without any work.
     """
 
     value: float

@@ -1,7 +1,7 @@
-"""Measuring once more when the machine was elsewhere: a guest is not always given its processors.
+"""Measuring again when others had the processors: a virtual machine is not always given them.
 
-The kernel counts the time a hypervisor withheld them ("steal"), whatever runs here: what is kept is chosen by
-that alone, never by what was found.
+The kernel counts the time for which a hypervisor withheld them ("steal"). That alone decides which
+measurement is kept, never the value found.
 """
 
 from collections.abc import Awaitable, Callable
@@ -9,22 +9,22 @@ from typing import Final, TypeVar
 
 import psutil
 
-from benchmarks.say import Say
+from benchmarks.status_line import ShowStatus
 
 Found = TypeVar("Found")
 
-_MOST: Final = 0.02  # of the processors
+_MOST: Final = 0.02  # of the processors' time, withheld during a measurement that counts
 
 
-async def undisturbed(
+async def measure_undisturbed(
     measure: Callable[[], Awaitable[Found]],
     tries: int,
-    say: Say,
+    show_status: ShowStatus,
     withheld: Callable[[], tuple[float, float]] | None = None,
 ) -> Found:
-    """What `measure` finds with the processors here, else the least disturbed of so many `tries`.
+    """Return the first measurement that was not disturbed, else the least disturbed one of `tries`.
 
-    `withheld` tells the seconds that others had of them, and all seconds.
+    `withheld` returns two counters: processor seconds that others had, and all processor seconds.
     """
     count = withheld or _withheld
     found: list[tuple[float, Found]] = []
@@ -36,12 +36,14 @@ async def undisturbed(
         found.append((share, value))
         if share <= _MOST or len(found) >= tries:
             return min(found, key=lambda one: one[0])[1]
-        say(f"others had {share:.0%} of the processors meanwhile: once more")
+        show_status(f"others had {share:.0%} of the processors meanwhile: measuring again")
 
 
-async def repeated(measure: Callable[[], Awaitable[Found]], turns: int, tries: int, say: Say) -> list[Found]:
-    """So many turns of `measure`, each undisturbed or the least disturbed of its tries."""
-    return [await undisturbed(measure, tries, say) for _ in range(turns)]
+async def measure_turns(
+    measure: Callable[[], Awaitable[Found]], turns: int, tries: int, show_status: ShowStatus
+) -> list[Found]:
+    """Measure so many turns, each undisturbed or the least disturbed of its tries."""
+    return [await measure_undisturbed(measure, tries, show_status) for _ in range(turns)]
 
 
 def _withheld() -> tuple[float, float]:

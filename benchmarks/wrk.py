@@ -1,4 +1,4 @@
-"""wrk, the HTTP load generator: how it is called, and its answer read."""
+"""wrk, the HTTP load generator."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from typing import Final
 from benchmarks.meter import Meter
 from benchmarks.turn import Turn
 
-MISSING: Final = "needs the program wrk: apt install wrk, brew install wrk"
+MISSING: Final = "not measured: the program wrk is missing (apt install wrk, brew install wrk)"
 _TELL: Final = """
 function done(summary, latency, requests)
     local bad = summary.errors.connect + summary.errors.read + summary.errors.write
@@ -26,8 +26,8 @@ end
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """What a run found. Latencies in milliseconds; `bad`: connection errors and answers from 400 on."""
+class WrkRun:
+    """The result of a run. Latencies in milliseconds; `bad`: connection errors and answers from 400 on."""
 
     rate: float
     p50: float
@@ -37,26 +37,26 @@ class Load:
     cpu_seconds: float
 
     def turn(self, value: float) -> Turn:
-        """One of these numbers, with what the run cost."""
+        """Make a turn of one of these numbers, with the cost of the run."""
         return Turn(value, self.cpu_seconds, self.requests)
 
 
-def available() -> bool:
+def is_installed() -> bool:
     """Whether wrk is installed."""
     return shutil.which("wrk") is not None
 
 
-async def load(
+async def run_wrk(
     url: str,
     *,
     connections: int,
     seconds: float,
     script: str = "",
     settled: Callable[[], Awaitable[None]] | None = None,
-) -> Load:
-    """Ask `url` from `connections` connections of one thread. `script`: Lua that makes the requests.
+) -> WrkRun:
+    """Send requests to `url` over `connections` connections from one thread. `script`: Lua that makes them.
 
-    `settled` waits for work that goes on when all is answered: it is part of the cost.
+    `settled` waits for work that goes on after all is answered: it is part of the cost.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "script.lua"
@@ -73,7 +73,7 @@ async def load(
         await settled()
     spent = meter.read()
     found = json.loads(output.splitlines()[-1])
-    return Load(
+    return WrkRun(
         rate=found["requests"] / found["microseconds"] * 1e6,
         p50=found["p50"] / 1e3,
         p99=found["p99"] / 1e3,

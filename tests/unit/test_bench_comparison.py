@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from benchmarks import comparison
-from benchmarks.comparison import compared, read_run, table
+from benchmarks.comparison import compare_costs, read_run, table
 from benchmarks.figures import Figures
 from benchmarks.turn import Turn
 
@@ -26,25 +26,25 @@ def run(*, quick: bool = True, **costs: float | None) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("new", "dearer"), [(1.5, False), (2.0, False), (2.19, False), (2.21, True)])
 def test_what_costs_more_than_a_tenth_more_is_marked(new: float, dearer: bool) -> None:
-    (found,) = compared(run(bulk=2.0), run(bulk=new))
+    (found,) = compare_costs(run(bulk=2.0), run(bulk=new))
     assert found.ratio == pytest.approx(new / 2)
     assert found.dearer is dearer
 
 
 def test_only_figures_with_a_bound_and_a_cost_are_compared() -> None:
-    found = compared(run(bulk=2.0, free=1.0, memory=None), run(bulk=2.0, free=9.0, memory=None))
+    found = compare_costs(run(bulk=2.0, free=1.0, memory=None), run(bulk=2.0, free=9.0, memory=None))
     assert [figure.name for figure in found] == ["bulk"]
 
 
 def test_a_figure_that_is_bound_in_one_run_is_compared() -> None:
     old, new = run(rebuild=2.0), run(rebuild=3.0)
     new["figures"][0]["least"] = None
-    assert compared(old, new)[0].dearer
-    assert compared(new, old)[0].ratio == pytest.approx(2 / 3)
+    assert compare_costs(old, new)[0].dearer
+    assert compare_costs(new, old)[0].ratio == pytest.approx(2 / 3)
 
 
 def test_a_figure_of_one_run_is_told_and_not_judged() -> None:
-    found = compared(run(bulk=2.0, gone=1.0), run(bulk=2.0, come=1.0))
+    found = compare_costs(run(bulk=2.0, gone=1.0), run(bulk=2.0, come=1.0))
     assert [(figure.name, figure.ratio, figure.dearer) for figure in found] == [
         ("bulk", 1.0, False),
         ("gone", None, False),
@@ -54,7 +54,7 @@ def test_a_figure_of_one_run_is_told_and_not_judged() -> None:
 
 def test_people_see_the_ratio_and_the_mark() -> None:
     written = StringIO()
-    Console(width=100, file=written).print(table(compared(run(bulk=2.0, gone=1.0), run(bulk=3.0))))
+    Console(width=100, file=written).print(table(compare_costs(run(bulk=2.0, gone=1.0), run(bulk=3.0))))
     shown = {line.split()[1]: line for line in written.getvalue().splitlines() if "s/1,000" in line}
     assert "1.50" in shown["bulk"]
     assert "beyond 1.10" in shown["bulk"]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from benchmarks.undisturbed import repeated, undisturbed
+from benchmarks.undisturbed import measure_turns, measure_undisturbed
 
 
 def told(shares: Sequence[float]) -> Callable[[], tuple[float, float]]:
@@ -34,7 +34,7 @@ async def test_the_least_disturbed_is_kept(shares: list[float], kept: int, measu
         found.append(len(found))
         return found[-1]
 
-    assert await undisturbed(measure, 3, said.append, told(shares)) == kept
+    assert await measure_undisturbed(measure, 3, said.append, told(shares)) == kept
     assert len(found) == measured
     assert len(said) == measured - 1
 
@@ -43,7 +43,7 @@ async def test_a_single_try_is_what_it_is() -> None:
     async def measure() -> str:
         return "slow"
 
-    assert await undisturbed(measure, 1, print, told([0.9])) == "slow"
+    assert await measure_undisturbed(measure, 1, print, told([0.9])) == "slow"
 
 
 async def test_turns_are_all_kept_in_their_order() -> None:
@@ -53,4 +53,4 @@ async def test_turns_are_all_kept_in_their_order() -> None:
         found.append(len(found))
         return found[-1]
 
-    assert await repeated(measure, 3, 1, print) == [0, 1, 2]
+    assert await measure_turns(measure, 3, 1, print) == [0, 1, 2]

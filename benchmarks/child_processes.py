@@ -1,4 +1,4 @@
-"""Fresh processes: what is measured shares none with the measuring, nor with what was measured before."""
+"""Fresh processes: a measurement shares none with the benchmark itself, nor with an earlier measurement."""
 
 import asyncio
 import json
@@ -14,22 +14,25 @@ import uvloop
 
 from runtime.settings import Settings, environment_of, settings
 
-Measured = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
-_PATIENCE = 20.0
+MeasuringFunction = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
+_STOP_S = 20.0
 
 
-async def in_child(function: Measured, config: Settings, **arguments: Any) -> dict[str, Any]:
-    """Await `function(settings, **arguments)` in a new process; it answers what JSON can hold."""
+async def run_in_child(function: MeasuringFunction, config: Settings, **arguments: Any) -> dict[str, Any]:
+    """Await `function(settings, **arguments)` in a new process; its result must be plain data.
+
+    Raises RuntimeError if the process fails.
+    """
     process = await _start(config, "-m", __name__, f"{function.__module__}:{function.__qualname__}")
     output, _ = await process.communicate(json.dumps(arguments).encode())
     if process.returncode:
-        raise RuntimeError(f"{function.__module__}.{function.__qualname__} failed: its message is above")
+        raise RuntimeError(f"{function.__module__}.{function.__qualname__} failed: see its message above")
     return dict(json.loads(output.splitlines()[-1]))
 
 
 @asynccontextmanager
-async def running(config: Settings, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A program of ours for the length of a block, told to end by SIGTERM."""
+async def running_program(config: Settings, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a program of ours for the length of a block; it ends by SIGTERM, or is killed 20 seconds later."""
     process = await _start(config, *arguments)
     try:
         yield process
@@ -37,7 +40,7 @@ async def running(config: Settings, *arguments: str) -> AsyncIterator[asyncio.su
         with suppress(ProcessLookupError):
             process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), _PATIENCE)
+            await asyncio.wait_for(process.wait(), _STOP_S)
         except TimeoutError:
             process.send_signal(signal.SIGKILL)
             await process.wait()
@@ -50,13 +53,13 @@ async def _start(config: Settings, *arguments: str) -> asyncio.subprocess.Proces
         env=os.environ | environment_of(config),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C is for us alone
+        start_new_session=True,  # Ctrl-C is for the benchmark alone
     )
 
 
 def main() -> None:
     module, _, name = sys.argv[1].partition(":")
-    function: Measured = getattr(import_module(module), name)
+    function: MeasuringFunction = getattr(import_module(module), name)
     answer = uvloop.run(function(settings(), **json.load(sys.stdin)))
     sys.stdout.write(json.dumps(answer) + "\n")
 

@@ -1,4 +1,4 @@
-"""A FastAPI application that does nothing, served as ours is: the limit for anything over HTTP."""
+"""A FastAPI application that does nothing, served as ours is: the limit of whatever is served over HTTP."""
 
 import sys
 
@@ -11,13 +11,13 @@ _ANSWER = b'{"success":true,"status":"ok"}'
 
 @app.get("/constant")
 async def constant() -> Response:
-    """Answers the same bytes."""
+    """Answer the same bytes."""
     return Response(_ANSWER, media_type="application/json")
 
 
 @app.post("/body")
 async def body(request: Request) -> Response:
-    """Reads the body and answers the same bytes."""
+    """Read the body and answer the same bytes."""
     await request.body()
     return Response(_ANSWER, media_type="application/json")
 

@@ -1,4 +1,4 @@
-"""From `publish` to the answer of a query that shows it."""
+"""Visibility: the time from `publish` to the answer of a query that shows the event."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks.client import Http
+from benchmarks.http_connection import HttpConnection
 from benchmarks.meter import Meter
 from line.connection import close_bus, connect_bus
 from producers.admission import admit_fact
@@ -16,18 +16,19 @@ from runtime.settings import Settings
 from schemas.subjects import Subject
 
 _READERS = 4
-_READ_PER_S = 200  # queries a second, whatever the rate: of more events only some are looked for
+_READ_PER_S = 200  # queries a second: at higher rates only some of the events are looked for
 
 
-async def seen(config: Settings, *, rate: int, seconds: float) -> dict[str, Any]:
-    """Publish `rate` events a second one by one; of up to 200 a second, milliseconds until a GET shows them.
+async def measure_visibility(config: Settings, *, rate: int, seconds: float) -> dict[str, Any]:
+    """Publish `rate` events a second one by one; returns the milliseconds until a GET shows them.
 
-    The GET names the position of its event and is asked as soon as that is acknowledged.
+    Up to 200 events a second are looked for. The GET names the position of its event and is sent as soon as
+    that is acknowledged.
     """
     nc = await connect_bus(config, name="bench-seen", publisher=True)
     publisher = Publisher(nc, partitions=config.partitions, timeout=30)
-    http = [await Http.open(config.api_port) for _ in range(_READERS * 8)]
-    free: asyncio.Queue[Http] = asyncio.Queue()
+    http = [await HttpConnection.open(config.api_port) for _ in range(_READERS * 8)]
+    free: asyncio.Queue[HttpConnection] = asyncio.Queue()
     for client in http:
         free.put_nowait(client)
     loop = asyncio.get_running_loop()

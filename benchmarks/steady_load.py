@@ -1,4 +1,4 @@
-"""A steady load of mixed session facts, as a process of its own: `python -m benchmarks.steady`.
+"""A steady load of mixed session facts, from a process of its own: `python -m benchmarks.steady_load`.
 
 Publishes `--count` facts as fast as it goes, or `--rate` of them a second until its standard input ends; then
 prints one line of JSON: how many were acknowledged, at which rate, how far it was ever behind (seconds).
@@ -20,22 +20,22 @@ import uvloop
 
 from runtime.settings import Settings, settings
 
-Made = Callable[[str, int, int], tuple[str, str]]
-"""Subject and body of the fact of that number, of a load with that name and so many sessions."""
+MakeFact = Callable[[str, int, int], tuple[str, str]]
+"""Makes subject and body of a fact from the load's name, the number of sessions and the fact's number."""
 
-FACTS_EACH = 100  # of one session, wherever events are stored before they are folded
+FACTS_EACH = 100  # of one session, where events are stored before they are folded
 _GROUP = 500
 _INBOX = "_INBOX.steady"
-_PATIENCE = 30  # seconds for one acknowledgement
+_TIMEOUT_S = 30  # seconds for one acknowledgement
 
 
-def fact(name: str, sessions: int, number: int) -> tuple[str, str]:
-    """Subject and body of the `number`-th fact: states, events, metrics in turn, every session in turn."""
+def session_fact(name: str, sessions: int, number: int) -> tuple[str, str]:
+    """Make the fact of that number: states, events and metrics in turn, every session in turn."""
     return _fact(name, number % sessions, number)
 
 
-def in_waves(at_once: int) -> Made:
-    """The same with so many sessions at once: when each has its hundred facts, the next ones begin."""
+def in_waves(at_once: int) -> MakeFact:
+    """Make facts of `at_once` sessions at a time: when each has its hundred facts, the next ones begin."""
 
     def made(name: str, _sessions: int, number: int) -> tuple[str, str]:
         wave, place = divmod(number, at_once * FACTS_EACH)
@@ -57,21 +57,21 @@ def _fact(name: str, session: int, number: int) -> tuple[str, str]:
     return f"{subject}.metric", body
 
 
-def beat(name: str, sessions: int, number: int) -> tuple[str, str]:
-    """A heartbeat of every session in turn."""
+def heartbeat(name: str, sessions: int, number: int) -> tuple[str, str]:
+    """Make a heartbeat, of every session in turn."""
     return f"ev.local.session.{name}-{number % sessions}.heartbeat", "{}"
 
 
-def batch(name: str, sessions: int, start: int, made: Made = fact) -> bytes:
-    """The protocol lines of one group; the server answers the last to the inbox."""
+def batch(name: str, sessions: int, start: int, make: MakeFact = session_fact) -> bytes:
+    """The protocol lines of one group; the server answers to the inbox once all are stored."""
     time = datetime.now(UTC).isoformat(timespec="microseconds")[:26] + "Z"
     lines = []
     for place in range(1, _GROUP + 1):
         number = start + place - 1
-        subject, body = made(name, sessions, number)
+        subject, body = make(name, sessions, number)
         commit = "Nats-Batch-Commit: 1\r\n" if place == _GROUP else ""
         headers = (
-            f"NATS/1.0\r\nFoldline-Time: {time}\r\nNats-Msg-Id: auto:{name}:{number}:{made.__name__}\r\n"
+            f"NATS/1.0\r\nFoldline-Time: {time}\r\nNats-Msg-Id: auto:{name}:{number}:{make.__name__}\r\n"
             f"Nats-Batch-Id: {name}:{start}\r\nNats-Batch-Sequence: {place}\r\n{commit}\r\n"
         )
         reply = f"{_INBOX} " if commit else ""
@@ -81,16 +81,16 @@ def batch(name: str, sessions: int, start: int, made: Made = fact) -> bytes:
     return "".join(lines).encode()
 
 
-class Wire:
-    """One connection, one batch at a time."""
+class RawConnection:
+    """A connection to NATS that sends one batch at a time."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     @classmethod
-    async def open(cls, config: Settings) -> "Wire":
-        """Connect and subscribe to the answers."""
+    async def open(cls, config: Settings) -> "RawConnection":
+        """Connect, and subscribe to the answers."""
         server = urlsplit(config.nats_url)
         hello: dict[str, Any] = {"verbose": False, "headers": True, "no_responders": True}
         if config.nats_user is not None:
@@ -101,10 +101,10 @@ class Wire:
         return wire
 
     async def put(self, group: bytes) -> None:
-        """Publish a batch and wait until it is durable."""
+        """Publish a batch and wait until it is durable. Raises RuntimeError if it was not stored."""
         self._writer.write(group)
         await self._writer.drain()
-        answer = json.loads(await asyncio.wait_for(self._answer(), _PATIENCE))
+        answer = json.loads(await asyncio.wait_for(self._answer(), _TIMEOUT_S))
         if answer.get("count") != _GROUP:
             raise RuntimeError(f"the batch was not stored: {answer}")
 
@@ -119,27 +119,27 @@ class Wire:
                 raise RuntimeError(f"the server went away: {line!r}")
 
 
-async def stored(
+async def store_facts(
     config: Settings, *, name: str, sessions: int, count: int, at_once: int | None = None
 ) -> dict[str, Any]:
-    """`count` facts, as fast as it goes; of all sessions in turn, or of so many at once."""
-    made = in_waves(at_once) if at_once else fact
-    return await load(config, name=name, sessions=sessions, count=count, rate=0, made=made)
+    """Publish `count` facts as fast as it goes, of all sessions in turn or of `at_once` at a time."""
+    make = in_waves(at_once) if at_once else session_fact
+    return await load(config, name=name, sessions=sessions, count=count, rate=0, make=make)
 
 
-async def beating(config: Settings, *, name: str, sessions: int) -> dict[str, Any]:
-    """A heartbeat of each session, or a few more: whole groups."""
-    wire = await Wire.open(config)
+async def store_heartbeats(config: Settings, *, name: str, sessions: int) -> dict[str, Any]:
+    """Publish a heartbeat of each session, and a few more to fill the last group."""
+    wire = await RawConnection.open(config)
     for start in range(0, sessions, _GROUP):
-        await wire.put(batch(name, sessions, start, beat))
+        await wire.put(batch(name, sessions, start, heartbeat))
     return {}
 
 
 async def load(
-    config: Settings, *, name: str, sessions: int, count: int, rate: int, made: Made = fact
+    config: Settings, *, name: str, sessions: int, count: int, rate: int, make: MakeFact = session_fact
 ) -> dict[str, Any]:
-    """Publish until there are enough, or until standard input ends."""
-    wire = await Wire.open(config)
+    """Publish `count` facts, or `rate` of them a second until standard input ends."""
+    wire = await RawConnection.open(config)
     loop = asyncio.get_running_loop()
     ending = loop.run_in_executor(None, sys.stdin.buffer.read) if rate else None
     began, done, behind = loop.time(), 0, 0.0
@@ -148,7 +148,7 @@ async def load(
             await asyncio.sleep(wait)
         elif rate:
             behind = max(behind, -wait)
-        await wire.put(batch(name, sessions, done, made))
+        await wire.put(batch(name, sessions, done, make))
         done += _GROUP
     return {"acknowledged": done, "rate": done / (loop.time() - began), "behind": behind}
 

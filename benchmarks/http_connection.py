@@ -1,22 +1,22 @@
-"""A client of few words: a full one would take more of the processors than what it measures."""
+"""A minimal HTTP client: a full one would take more processor time than what it measures."""
 
 import asyncio
 
 
-class Http:
-    """One kept connection."""
+class HttpConnection:
+    """One persistent connection to a server on loopback."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     @classmethod
-    async def open(cls, port: int) -> "Http":
-        """To a server of ours on loopback."""
+    async def open(cls, port: int) -> "HttpConnection":
+        """Connect to a port."""
         return cls(*await asyncio.open_connection("127.0.0.1", port))
 
     async def get(self, path: str, position: str) -> int:
-        """Ask for what shows that position; answers the status."""
+        """GET a path once the read model has passed `position`; returns the status."""
         self._writer.write(
             f"GET {path} HTTP/1.1\r\nHost: bench\r\nFoldline-Min-Position: {position}\r\n\r\n".encode()
         )
@@ -24,7 +24,7 @@ class Http:
         return status
 
     async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
-        """Send JSON; answers the status and the body of the answer."""
+        """POST JSON; returns the status and the body of the answer."""
         head = (
             f"POST {path} HTTP/1.1\r\nHost: bench\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -33,7 +33,7 @@ class Http:
         return await self._answer()
 
     def close(self) -> None:
-        """Done."""
+        """Close the connection."""
         self._writer.close()
 
     async def _answer(self) -> tuple[int, bytes]:

@@ -1,4 +1,4 @@
-"""How fast the processor is just now: one that is shared with others changes under a measurement."""
+"""The speed of the processor just now: one that is shared with others changes under a measurement."""
 
 import time
 from typing import Final
@@ -7,8 +7,8 @@ _STEPS: Final = 100_000
 _TRIES: Final = 5
 
 
-def pace() -> float:
-    """Runs of a fixed piece of work a second; the best of a few, about 50 ms."""
+def processor_speed() -> float:
+    """Measure how often a second a fixed piece of work is done: the best of 5 tries, about 50 ms in all."""
     best = float("inf")
     for _ in range(_TRIES):
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""A sidecar is small: what it takes for one event, and how much memory it holds."""
+"""The size of a sidecar: its time for one event, and its memory."""
 
 import json
 from itertools import count
@@ -9,10 +9,10 @@ import psutil
 
 from benchmarks import job_events, wrk
 from benchmarks.figures import Figures
-from benchmarks.say import Say
 from benchmarks.sizes import Sizes
+from benchmarks.status_line import ShowStatus
 from benchmarks.turn import Turn
-from benchmarks.undisturbed import repeated
+from benchmarks.undisturbed import measure_turns
 from runtime.settings import Settings
 
 _MOST_MS: Final = 1
@@ -28,23 +28,25 @@ end
 """
 
 
-async def small(config: Settings, pid: int, sizes: Sizes, figures: Figures, say: Say) -> None:
-    """One event a request over one connection, each with a key of its own; then the memory of the process."""
-    if wrk.available():
-        say("single events through the sidecar")
+async def measure_sidecar(
+    config: Settings, pid: int, sizes: Sizes, figures: Figures, show_status: ShowStatus
+) -> None:
+    """Measure requests of one event over one connection, each with its own key; then the process's memory."""
+    if wrk.is_installed():
+        show_status("single events through the sidecar")
         url = f"http://127.0.0.1:{config.sidecar_port}/v1/ingest/events"
         turns = count()
 
-        async def once() -> wrk.Load:
+        async def once() -> wrk.WrkRun:
             name = f"single{next(turns)}"
             before, key, behind = next(job_events.bodies(name, 1)).decode().partition(f"{name}-0-0")
             script = _EVENT % (json.dumps(before + key + "-"), json.dumps(behind))
-            run = await wrk.load(url, connections=1, seconds=sizes.listed_s, script=script)
+            run = await wrk.run_wrk(url, connections=1, seconds=sizes.listed_s, script=script)
             if run.bad or not run.rate:
-                raise RuntimeError(f"single events: {run.bad} failed, {run.rate:.1f} were taken a second")
+                raise RuntimeError(f"single events: {run.bad} failed, {run.rate:.1f} a second were accepted")
             return run
 
-        found = await repeated(once, sizes.turns, sizes.tries, say)
+        found = await measure_turns(once, sizes.turns, sizes.tries, show_status)
         note = f"p99 {median(run.p99 for run in found):.2f} ms, {median(run.rate for run in found):,.0f}/s"
         p50 = [run.turn(run.p50) for run in found]
         figures.add("sidecar, one event: p50", p50, "ms", most=_MOST_MS, note=note)

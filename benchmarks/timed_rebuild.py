@@ -1,4 +1,4 @@
-"""A rebuild as an operator runs it, and what its worker processes take of memory and processors."""
+"""A rebuild as an operator runs it, with the memory and processor time of its worker processes."""
 
 import asyncio
 import os
@@ -13,13 +13,16 @@ from line.connection import close_bus, connect_bus
 from projections.catalogue import projection_named
 from runtime.settings import Settings
 
-_LOOK_S = 0.25
+_POLL_S = 0.25
 
 
-async def rebuilt(config: Settings) -> dict[str, Any]:
-    """Rebuild `sessions`: seconds, cost, largest resident memory of a worker (MB), share of all cores."""
+async def timed_rebuild(config: Settings) -> dict[str, Any]:
+    """Rebuild `sessions`; returns seconds, cost, `rss` and `busy`.
+
+    `rss`: the largest resident memory of a worker, MB. `busy`: the part of all processors' time not idle.
+    """
     nc = await connect_bus(config, name="bench-rebuild")
-    watching = asyncio.create_task(_watch())
+    watching = asyncio.create_task(_watch_memory())
     before, meter = psutil.cpu_times(), Meter(os.getppid())
     done = await rebuild(projection_named("sessions"), config, nc)
     spent, after = meter.read(), psutil.cpu_times()
@@ -35,9 +38,9 @@ async def rebuilt(config: Settings) -> dict[str, Any]:
 _largest = [0.0]
 
 
-async def _watch() -> None:
+async def _watch_memory() -> None:
     while True:
         for child in psutil.Process().children():
             with suppress(psutil.NoSuchProcess):
                 _largest[0] = max(_largest[0], child.memory_info().rss / 2**20)
-        await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(_POLL_S)

@@ -1,4 +1,4 @@
-"""Batches of job events over HTTP, from the first request until a query would find the last event."""
+"""Batches of job events over HTTP, measured from the first request until the last event can be read."""
 
 import asyncio
 import json
@@ -6,30 +6,30 @@ import os
 from typing import Any
 
 from benchmarks import job_events
-from benchmarks.client import Http
+from benchmarks.http_connection import HttpConnection
 from benchmarks.meter import Meter
-from benchmarks.say import until
+from benchmarks.status_line import wait_until
 from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
 
 _PATH = "/v1/ingest/events:batch"
 _CONNECTIONS = 4
 _BATCH = 100
-_WAVE = 8  # batches that have all events of the jobs at their end
-_LOOK_S = 0.02
-_PATIENCE = 120.0
+_WAVE = 8  # batches that hold all events of the last jobs
+_POLL_S = 0.02
+_TIMEOUT_S = 120.0
 _FOLDED = b"select count(*) from jobs.event"
 _FOLDED_OF = b"select count(*) from jobs.event where site = 'local' and id = any(%s)"
 
 
-async def ingested(config: Settings, *, port: int, name: str, count: int) -> dict[str, Any]:
-    """Events a second that were accepted, and, as `rate`, that could be read.
+async def ingest_jobs(config: Settings, *, port: int, name: str, count: int) -> dict[str, Any]:
+    """Send `count` events. Returns `accepted`, events a second answered, and `rate`, those that can be read.
 
-    Each connection has jobs of its own.
+    Each connection sends jobs of its own.
     """
     share = count // _CONNECTIONS
     bodies = [job_events.requests(f"{name}{number}", share, _BATCH) for number in range(_CONNECTIONS)]
-    clients = [await Http.open(port) for _ in range(_CONNECTIONS)]
+    clients = [await HttpConnection.open(port) for _ in range(_CONNECTIONS)]
     async with await connect(config, name="bench-ingest") as db:
         there = await _folded(db)
         sent = share * _CONNECTIONS
@@ -46,9 +46,9 @@ async def ingested(config: Settings, *, port: int, name: str, count: int) -> dic
         async def readable() -> bool:
             return await _folded(db) >= there + sent
 
-        # Counting all of them takes a processor: not before they are nearly there.
-        await until(nearly, every=_LOOK_S, most=_PATIENCE)
-        await until(readable, every=_LOOK_S, most=_PATIENCE)
+        # Counting all events takes a whole processor: only once the last job is there.
+        await wait_until(nearly, every=_POLL_S, timeout=_TIMEOUT_S)
+        await wait_until(readable, every=_POLL_S, timeout=_TIMEOUT_S)
         spent = meter.read()
     for one in clients:
         one.close()
@@ -60,8 +60,8 @@ async def _folded(db: Connection) -> int:
     return int(row[0]) if row else 0
 
 
-async def _send(client: Http, bodies: list[bytes]) -> None:
-    """Each is accepted whole before the next one is sent."""
+async def _send(client: HttpConnection, bodies: list[bytes]) -> None:
+    """Send one batch after another, each once the one before is accepted whole."""
     for body in bodies:
         status, told = await client.post(_PATH, body)
         if status != 200 or not json.loads(told)["ok"]:
@@ -69,7 +69,7 @@ async def _send(client: Http, bodies: list[bytes]) -> None:
 
 
 def _last_job(bodies: list[bytes]) -> tuple[str, int]:
-    """The job of the last event, and how many of the last batches' events are of it or its subjobs."""
+    """The job of the last event, and how many events of the last batches are of that job or its subjobs."""
     told = [event["entity"] for body in bodies[-_WAVE:] for event in json.loads(body)]
     jobs = [entity.get("parent_id", entity["id"]) for entity in told]
     return jobs[-1], jobs.count(jobs[-1])

@@ -1,6 +1,6 @@
-"""What NATS and PostgreSQL do at most, through the same client libraries and with nothing done to it.
+"""The most that NATS and PostgreSQL do through the client libraries, when nothing is done with the data.
 
-Through the bare clients: ours look into every delivery, which takes a fifth of the raw rate of reading.
+The bare clients are used: ours look into every delivery, which takes a fifth of the raw rate of reading.
 """
 
 import asyncio
@@ -12,23 +12,23 @@ from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from benchmarks.meter import Meter
-from benchmarks.steady import fact
+from benchmarks.steady_load import session_fact
 from runtime.database.connections import connect
 from runtime.settings import Settings
 
-_BATCH = 1_000  # the most the server takes as one
-_ROWS = 1_000  # a transaction
+_BATCH = 1_000  # the most messages that the server takes as one batch
+_ROWS = 1_000  # of one transaction
 
 
-async def stored(config: Settings, *, count: int) -> dict[str, Any]:
-    """Messages for `read`: no headers, which the client would take apart one letter at a time."""
+async def store_messages(config: Settings, *, count: int) -> dict[str, Any]:
+    """Store messages for `read_messages`, without headers: the client parses those letter by letter."""
     nc = await nats.connect(config.nats_url)
     inbox = nc.new_inbox()
     answers = await nc.subscribe(inbox)
     for start in range(0, count, _BATCH):
         numbers = range(start, min(start + _BATCH, count))
         for number in numbers:
-            subject, body = fact("raw", 1_000, number)
+            subject, body = session_fact("raw", 1_000, number)
             await nc.publish(subject, body.encode(), reply=inbox)
         for _ in numbers:
             await answers.next_msg(timeout=30)
@@ -36,8 +36,8 @@ async def stored(config: Settings, *, count: int) -> dict[str, Any]:
     return {}
 
 
-async def read(config: Settings, *, count: int) -> dict[str, Any]:
-    """Events a second an ordered consumer hands to a callback that only keeps them."""
+async def read_messages(config: Settings, *, count: int) -> dict[str, Any]:
+    """Measure how many events a second an ordered consumer hands to a callback that only keeps them."""
     nc = await nats.connect(config.nats_url)
     kept: list[Msg] = []
     done = asyncio.Event()
@@ -64,10 +64,10 @@ async def read(config: Settings, *, count: int) -> dict[str, Any]:
     return found
 
 
-async def publish(config: Settings, *, count: int, size: int = _BATCH) -> dict[str, Any]:
-    """Events a second stored by atomic batches of nothing but subject and body, one batch after the other."""
+async def publish_batches(config: Settings, *, count: int, size: int = _BATCH) -> dict[str, Any]:
+    """Measure how many events a second are stored by atomic batches of bare bodies, one after the other."""
     nc = await nats.connect(config.nats_url)
-    facts = [fact("raw", 1_000, number) for number in range(count)]
+    facts = [session_fact("raw", 1_000, number) for number in range(count)]
     meter = Meter(os.getppid())
     for start in range(0, count, size):
         *leading, last = facts[start : start + size]
@@ -79,21 +79,21 @@ async def publish(config: Settings, *, count: int, size: int = _BATCH) -> dict[s
             "Nats-Batch-Sequence": str(len(leading) + 1),
             "Nats-Batch-Commit": "1",
         }
-        _stored(await nc.request(last[0], last[1].encode(), timeout=30, headers=headers))
+        _check_stored(await nc.request(last[0], last[1].encode(), timeout=30, headers=headers))
     found = meter.read().over(count)
     await nc.close()
     return found
 
 
-async def single(config: Settings, *, count: int, callers: int) -> dict[str, Any]:
-    """Events a second stored one by one, from callers that each wait for theirs before the next."""
+async def publish_singles(config: Settings, *, count: int, callers: int) -> dict[str, Any]:
+    """Measure how many events a second are stored one by one; each caller waits for its event."""
     nc = await nats.connect(config.nats_url)
-    facts = iter([fact("raw", 1_000, number) for number in range(count)])
+    facts = iter([session_fact("raw", 1_000, number) for number in range(count)])
     meter = Meter(os.getppid())
 
     async def caller() -> None:
         for subject, body in facts:
-            _stored(await nc.request(subject, body.encode(), timeout=30))
+            _check_stored(await nc.request(subject, body.encode(), timeout=30))
 
     await asyncio.gather(*(caller() for _ in range(callers)))
     found = meter.read().over(count)
@@ -101,9 +101,9 @@ async def single(config: Settings, *, count: int, callers: int) -> dict[str, Any
     return found
 
 
-async def copy(config: Settings, *, count: int) -> dict[str, Any]:
-    """Rows a second by COPY of one jsonb column, 1,000 a transaction."""
-    bodies = [fact("raw", 1_000, number)[1] for number in range(count)]
+async def copy_rows(config: Settings, *, count: int) -> dict[str, Any]:
+    """Measure how many rows a second COPY stores, of one jsonb column, 1,000 in a transaction."""
+    bodies = [session_fact("raw", 1_000, number)[1] for number in range(count)]
     async with await connect(config, name="bench-copy") as conn:
         await conn.execute(b"create table bench_copy (body jsonb not null)")
         meter = Meter(os.getppid())
@@ -120,6 +120,6 @@ async def copy(config: Settings, *, count: int) -> dict[str, Any]:
     return found
 
 
-def _stored(answer: Msg) -> None:
+def _check_stored(answer: Msg) -> None:
     if b'"error"' in answer.data:
         raise RuntimeError(f"not stored: {answer.data.decode()}")
