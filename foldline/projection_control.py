@@ -17,7 +17,7 @@ from consumers.control.rebuild_progress import ProgressMeter, ReportProgress
 from consumers.control.verify import verify
 from foldline.background_task import Act, BackgroundTask
 from projections.catalogue import PROJECTIONS, projection_named
-from projections.generations import Generation, Role, cancel, generations, name_of
+from projections.generations import Generation, Role, cancel_building, generations, name_of
 from projections.projection import Key
 from runtime.compat.nats_client import BusClient
 from runtime.database.connections import Connection
@@ -106,7 +106,7 @@ class EngineProjectionControl:
         return found[Role.LIVE].number
 
     async def cancel(self, name: str) -> bool:
-        return await self._reader.read(lambda conn: cancel(conn, name))
+        return await self._reader.read(lambda conn: cancel_building(conn, name))
 
     async def drop(self, name: str, generation: str) -> bool:
         return await drop_generation(self._config(None), name, Role(generation))

@@ -44,12 +44,12 @@ class SavedStream:
         return str(self.config["name"])
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return plain data for `backup.json`."""
         return {"config": self.config, "state": self.state, "size": self.size}
 
 
 async def stream_names(nc: Client) -> list[str]:
-    """The names of all streams of the server, declared here or not. Raises StreamUnavailable."""
+    """Return the names of all streams of the server, declared here or not. Raises StreamUnavailable."""
     names: list[str] = []
     while True:
         page = await request_api(nc, "STREAM.NAMES", {"offset": len(names)})
@@ -117,7 +117,7 @@ async def _save(nc: Client, name: str, path: Path) -> SavedStream:
 
 
 def _failure(end: Msg) -> str | None:
-    """What the server says in the headers of the empty message that ends a snapshot, unless all went well."""
+    """Return the error in the headers of the empty message that ends a snapshot, None if all went well."""
     headers = end.headers or {}
     return " ".join(headers.values()) if headers.get("Status", "204") != "204" else None
 

@@ -76,7 +76,7 @@ async def drop(conn: Connection, projection: str, role: Role) -> None:
     await conn.execute(_QUERIES["forget-generation"], {"projection": projection, "role": role})
 
 
-async def become(conn: Connection, projection: str, role: Role, to: Role) -> None:
+async def change_role(conn: Connection, projection: str, role: Role, to: Role) -> None:
     """Give a generation another role, without its leases. Runs inside the caller's transaction."""
     old, new = name_of(projection, role), name_of(projection, to)
     await conn.execute(f'alter schema "{old}" rename to "{new}"'.encode())
@@ -94,7 +94,7 @@ async def drop_leases(conn: Connection, projection: str, role: Role) -> None:
     await conn.execute(_QUERIES["drop-leases"], {"follower": name_of(projection, role)})
 
 
-async def cancel(conn: Connection, projection: str, *, cancelled: bool = True) -> bool:
+async def cancel_building(conn: Connection, projection: str, *, cancelled: bool = True) -> bool:
     """Ask whoever builds a generation to stop. False when none is being built."""
     cursor = await conn.execute(
         _QUERIES["cancel-generation"], {"projection": projection, "cancelled": cancelled}
@@ -127,6 +127,6 @@ async def set_streams(conn: Connection, follower: str, streams: Iterable[Stream]
     await conn.execute(_QUERIES["set-streams"], values)
 
 
-async def tables(conn: Connection, schema: str) -> list[str]:
+async def table_names(conn: Connection, schema: str) -> list[str]:
     """Return the names of a schema's tables."""
     return [row[0] async for row in await conn.execute(_QUERIES["tables-of-schema"], {"schema": schema})]

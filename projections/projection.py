@@ -12,6 +12,7 @@ from typing import ClassVar, Generic, Self, TypeVar
 
 from projections.recorded import Recorded
 from runtime.database.connections import Connection
+from runtime.database.queries import in_schema, read_sql
 from schemas.streams import Stream
 
 State = TypeVar("State")
@@ -32,6 +33,8 @@ class Projection(ABC, Generic[State, Changes]):
     """
 
     name: ClassVar[str]
+    package: ClassVar[str]
+    """The package that holds its SQL."""
     version: ClassVar[int]
     """Raised with every change that makes the same line give other rows."""
     streams: tuple[Stream, ...]
@@ -53,9 +56,9 @@ class Projection(ABC, Generic[State, Changes]):
         same.streams = self.streams
         return same
 
-    @abstractmethod
     def schema_sql(self) -> str:
         """Return the statements that create its tables in `self.schema`."""
+        return in_schema(read_sql(self.package, "schema.sql"), self.schema)
 
     async def prepare(self, conn: Connection) -> None:
         """Prepare a connection: before the first `write` on it, and again after a failure."""

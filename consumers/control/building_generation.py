@@ -6,8 +6,8 @@ from typing import Any
 from consumers.control.projection_lock import projection_lock
 from projections.generations import (
     Role,
-    become,
-    cancel,
+    cancel_building,
+    change_role,
     create,
     drop,
     generations,
@@ -38,7 +38,7 @@ async def begin_building(
         await lock_installation(conn)
         begun = (await generations(conn, projection.name)).get(Role.BUILDING)
         if begun is not None and not anew and begun.version == projection.version:
-            await cancel(conn, projection.name, cancelled=False)
+            await cancel_building(conn, projection.name, cancelled=False)
             return 0
         if begun is not None:
             await drop(conn, projection.name, Role.BUILDING)
@@ -69,7 +69,7 @@ async def put_back_old(conn: Connection, projection: Projection[Any, Any]) -> No
             )
         if Role.BUILDING in found:
             await drop(conn, name, Role.BUILDING)
-        await become(conn, name, Role.OLD, Role.BUILDING)
+        await change_role(conn, name, Role.OLD, Role.BUILDING)
         await move_leases(conn, name, Role.OLD, Role.BUILDING)
 
 

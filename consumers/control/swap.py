@@ -17,13 +17,13 @@ from consumers.control.lock_wait import LOCK_REFUSED, limit_lock_wait
 from line.checkpoints import Sequences, checkpoints, furthest, is_caught_up
 from projections.generations import (
     Role,
-    become,
+    change_role,
     drop,
     drop_leases,
     generations,
     lock_installation,
     name_of,
-    tables,
+    table_names,
 )
 from projections.projection import Projection
 from runtime.database.connections import Connection, connect
@@ -55,7 +55,7 @@ class Swap:
             await limit_lock_wait(conn, _LOCK_WAIT_S)
             await lock_installation(conn)
             await drop(conn, name, Role.OLD)
-        for table in await tables(conn, name_of(name, Role.BUILDING)):
+        for table in await table_names(conn, name_of(name, Role.BUILDING)):
             await conn.execute(f'analyze "{name_of(name, Role.BUILDING)}"."{table}"'.encode())
 
     async def perform(self, conn: Connection) -> None:
@@ -83,8 +83,8 @@ class Swap:
         name = self.projection.name
         built = await checkpoints(conn, name_of(name, Role.BUILDING), lock=True)
         version = (await generations(conn, name))[Role.LIVE].version
-        await become(conn, name, Role.LIVE, Role.OLD)
-        await become(conn, name, Role.BUILDING, Role.LIVE)
+        await change_role(conn, name, Role.LIVE, Role.OLD)
+        await change_role(conn, name, Role.BUILDING, Role.LIVE)
         # The live checkpoint may be ahead with nothing left to fold: facts of expired entities were purged.
         await self._write(conn, "swap-live-leases", name, furthest(live, built), self.projection.version)
         await drop_leases(conn, name, Role.BUILDING)

@@ -17,7 +17,7 @@ from consumers.control.worker import Assignment
 from consumers.control.workers import running_workers
 from line.checkpoints import Sequences, checkpoints, is_caught_up, read_first_sequences
 from line.identity import check_identity
-from projections.generations import Role, generations, name_of, tables
+from projections.generations import Role, generations, name_of, table_names
 from projections.projection import Projection
 from projections.recorded import MESSAGE_ID_WINDOW
 from runtime.database.connections import Connection
@@ -136,7 +136,7 @@ class _Verify:
 
     async def _conditions(self, scratch: str) -> dict[str, str]:
         """The tables to compare, each with the condition under which its rows are compared."""
-        conditions = dict.fromkeys(await tables(self.conn, scratch), "true")
+        conditions = dict.fromkeys(await table_names(self.conn, scratch), "true")
         conditions |= {table.name: table.compared_if for table in ENGINE_TABLES}
         left_out = {table.name for table in ENGINE_TABLES if not table.folded} | self.projection.bookkeeping
         if self.carried:

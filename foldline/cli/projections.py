@@ -13,8 +13,7 @@ from consumers.control.pause import pause as pause_projection
 from consumers.control.pause import resume as resume_projection
 from foldline.cli.connections import bus, command_settings, printable, projections_database, run, show_json
 from projections.catalogue import projection_named, projections_of
-from projections.generations import Role
-from projections.generations import cancel as cancel_rebuild
+from projections.generations import Role, cancel_building
 from runtime.problems import Problem
 from runtime.settings import Settings
 from schemas.times import format_time
@@ -86,7 +85,7 @@ async def _resume(name: str) -> None:
 
 async def _cancel(name: str) -> None:
     async with projections_database(_settings(name)) as conn:
-        building = await cancel_rebuild(conn, name)
+        building = await cancel_building(conn, name)
     typer.echo(
         f"{name}: the rebuild is asked to stop" if building else f"{name}: no generation is being built"
     )

@@ -1,1 +1,1 @@
-"""The jobs read model: rollups of jobs and subjobs, their events, statistics by hour."""
+"""The jobs read model: states of jobs and subjobs, their events, statistics by hour."""

@@ -15,12 +15,11 @@ from projections.jobs.state import JobState
 from projections.projection import Key, Projection, StateKey
 from projections.recorded import Recorded
 from runtime.database.connections import Connection
-from runtime.database.queries import in_schema, load_queries, read_sql
+from runtime.database.queries import load_queries
 from runtime.process.time_slice import TimeSlice
 from schemas.jobs.facts import JobFact
 from schemas.streams import JOBS, Stream
 
-_PACKAGE: Final = "projections.jobs"
 _NAMES: Final = JobState.__struct_fields__
 _columns = attrgetter(*_NAMES)
 _METRICS: Final = _NAMES.index("metrics")
@@ -42,6 +41,7 @@ class JobsProjection(Projection[JobState, JobChanges]):
     """Jobs with their subjobs, events and statistics: of a site, or of a centre from every site's copy."""
 
     name = "jobs"
+    package = "projections.jobs"
     version = 1
     entity = "job"
     aggregates = frozenset({"tally", "bucket", "app_bucket", "app"})
@@ -49,11 +49,8 @@ class JobsProjection(Projection[JobState, JobChanges]):
     def __init__(self, schema: str | None = None, streams: tuple[Stream, ...] = (JOBS,)) -> None:
         super().__init__(schema)
         self.streams = streams
-        self._queries = load_queries(_PACKAGE, "queries.sql", schema=self.schema)
+        self._queries = load_queries(self.package, "queries.sql", schema=self.schema)
         self._upsert = BulkUpsert(self._queries, _STATE)
-
-    def schema_sql(self) -> str:
-        return in_schema(read_sql(_PACKAGE, "schema.sql"), self.schema)
 
     async def prepare(self, conn: Connection) -> None:
         await self._upsert.prepare(conn)

@@ -15,11 +15,10 @@ from projections.sessions.fold import fold
 from projections.sessions.rows import Row, SessionChanges
 from projections.sessions.state import Session
 from runtime.database.connections import Connection
-from runtime.database.queries import in_schema, load_queries, read_sql
+from runtime.database.queries import load_queries
 from runtime.process.time_slice import TimeSlice
 from schemas.streams import HEARTBEATS, SESSIONS
 
-_PACKAGE: Final = "projections.sessions"
 _plain = attrgetter(*Session.__struct_fields__[1:-2])  # the columns between the partition and the state
 _FETCH: Final = 500
 
@@ -39,6 +38,7 @@ class SessionsProjection(Projection[Session, SessionChanges]):
     """Sessions with their timelines, read from SESSIONS and HEARTBEATS."""
 
     name = "sessions"
+    package = "projections.sessions"
     version = 1
     streams = (SESSIONS, HEARTBEATS)
     entity = "session"
@@ -47,11 +47,8 @@ class SessionsProjection(Projection[Session, SessionChanges]):
 
     def __init__(self, schema: str | None = None) -> None:
         super().__init__(schema)
-        self._queries = load_queries(_PACKAGE, "queries.sql", schema=self.schema)
+        self._queries = load_queries(self.package, "queries.sql", schema=self.schema)
         self._upsert = BulkUpsert(self._queries, _SESSION)
-
-    def schema_sql(self) -> str:
-        return in_schema(read_sql(_PACKAGE, "schema.sql"), self.schema)
 
     async def prepare(self, conn: Connection) -> None:
         await self._upsert.prepare(conn)

@@ -14,7 +14,7 @@ from consumers.control.pause import pause, resume
 from consumers.control.rebuild import RebuildCancelled, rebuild
 from consumers.control.verify import verify
 from projections.catalogue import projection_named
-from projections.generations import Role, cancel, generations
+from projections.generations import Role, cancel_building, generations
 from runtime.database.connections import Connection, connect
 from runtime.problems import Problem
 from runtime.settings import Settings
@@ -105,7 +105,7 @@ async def test_a_cancelled_rebuild_goes_on_where_it_was(
         await asyncio.wait_for(seen.wait(), 20)
         with pytest.raises(Problem, match="already under way"):
             await rebuild(SESSIONS, settings, nc)
-        assert await cancel(db, "sessions")
+        assert await cancel_building(db, "sessions")
         with pytest.raises(RebuildCancelled):
             await asyncio.wait_for(running, 20)
     built = await generations(db, "sessions")

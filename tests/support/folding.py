@@ -13,7 +13,7 @@ from consumers.engine.message_ids import forget_old
 from consumers.engine.projector import Projector
 from line.raw_event import RawEvent
 from projections.catalogue import PROJECTIONS
-from projections.generations import tables
+from projections.generations import table_names
 from projections.projection import Projection
 from projections.sessions.views import SessionViews
 from runtime.database.connections import Connection
@@ -144,7 +144,7 @@ class Folding:
     async def _folded_tables(self) -> list[str]:
         """The tables whose rows come from folding events."""
         if not self._tables:
-            found = await tables(self.conn, self.projection.schema)
+            found = await table_names(self.conn, self.projection.schema)
             self._tables = [name for name in found if name not in _NOT_FOLDED]
         return self._tables
 
