@@ -13,7 +13,7 @@ from runtime.problems import Problem
 logger = logging.getLogger("foldline.control")
 
 LOCK_REFUSED: Final = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
-"""What PostgreSQL raises when a lock is not granted in time, or when transactions wait for each other."""
+"""The errors of PostgreSQL when a lock is not granted in time, or when transactions wait for each other."""
 
 _QUERIES: Final = engine_queries()
 T = TypeVar("T")

@@ -26,6 +26,7 @@ from runtime.database.engine.queries import engine_queries
 from runtime.problems import Problem
 from runtime.process.tasks import raise_if_cancelled
 from runtime.settings import Settings
+from schemas.positions import Position, format_positions
 
 _QUERIES: Final = engine_queries()
 _POLL_S: Final = 0.2
@@ -153,5 +154,6 @@ class _Verify:
 
 
 def _position(target: Sequences) -> str:
-    places = sorted((stream, part, seq) for part, seqs in target.items() for stream, seq in seqs.items())
-    return ",".join(f"{stream}/{part}:{seq}" for stream, part, seq in places)
+    return format_positions(
+        Position(stream, part, seq) for part, seqs in target.items() for stream, seq in seqs.items()
+    )

@@ -32,7 +32,7 @@ _INPUT: Final = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - stan
 
 
 class Assignment(BaseModel):
-    """What a worker folds: a generation, for ever or up to the sequences of `until`.
+    """The work of a worker: one generation, folded for ever or up to the sequences of `until`.
 
     `until`: partition → stream → sequence. `workers`: how many have this assignment.
     """
