@@ -10,13 +10,17 @@ CAN_RUN := $(VENV)/.can-run
 CAN_TEST := $(VENV)/.can-test
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-faults lint format bench compose-test compose-replicas-test compose-sites-test clean
+.PHONY: help up check test test-faults lint format bench compose-test compose-replicas-test compose-sites-test clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 up: $(CAN_RUN) ## run everything until Ctrl-C; data stays in foldline-data
 	@exec $(BIN)/foldline up $(ARGS)
+
+check: lint ## lint, unit and property tests, one session end to end: what to run while working
+	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile quick \
+	  tests/unit tests/property tests/acceptance/test_lifecycle.py $(ARGS)
 
 test: $(CAN_TEST) ## the whole test suite, on real servers
 	@exec $(BIN)/python -m pytest -m "not faults" -n 2 --dist loadfile $(ARGS)

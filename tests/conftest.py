@@ -37,4 +37,6 @@ hypothesis_settings.register_profile(
     database=None,
     phases=[Phase.explicit, Phase.generate],
 )
+# A tenth of the examples, for `make check`.
+hypothesis_settings.register_profile("quick", hypothesis_settings.get_profile("foldline"), max_examples=10)
 hypothesis_settings.load_profile("foldline")

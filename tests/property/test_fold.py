@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.database.connections import connect
@@ -15,6 +15,7 @@ from runtime.settings import Settings
 from tests.property.strategies import SESSIONS, fact_lists, interleavings, splits
 from tests.reference.published import Published
 from tests.reference.sessions import Reference, comparable
+from tests.support.examples import examples
 from tests.support.folding import Folding
 
 
@@ -62,7 +63,7 @@ async def check(folding: Folding, facts: list[Published]) -> None:
             assert served == comparable(expected)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(facts=st.one_of(MANY, DENSE))
 async def test_equals_the_reference(folding: Folding, facts: list[Published]) -> None:
     await folding.start_over()
@@ -70,7 +71,7 @@ async def test_equals_the_reference(folding: Folding, facts: list[Published]) ->
     await check(folding, facts)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(data=st.data())
 async def test_equals_the_reference_when_postgres_refuses_some(
     refusing: Folding, data: st.DataObject
@@ -82,7 +83,7 @@ async def test_equals_the_reference_when_postgres_refuses_some(
     await check(refusing, refused)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(data=st.data())
 @pytest.mark.parametrize("together", [False, True], ids=["alone", "together"])
 async def test_any_split_into_batches_gives_the_same_rows(
@@ -97,7 +98,7 @@ async def test_any_split_into_batches_gives_the_same_rows(
     assert await folding.rows() == rows
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(data=st.data())
 @pytest.mark.parametrize("kinds", [None, ["created", "heartbeat", "heartbeat", "expired"]])
 async def test_any_interleaving_of_the_streams_gives_the_same_rows(

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from psycopg.errors import AdminShutdown, UniqueViolation
@@ -15,6 +14,7 @@ from psycopg.errors import AdminShutdown, UniqueViolation
 from consumers.engine.leases import Fenced, Leases, Reached, identify
 from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
+from tests.support.examples import examples
 from tests.support.settings import PARTITIONS
 
 FOLLOWER = "sessions"
@@ -260,5 +260,5 @@ class LeaseMachine(RuleBasedStateMachine):
 
 def test_one_owner_at_a_time_commits(lease_database: Database) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        partial(LeaseMachine, lease_database), settings=settings(max_examples=60, stateful_step_count=30)
+        partial(LeaseMachine, lease_database), settings=examples(60, stateful_step_count=30)
     )

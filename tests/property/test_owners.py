@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.engine.leases import NOBODY, Fenced, Leases, Reached
@@ -14,6 +14,7 @@ from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
 from tests.property.strategies import fact_lists
 from tests.reference.published import Published
+from tests.support.examples import examples
 from tests.support.folding import Folding, raw_event
 from tests.support.settings import PARTITIONS
 
@@ -137,7 +138,7 @@ TURNS = st.lists(
 )
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(facts=fact_lists(min_size=8), turns=TURNS)
 async def test_any_owners_and_any_crash_points_give_the_same_rows(
     alone: Folding, owners: Owners, facts: list[Published], turns: list[tuple[int, int, str]]

@@ -4,11 +4,12 @@ import asyncio
 import uuid
 from dataclasses import dataclass
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from nats.aio.client import Client
 
 from producers.publishing.publisher import Ack, Conflict, Publisher
+from tests.support.examples import examples
 from tests.support.publisher import number, numbered, sequence, stored_of
 
 
@@ -41,7 +42,7 @@ several_calls = st.lists(ones | groups, min_size=1, max_size=40)
 
 
 # Every example has sessions of its own, so it may share the line with the others.
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(calls=several_calls)
 async def test_order_and_answers(publisher: Publisher, observer: Client, calls: list[Call]) -> None:
     sessions = [uuid.uuid4().hex for _ in range(4)]

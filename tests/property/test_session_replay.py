@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from projections.sessions.differences import differences
@@ -12,6 +12,7 @@ from projections.sessions.time_travel import SessionReplay
 from tests.property.strategies import NOON, SESSIONS, fact_lists
 from tests.reference.published import Published
 from tests.reference.sessions import Reference, comparable
+from tests.support.examples import examples
 from tests.support.folding import raw_event
 
 TIMEOUT = timedelta(seconds=60)
@@ -19,7 +20,7 @@ MANY = fact_lists()
 DENSE = fact_lists(sessions=("S1",), min_size=12)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(facts=st.one_of(MANY, DENSE))
 def test_every_prefix_is_as_the_reference_says(facts: list[Published]) -> None:
     ones = {(site, name): SessionReplay((site, name)) for site in ("local", "fab2") for name in SESSIONS}
