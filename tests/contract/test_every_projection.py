@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -47,6 +48,13 @@ def test_there_are_facts_for_the_catalogue_and_for_nothing_else() -> None:
     assert FACTS.keys() == {projection.name for projection in PROJECTIONS}
 
 
+@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
+def test_every_read_model_has_the_same_files(projection: Projection[Any, Any]) -> None:
+    modules = ("fold", "state", "rows", "projection", "views", "render")
+    wanted = {*(f"{name}.py" for name in modules), "schema.sql", "queries.sql", "read.sql"}
+    assert wanted <= {file.name for file in files(projection.package).iterdir()}
+
+
 async def rows_after(folding: Folding, batches: list[list[Published]], **how: Any) -> Rows:
     """Everything in the read model after it was folded from the start."""
     await folding.start_over()
@@ -54,7 +62,7 @@ async def rows_after(folding: Folding, batches: list[list[Published]], **how: An
     return await folding.rows()
 
 
-few = settings(max_examples=20)
+few = settings(max_examples=15)
 
 
 @few
