@@ -10,7 +10,7 @@ from schemas.facts import Fact
 EntityAddress = tuple[str, str, str]
 """Site, entity and id: facts with the same address are stored in the order of their submission."""
 
-_TOO_LATE: Final = "the bus did not acknowledge in time"
+_TOO_LATE: Final = "the event stream did not acknowledge in time"
 
 
 class Call:

@@ -87,11 +87,10 @@ def state_body(patch: Mapping[str, Any]) -> bytes:
 
 def event_body(name: str, *, time: str, **fields: Unpack[EventFields]) -> bytes:
     """Encode an event. Raises TypeError or ValueError for a name, level or data of the wrong kind."""
-    given: Mapping[str, Any] = fields
     body = {"timestamp": time, "name": required("name", name)}
-    for field, converted in _EVENT_FIELDS.items():
-        if (value := given.get(field)) is not None:
-            body[field] = converted(value)
+    for field, value in fields.items():
+        if value is not None:
+            body[field] = _EVENT_FIELDS[field](value)
     return encode(body)
 
 
