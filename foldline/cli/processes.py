@@ -7,7 +7,7 @@ from runtime.settings import settings
 def api() -> None:
     """Serve the HTTP surfaces."""
     resolved = resolve(settings())
-    from foldline.web import run_api  # noqa: PLC0415 - the other command does without
+    from foldline.api_process import run_api  # noqa: PLC0415 - the other command does without
 
     run_api(resolved)
 
@@ -30,6 +30,6 @@ def sidecar() -> None:
 def central() -> None:
     """Serve the jobs of all sites; beside it a consumer with the same FOLDLINE_SITES folds them."""
     resolved = resolve(settings())
-    from foldline.central import run_central  # noqa: PLC0415 - the other commands do without
+    from foldline.central_process import run_central  # noqa: PLC0415 - the other commands do without
 
     run_central(resolved)

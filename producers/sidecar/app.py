@@ -6,10 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
-
-from fastapi import FastAPI
-from fastapi.telemetry import TelemetryConfig
 
 from producers.sidecar.carrier import Carrier
 from producers.sidecar.daemon.facts import SessionFacts
@@ -23,9 +19,9 @@ from producers.sidecar.ingest import SidecarSurface, sidecar_router
 from producers.sidecar.line_connection import LineConnection
 from producers.sidecar.spool import Spool
 from runtime.compat.fastapi_routes import add_routes
-from runtime.http.errors import JOBS, SESSIONS, Envelope, install_error_handlers
-from runtime.http.request_metrics import RequestMetrics
+from runtime.http.errors import JOBS, SESSIONS
 from runtime.http.serving import Listener, Surfaces, serve
+from runtime.http.surface_app import surface_app
 from runtime.problems import Problem
 from runtime.process.garbage import collect_rarely
 from runtime.process.logs import set_up_logging
@@ -33,12 +29,11 @@ from runtime.settings import Settings
 
 logger = logging.getLogger("foldline.sidecar")
 
-_NO_TELEMETRY: Final = TelemetryConfig(tracing=False, metrics=False, logs=False)
-
 
 def create_apps(settings: Settings) -> Surfaces:
     """Make the ingest endpoints and the session daemon. Entering what they live in raises Problem."""
-    ingest, daemon = _app("Foldline sidecar", JOBS), _app("Foldline session daemon", SESSIONS)
+    ingest = surface_app("Foldline sidecar", JOBS)
+    daemon = surface_app("Foldline session daemon", SESSIONS)
 
     @asynccontextmanager
     async def life() -> AsyncIterator[None]:
@@ -81,14 +76,6 @@ def _opening(folder: Path) -> Iterator[None]:
         yield
     except (OSError, sqlite3.Error) as exc:
         raise Problem(f"the folder {folder} cannot be used: {exc}", "FOLDLINE_SPOOL_DIR") from exc
-
-
-def _app(title: str, envelope: Envelope) -> FastAPI:
-    app = FastAPI(title=title, redirect_slashes=False, telemetry=_NO_TELEMETRY)
-    install_error_handlers(app, envelope)
-    if envelope is JOBS:
-        app.add_middleware(RequestMetrics)
-    return app
 
 
 def run(settings: Settings) -> None:

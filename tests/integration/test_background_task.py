@@ -11,10 +11,10 @@ import pytest
 from nats.aio.client import Client
 from psycopg import sql
 
+from foldline.api_process import create_apps
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.ports import pick_port
 from foldline.embedded.postgres import PostgresServer
-from foldline.web import create_apps
 from runtime.database.connections import Connection
 from runtime.settings import Settings
 from tests.support.databases import address_of

@@ -17,8 +17,8 @@ from consumers.control.accept_line import accept_line
 from consumers.control.rebuild import rebuild
 from consumers.control.verify import verify
 from consumers.engine.follower import Follower
+from foldline.api_process import create_apps
 from foldline.embedded.nats import NatsServer
-from foldline.web import create_apps
 from line.connection import close_bus, connect_bus
 from line.identity import changed_streams, check_identity
 from line.jetstream import request_api

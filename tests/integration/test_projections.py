@@ -8,7 +8,7 @@ import pytest
 from nats.aio.client import Client
 
 from consumers.engine.projector import Projector
-from foldline.web import create_apps
+from foldline.api_process import create_apps
 from runtime.database.connections import Connection
 from runtime.settings import Settings
 from tests.integration.test_parking import Buggy

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import fields
 from nats.aio.client import Client
 
-from foldline.web import create_apps
+from foldline.api_process import create_apps
 from runtime.settings import Settings
 from schemas.sessions.document import SessionDocument
 from schemas.subjects import partition_of

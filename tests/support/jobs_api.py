@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from foldline.web import create_apps
+from foldline.api_process import create_apps
 from runtime.settings import Settings
 from tests.support.engine import engine
 from tests.support.waiting import wait_until

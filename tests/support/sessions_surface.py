@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from foldline.web import create_apps
+from foldline.api_process import create_apps
 from runtime.settings import Settings
 
 
