@@ -1,4 +1,4 @@
-"""`foldline up`: the whole line in one directory, or several sites and their centre."""
+"""`foldline up`: all servers and processes in one directory, of one site or of several with their centre."""
 
 import shutil
 import tempfile
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from foldline.composition import Commands, Parts, Say, Wishes, compose
+from foldline.composition import Composition, compose_site
 from foldline.embedded.layout import CLOSED, Layout
 from foldline.embedded.lock import DirectoryLock
 from foldline.embedded.pidfile import end_leftovers
@@ -15,9 +15,11 @@ from foldline.embedded.stack import Stack
 from foldline.embedded.stop_signals import StopSignals
 from foldline.embedded.supervisor import Supervisor
 from foldline.sites import compose_sites
+from foldline.up_context import Commands, Say, UpContext
 from runtime.settings import Settings
 
 Ready = Callable[[Sequence[Stack], Path], None]
+"""Shows an operator the stacks that are ready, and the data directory."""
 
 
 def up(
@@ -31,7 +33,7 @@ def up(
     commands: Commands | None = None,
     servers_only: bool = False,
 ) -> None:
-    """Run until asked to stop; `ready` is called once, when every part answers. Raises Problem.
+    """Run until asked to stop; `ready` is called once, when every service answers. Raises Problem.
 
     With `sites` these and their centre, whose stack comes first. `overrides` are variables the workers get on
     top of our own environment. The directory of an `ephemeral` run is a temporary one, removed at the end.
@@ -47,11 +49,11 @@ def up(
             stack.enter_context(DirectoryLock(layout.lock))
             signals = stack.enter_context(StopSignals())
             _end_leftovers(layout, say)
-            wishes = Wishes(overrides=overrides or {}, say=say, commands=commands or Commands())
+            context = UpContext(overrides=overrides or {}, say=say, commands=commands or Commands())
             members = (
-                compose_sites(settings, layout, sites, wishes)
+                compose_sites(settings, layout, sites, context)
                 if sites
-                else [compose(settings, layout, wishes)]
+                else [compose_site(settings, layout, context)]
             )
             for member in members:
                 if sites:
@@ -75,11 +77,11 @@ def up(
 
 def _end_leftovers(layout: Layout, say: Say) -> None:
     if ended := end_leftovers(layout.run):
-        say(f"ended what an earlier start left running: {', '.join(ended)}")
+        say(f"ended processes that an earlier start left running: {', '.join(ended)}")
 
 
 def _supervise(
-    members: Sequence[Parts],
+    members: Sequence[Composition],
     signals: StopSignals,
     timeout: float,
     say: Say,
@@ -90,10 +92,10 @@ def _supervise(
     servers: list[Service] = [server for member in members for server in member.servers]
     consumers = [consumer for member in members for consumer in member.consumers]
     surfaces = [surface for member in members for surface in member.surfaces]
-    last = [[server] for server in servers]
+    servers_last = [[server] for server in servers]
     supervisor = Supervisor(
         [servers] if servers_only else [servers, [*consumers, *surfaces]],
-        last if servers_only else [surfaces, consumers, *last],
+        servers_last if servers_only else [surfaces, consumers, *servers_last],
         signals=signals,
         say=say,
     )
@@ -104,6 +106,6 @@ def _supervise(
         if supervisor.start(timeout):
             ready()
             supervisor.watch()
-        say("stopping (again to hurry)")
+        say("stopping; Ctrl-C again stops at once")
     finally:
         supervisor.stop()

@@ -218,7 +218,7 @@ def test_sigterm_while_connecting(variables: dict[str, str | int], tmp_path: Pat
     nowhere = {"FOLDLINE_NATS_URL": f"nats://127.0.0.1:{pick_port('127.0.0.1')}"}
     with api_process(tmp_path, **variables | nowhere) as api:
         deadline = time.monotonic() + 20
-        while "connecting" not in api.log.read_text():
+        while "connecting to NATS" not in api.log.read_text():
             assert time.monotonic() < deadline, api.log.read_text()
         assert api.stop() == 0
         assert "Traceback" not in api.log.read_text()

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from foldline.composition import Commands
 from foldline.embedded.stack import Stack
 from foldline.up import up
+from foldline.up_context import Commands
 from runtime.problems import Problem
 from runtime.settings import Settings
 
