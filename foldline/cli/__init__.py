@@ -1,6 +1,8 @@
 """The `foldline` command. A command's module is imported when it is the one called."""
 
 import importlib
+import inspect
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ from runtime.problems import Problem
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-# Command -> module with a function, or a group of them, of that name (`-` as `_`), in the order of --help.
+# Command → the module with a function or group of that name (`-` as `_`), in the order of --help.
 COMMANDS = {
     "up": "foldline.cli.up",
     "api": "foldline.cli.processes",
@@ -39,8 +41,8 @@ COMMANDS = {
 }
 
 
-class _Lazy(TyperGroup):
-    """Looks commands up in COMMANDS, so that `foldline tail` does not pay for what `foldline up` imports."""
+class _LazyGroup(TyperGroup):
+    """Imports a command when it is called: `foldline tail` does not pay for what `foldline up` imports."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         return list(COMMANDS)
@@ -50,14 +52,23 @@ class _Lazy(TyperGroup):
             return None
         module = importlib.import_module(COMMANDS[cmd_name])
         found = getattr(module, cmd_name.replace("-", "_"))
-        if isinstance(found, typer.Typer):
-            return typer.main.get_command(found)
-        single = typer.Typer(add_completion=False)
-        single.command(cmd_name)(found)
-        return typer.main.get_command(single)
+        group = isinstance(found, typer.Typer)
+        if not group:
+            single = typer.Typer(add_completion=False)
+            single.command(cmd_name)(found)
+        command = typer.main.get_command(found if group else single)
+        command.name = cmd_name
+        for described in (command, *getattr(command, "commands", {}).values()):
+            described.help = _paragraphs(described.help or "")
+        return command
 
 
-app = typer.Typer(cls=_Lazy, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+def _paragraphs(text: str) -> str:
+    """A docstring as help: only paragraphs break lines, so that it fits any terminal."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(text))
+
+
+app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.callback()
@@ -66,18 +77,18 @@ def _foldline() -> None:
 
 
 def main() -> None:
-    """Run a command. What an operator can mend is one line on stderr and exit code 1, or 2 for settings."""
+    """Run a command. A Problem is one line on stderr and exit code 1; a wrong setting, exit code 2."""
     try:
         app()
     except Problem as problem:
-        _tell(str(problem), problem.details)
+        _print_error(str(problem), problem.details)
         sys.exit(1)
     except ValueError as exc:
         from pydantic import ValidationError  # noqa: PLC0415 - only a failure needs it
 
         if not isinstance(exc, ValidationError) or exc.title != "Settings":
             raise
-        _tell(_settings_line(exc))
+        _print_error(_settings_line(exc))
         sys.exit(2)
     except RuntimeError as exc:
         if isinstance(exc.__cause__, KeyboardInterrupt):  # Ctrl-C while a class was being made by an import
@@ -87,7 +98,7 @@ def main() -> None:
         sys.exit(130)
 
 
-def _tell(line: str, details: tuple[str, ...] = ()) -> None:
+def _print_error(line: str, details: tuple[str, ...] = ()) -> None:
     typer.echo(f"foldline: {line}", err=True)
     for detail in details:
         typer.echo(f"  {detail}", err=True)

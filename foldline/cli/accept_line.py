@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from consumers.control.accept_line import accept_line as accept
-from foldline.cli.connections import bus, command_settings, projections_database, run
+from foldline.cli.connections import bus, command_settings, database, run
+from foldline.cli.parameters import JsonLines
 from foldline.cli.progress import ProgressDisplay
 from line.identity import changed_streams
 from projections.catalogue import projections_of
@@ -14,28 +15,28 @@ from runtime.problems import Problem
 
 def accept_line(
     yes: Annotated[
-        bool, typer.Option("--yes", help="Confirm that read models lose what the line no longer holds.")
+        bool, typer.Option("--yes", help="Confirm that the read models lose what the line no longer holds.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print readings as lines of JSON.")] = False,
+    as_json: JsonLines = False,
 ) -> None:
-    """Accept the line as it is after NATS lost or replaced a stream: fold every read model anew from it.
+    """Accept the line as it is, after NATS lost or replaced a stream: fold every read model anew from it.
 
-    Try to restore the right backup first. Readers see the old read models until
-    the new ones are built. Ended early, the same command goes on.
+    Try to restore a backup first. Reads see the old read models until the new ones are built. When it is
+    interrupted, the same command continues.
     """
     run(_accept(yes=yes, as_json=as_json))
 
 
 async def _accept(*, yes: bool, as_json: bool) -> None:
     config = command_settings(database=True)
-    async with bus(config) as nc, projections_database(config) as conn:
+    async with bus(config) as nc, database(config) as conn:
         if not yes:
             found = [
                 f"stream {one.stream} {one.found}" for one in await changed_streams(nc, conn, closely=True)
             ]
             raise Problem(
-                "read models lose what the line no longer holds: say --yes if that is what you want",
-                details=tuple(found or ["no change was found"]),
+                "the read models would lose what the line no longer holds: say --yes to accept that",
+                details=tuple(found or ["no stream was found changed"]),
             )
         with ProgressDisplay(as_json=as_json) as display:
             await accept(
@@ -46,4 +47,4 @@ async def _accept(*, yes: bool, as_json: bool) -> None:
                 tell=lambda line: typer.echo(line, err=True),
             )
     if not as_json:
-        typer.echo("the line is accepted, and every read model is folded from it")
+        typer.echo("the line is accepted, and every read model was folded anew from it")

@@ -1,4 +1,4 @@
-"""What commands share: the settings of the running stack, and connections that are closed again."""
+"""Settings and connections of commands, pointed at the stack that runs in the data directory."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from runtime.settings import Settings, settings
 
 
 def command_settings(*, database: bool = False) -> Settings:
-    """The settings, pointed at the stack that runs in the data directory; commands do not wait for long."""
+    """The settings with the addresses of the running stack; commands wait 3 s for servers, unless told."""
     found = resolve(settings(), database=database)
     if "connect_timeout" in found.model_fields_set:
         return found
@@ -41,26 +41,33 @@ async def bus(config: Settings, *, publisher: bool = False) -> AsyncIterator[Bus
 
 @asynccontextmanager
 async def database(config: Settings) -> AsyncIterator[Connection]:
-    """A connection to PostgreSQL for the length of a command."""
+    """A connection to PostgreSQL for the length of a command. Raises Problem when it has no read models."""
     async with await connect_with_retry(config, name="foldline-cli") as conn:
-        yield conn
-
-
-@asynccontextmanager
-async def projections_database(config: Settings) -> AsyncIterator[Connection]:
-    """The same, where read models have been installed. Raises Problem where they have not."""
-    async with database(config) as conn:
         row = await (await conn.execute("select to_regclass('foldline.generation')")).fetchone()
         if row is None or row[0] is None:
-            raise Problem("no consumer has run on this database yet", "FOLDLINE_DATABASE_URL")
+            raise Problem(
+                "no consumer has run on this database yet: start one, or name another database",
+                "FOLDLINE_DATABASE_URL",
+            )
         yield conn
 
 
 def printable(text: str) -> str:
-    """Text of others for a terminal: control characters and escape sequences made visible."""
+    """Foreign text for a terminal: control characters and escape sequences become visible."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def show_json(value: Any) -> None:
-    """One line of JSON on standard output."""
+    """Print one line of JSON."""
     typer.echo(json.dumps(value, default=str))
+
+
+def ranges(numbers: list[int]) -> str:
+    """Numbers in ascending order as short text, such as `0-7 9`."""
+    found: list[list[int]] = []
+    for number in sorted(numbers):
+        if found and number == found[-1][-1] + 1:
+            found[-1][1:] = [number]
+        else:
+            found.append([number])
+    return " ".join("-".join(map(str, one)) for one in found)

@@ -1,4 +1,4 @@
-"""`foldline demo`: a small lively workload, to have something to look at."""
+"""`foldline demo`: a small lively load, to have something to look at."""
 
 import asyncio
 import random
@@ -26,14 +26,14 @@ _STEPS = ("loading", "parsing", "running", "saving", "idle")
 
 
 def demo(
-    sessions: Annotated[int, typer.Option(min=1, max=10_000, help="Sessions to act out.")] = 12,
-    rate: Annotated[float, typer.Option(min=1, max=5_000, help="Events a second, all together.")] = 40,
-    seconds: Annotated[float, typer.Option(min=1, help="How long.")] = 20,
-    seed: Annotated[int | None, typer.Option(help="Repeat a run's choices.")] = None,
+    sessions: Annotated[int, typer.Option(min=1, max=10_000, help="Number of sessions.")] = 12,
+    rate: Annotated[float, typer.Option(min=1, max=5_000, help="Events a second, in all.")] = 40,
+    seconds: Annotated[float, typer.Option(min=1, help="Duration, seconds.")] = 20,
+    seed: Annotated[int | None, typer.Option(help="Seed of the random choices, to repeat a run.")] = None,
 ) -> None:
     """Publish sessions that start, work, hang, recover, crash and end."""
     with suppress(KeyboardInterrupt):
-        run(_demo(sessions, rate, seconds, random.Random(seed)))  # noqa: S311 - a show, no secret
+        run(_demo(sessions, rate, seconds, random.Random(seed)))  # noqa: S311 - no secret
 
 
 async def _demo(sessions: int, rate: float, seconds: float, chance: random.Random) -> None:
@@ -45,8 +45,8 @@ async def _demo(sessions: int, rate: float, seconds: float, chance: random.Rando
     async with bus(config, publisher=True) as nc:
         publisher = Publisher(nc, partitions=config.partitions, timeout=config.publish_timeout)
         script = [
-            *(("created", _created(chance)) for _ in ids),
-            *(_something(chance) for _ in range(total - 2 * sessions)),
+            *(("created", _created_body(chance)) for _ in ids),
+            *(_random_fact(chance) for _ in range(total - 2 * sessions)),
             *((chance.choice(("ended", "ended", "crashed")), {}) for _ in ids),
         ]
         with Progress(*columns, console=console) as progress:
@@ -55,7 +55,7 @@ async def _demo(sessions: int, rate: float, seconds: float, chance: random.Rando
                 try:
                     await publisher.publish(_fact(config.site, session, fact, body))
                 except PublishError as exc:
-                    raise Problem(f"not published: {exc}", "FOLDLINE_NATS_URL") from exc
+                    raise Problem(f"a fact was not published: {exc}", "FOLDLINE_NATS_URL") from exc
                 await asyncio.sleep(1 / rate)
         await publisher.aclose()
     url = f"http://{reachable_host(config.host)}:{config.api_port}"
@@ -66,7 +66,7 @@ def _fact(site: str, session: str, fact: str, body: dict[str, Any]) -> Fact:
     return admit_fact(Subject(site, "session", session, fact), to_json(body), now=datetime.now(UTC))
 
 
-def _created(chance: random.Random) -> dict[str, Any]:
+def _created_body(chance: random.Random) -> dict[str, Any]:
     return {
         "product": chance.choice(_PRODUCTS),
         "version": f"{chance.randint(1, 3)}.{chance.randint(0, 9)}",
@@ -74,7 +74,7 @@ def _created(chance: random.Random) -> dict[str, Any]:
     }
 
 
-def _something(chance: random.Random) -> tuple[str, dict[str, Any]]:
+def _random_fact(chance: random.Random) -> tuple[str, dict[str, Any]]:
     kind = chance.choices(("state", "event", "metric", "heartbeat", "hang"), (3, 3, 4, 3, 0.3))[0]
     if kind == "state":
         return "state", {"step": chance.choice(_STEPS), "progress": {"percent": chance.randint(0, 100)}}

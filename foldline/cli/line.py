@@ -6,36 +6,36 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.filesize import decimal
-from rich.table import Table
 
 from foldline.cli.connections import bus, command_settings, run, show_json
+from foldline.cli.parameters import Json
+from foldline.cli.tables import Column, print_table
 from line.backup import SavedStream, back_up
 from line.backup import restore as restore_streams
 
-Directory = Annotated[Path, typer.Argument(metavar="DIRECTORY", help="The backup's own directory.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
+Directory = Annotated[Path, typer.Argument(metavar="DIRECTORY", help="Directory of the backup.")]
 
 line = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="Back up the line and restore it: every stream the NATS server has.",
+    help="Back up all streams of the NATS server, and restore them.",
 )
 
 
 @line.command()
 def backup(directory: Directory, as_json: Json = False) -> None:
-    """Write every stream, with its consumers, into an empty directory.
+    """Write all streams, with their consumers, into an empty directory.
 
-    What is stored after a stream's turn is not in the backup: stop what publishes if nothing may be missing.
+    Events that are stored while it runs may be missing: stop whatever publishes to have them all.
     """
     run(_backup(directory, as_json=as_json))
 
 
 @line.command()
 def restore(directory: Directory, as_json: Json = False) -> None:
-    """Make every stream of a backup anew, in FOLDLINE_STREAM_REPLICAS copies, on servers without streams.
+    """Create all streams of a backup, in FOLDLINE_STREAM_REPLICAS copies, on servers that have none.
 
-    Sequences and times stay. Interrupted, the same command goes on with the streams that are missing.
+    Sequences and store times stay. When it is interrupted, the same command continues.
     """
     run(_restore(directory, as_json=as_json))
 
@@ -56,10 +56,21 @@ def _show(saved: list[SavedStream], done: str, *, as_json: bool) -> None:
     if as_json:
         show_json({"streams": [{"name": one.name, "size": one.size, "state": one.state} for one in saved]})
         return
-    table = Table("stream", "messages", "sequences", "size of the backup")
-    for one in saved:
-        sequences = f"{one.state['first_seq']}–{one.state['last_seq']}"  # noqa: RUF001 - a range
-        table.add_row(one.name, f"{one.state['messages']:,}", sequences, decimal(one.size))
+    columns = (
+        Column("stream"),
+        Column("messages", right=True),
+        Column("sequences"),
+        Column("size", right=True),
+    )
+    rows = [
+        (
+            one.name,
+            f"{one.state['messages']:,}",
+            f"{one.state['first_seq']}-{one.state['last_seq']}",
+            decimal(one.size),
+        )
+        for one in saved
+    ]
     console = Console(highlight=False)
-    console.print(table)
+    print_table(console, columns, rows, optional=("sequences", "size"))
     console.print(f"{len(saved)} streams are {done}", soft_wrap=True, markup=False)

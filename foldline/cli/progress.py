@@ -1,4 +1,4 @@
-"""The display of long work: a progress bar on a terminal, lines of JSON for programs."""
+"""Progress of rebuilds and verifications: a bar on a terminal, lines of JSON for programs."""
 
 from types import TracebackType
 from typing import Self
@@ -11,17 +11,18 @@ from foldline.cli.connections import show_json
 
 _COLUMNS = (
     TextColumn("{task.description}"),
-    BarColumn(),
+    BarColumn(bar_width=None),
     TextColumn("{task.fields[numbers]}"),
 )
 
 
 class ProgressDisplay:
-    """Shows the readings that `report` is called with, for the length of a block."""
+    """Shows progress for the length of a block; `report` takes each reading."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
-        self._progress = Progress(*_COLUMNS, console=Console(stderr=True, highlight=False))
+        console = Console(stderr=True, highlight=False)
+        self._progress = Progress(*_COLUMNS, console=console, expand=True)
         self._task = self._progress.add_task("starting", total=None, numbers="")
 
     def __enter__(self) -> Self:

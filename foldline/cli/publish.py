@@ -1,4 +1,4 @@
-"""`foldline publish SUBJECT JSON`: one fact onto the line."""
+"""`foldline publish`: publish one fact."""
 
 import sys
 from datetime import UTC, datetime
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from foldline.cli.connections import bus, command_settings, run, show_json
+from foldline.cli.parameters import Json
 from producers.admission import admit_fact
 from producers.publishing.publisher import Publisher, PublishError
 from runtime.problems import Problem
@@ -16,13 +17,23 @@ from schemas.validation import InvalidFact
 
 
 def publish(
-    subject: Annotated[str, typer.Argument(help="ev.<site>.<entity>.<id>.<fact>", show_default=False)],
-    body: Annotated[str, typer.Argument(help="The fact's JSON; - reads it from standard input.")] = "",
-    key: Annotated[str | None, typer.Option(help="Idempotency key: used again, no effect.")] = None,
-    time: Annotated[str | None, typer.Option(help="When it happened, RFC 3339; else now.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="ev.<site>.<entity>.<id>.<fact>")],
+    body: Annotated[
+        str,
+        typer.Argument(metavar="[JSON]", help="Body of the fact; - reads standard input; default: {}."),
+    ] = "",
+    key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="Idempotency key: the same fact with the same key again has no effect."
+        ),
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="When it happened, RFC 3339; default: now.")
+    ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Publish one fact; prints its position once it is stored and synced."""
+    """Publish one fact, and print its position once it is stored and synced."""
     raw = sys.stdin.buffer.read() if body == "-" else body.encode(errors="surrogateescape")
     run(_publish(subject, raw, key=key, time=time, as_json=as_json))
 
@@ -39,7 +50,7 @@ async def _publish(subject: str, body: bytes, *, key: str | None, time: str | No
     except InvalidFact as exc:
         raise Problem(f"{exc.error}: {exc.details}") from exc
     except PublishError as exc:
-        raise Problem(f"not published: {exc}", "FOLDLINE_NATS_URL") from exc
+        raise Problem(f"the fact was not published: {exc}", "FOLDLINE_NATS_URL") from exc
     if as_json:
         show_json({"position": str(ack.position), "duplicate": ack.duplicate})
     else:

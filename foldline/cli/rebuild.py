@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import psycopg
 import typer
@@ -13,14 +13,8 @@ from consumers.control.entity_rebuild import rebuild_entity
 from consumers.control.rebuild import rebuild as rebuild_projection
 from consumers.control.verify import Verification
 from consumers.control.verify import verify as verify_projection
-from foldline.cli.connections import (
-    bus,
-    command_settings,
-    printable,
-    projections_database,
-    run,
-    show_json,
-)
+from foldline.cli.connections import bus, command_settings, database, printable, run, show_json
+from foldline.cli.parameters import EntitySite, JsonLines, Projection
 from foldline.cli.progress import ProgressDisplay
 from projections.catalogue import projection_named, projections_of
 from projections.generations import Role, generations
@@ -28,30 +22,27 @@ from projections.projection import Projection as AnyProjection
 from runtime.problems import Problem
 from runtime.settings import Settings
 
-_WIDTH = 200  # characters of a value
+_SHOWN: Final = 200  # characters of a value
 
-Projection = Annotated[str, typer.Argument(metavar="PROJECTION", help="For example: sessions.")]
 Workers = Annotated[
-    int | None, typer.Option(min=1, max=64, help="Processes that fold; default: FOLDLINE_REBUILD_WORKERS.")
+    int | None,
+    typer.Option(min=1, max=64, help="Number of processes that fold; default: FOLDLINE_REBUILD_WORKERS."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print readings and the result as lines of JSON.")]
 
 
 def rebuild(
     projection: Projection,
     *,
     workers: Workers = None,
-    anew: Annotated[bool, typer.Option(help="Throw away what an earlier rebuild built so far.")] = False,
-    entity: Annotated[
-        str | None, typer.Option(metavar="ID", help="Rebuild only this entity, in place.")
-    ] = None,
-    site: Annotated[str | None, typer.Option(help="Site of the entity; default: this site.")] = None,
-    as_json: Json = False,
+    anew: Annotated[bool, typer.Option("--anew", help="Discard what an unfinished rebuild built.")] = False,
+    entity: Annotated[str | None, typer.Option(metavar="ID", help="Rebuild this entity alone.")] = None,
+    site: EntitySite = None,
+    as_json: JsonLines = False,
 ) -> None:
     """Fold the line from its start into a new generation beside the live one, then switch to it.
 
-    Readers and consumers go on meanwhile. Ctrl-C stops it; the same command
-    goes on where it was. The old generation is kept: see put-back and drop.
+    Reads and consumers go on meanwhile. Ctrl-C stops it; the same command continues where it was. The
+    generation that is replaced is kept: see put-back and drop.
     """
     if entity is not None:
         run(_rebuild_entity(projection, _settings(workers), site, entity, as_json=as_json))
@@ -59,24 +50,24 @@ def rebuild(
         run(_rebuild(projection, _settings(workers), anew=anew, as_json=as_json))
 
 
-def put_back(projection: Projection, workers: Workers = None, as_json: Json = False) -> None:
-    """Make the old generation, from before the last rebuild, live again after it has caught up."""
+def put_back(projection: Projection, workers: Workers = None, as_json: JsonLines = False) -> None:
+    """Make the generation that the last rebuild replaced live again, once it has caught up."""
     run(_rebuild(projection, _settings(workers), put_back=True, as_json=as_json))
 
 
 def verify(
     projection: Annotated[
-        str | None, typer.Argument(metavar="[PROJECTION]", help="For example: sessions. Default: every one.")
+        str | None, typer.Argument(metavar="[PROJECTION]", help="Name of the projection; default: all.")
     ] = None,
     workers: Workers = None,
     limit: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Show at most N differences; all are counted.")
+        int, typer.Option(min=1, help="Most differences that are shown; all are counted.")
     ] = 1_000,
-    as_json: Json = False,
+    as_json: JsonLines = False,
 ) -> None:
-    """Fold the line into a scratch schema up to the live checkpoints and compare every row.
+    """Fold the line into a scratch schema up to the live checkpoints, and compare every row.
 
-    Exit code 1 if any differs. Consumers go on meanwhile.
+    Exit code 1 when a row differs. Reads and consumers go on meanwhile.
     """
     config = _settings(workers)
     if projection is None:
@@ -95,17 +86,17 @@ async def _rebuild(
     name: str, config: Settings, *, as_json: bool, anew: bool = False, put_back: bool = False
 ) -> None:
     projection = projection_named(name, config.endpoints)
-    async with bus(config) as nc, projections_database(config) as conn:
-        with ProgressDisplay(as_json=as_json) as display, _can_go_on(name):
+    async with bus(config) as nc, database(config) as conn:
+        with ProgressDisplay(as_json=as_json) as display, _says_how_to_continue(name):
             done = await rebuild_projection(
                 projection, config, nc, report=display.report, anew=anew, put_back=put_back
             )
         live = (await generations(conn, name))[Role.LIVE]
     if not as_json:
-        older = f"{done.carried:,} entities older than the line are carried over; " if done.carried else ""
+        carried = f"{done.carried:,} entities older than the line are kept; " if done.carried else ""
         Console(highlight=False).print(
             f"{name}: generation {live.number} is live, {done.total:,} events in {done.elapsed:.1f} s; "
-            f"{older}the old generation is kept until `foldline drop {name} old`"
+            f"{carried}the generation before is kept until `foldline drop {name} old`"
         )
 
 
@@ -114,7 +105,7 @@ async def _rebuild_entity(
 ) -> None:
     projection = projection_named(name, config.endpoints)
     key = site or config.site, entity
-    async with bus(config) as nc, projections_database(config) as conn:
+    async with bus(config) as nc, database(config) as conn:
         folded = await rebuild_entity(conn, nc, projection, key, config.partitions)
     if as_json:
         show_json({"projection": name, "site": key[0], "id": entity, "events": folded})
@@ -126,7 +117,7 @@ async def _verify(
     chosen: tuple[AnyProjection[Any, Any], ...], config: Settings, *, limit: int, as_json: bool
 ) -> None:
     different = 0
-    async with bus(config) as nc, projections_database(config):
+    async with bus(config) as nc, database(config):
         for projection in chosen:
             with ProgressDisplay(as_json=as_json) as display:
                 found = await verify_projection(projection, config, nc, report=display.report, limit=limit)
@@ -140,14 +131,14 @@ async def _verify(
 
 
 @contextmanager
-def _can_go_on(name: str) -> Iterator[None]:
-    """Tell how a rebuild that is interrupted here goes on: nothing is lost."""
+def _says_how_to_continue(name: str) -> Iterator[None]:
+    """Tell an operator whose rebuild is interrupted that nothing is lost, and how to continue."""
     try:
         yield
     except (KeyboardInterrupt, asyncio.CancelledError):
         typer.echo(
             f"stopped, nothing is lost: `foldline rebuild {name}` goes on, "
-            f"`foldline drop {name} building` throws away what was built",
+            f"`foldline drop {name} building` discards what was built",
             err=True,
         )
         raise
@@ -174,4 +165,4 @@ def _show(found: Verification) -> None:
 
 def _short(value: str | None) -> str:
     text = "nothing" if value is None else printable(value)
-    return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -6,17 +6,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-import psycopg
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from foldline.cli.connections import bus, command_settings, database, printable, run, show_json
+from foldline.cli.connections import bus, command_settings, database, run, show_json
+from foldline.cli.parameters import Json, Reason
+from foldline.cli.rejected_list import list_rejected, rejected_events
 from foldline.rejected_control import PublishingRejectedControl
 from producers.publishing.publisher import Publisher
-from projections.catalogue import projections_of
-from projections.rejected import RejectedEvents, RejectedPage
 from runtime.database.connections import Connection
 from runtime.problems import Problem
 from schemas.positions import Position
@@ -25,17 +21,20 @@ from schemas.validation import InvalidFact
 T = TypeVar("T")
 
 Event = Annotated[
-    str, typer.Argument(metavar="STREAM:SEQUENCE", help="For example SESSIONS:77, or SESSIONS/3:77.")
+    str, typer.Argument(metavar="EVENT", help="Stream and sequence, such as SESSIONS:77 or SESSIONS/3:77.")
 ]
-ProjectionName = Annotated[str | None, typer.Option("--projection", help="Only of this projection.")]
-Reason = Annotated[str | None, typer.Option(help="Only with this reason.")]
-Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Newest so many.")]
-All = Annotated[bool, typer.Option("--all", help="Also those that were dismissed, with the reason.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
+OfProjection = Annotated[
+    str | None, typer.Option("--projection", metavar="NAME", help="Only events this projection rejected.")
+]
+OfReason = Annotated[
+    str | None, typer.Option("--reason", metavar="NAME", help="Only events rejected for this reason.")
+]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Most events that are listed.")]
+All = Annotated[bool, typer.Option("--all", help="List dismissed events as well.")]
 
 rejected = typer.Typer(
     add_completion=False,
-    help="Rejected events: published straight to NATS, not valid, and without any effect.",
+    help="List rejected events: published straight to NATS, not valid, and therefore without effect.",
 )
 
 
@@ -43,66 +42,69 @@ rejected = typer.Typer(
 def _without_command(
     context: typer.Context,
     *,
-    projection: ProjectionName = None,
-    reason: Reason = None,
+    projection: OfProjection = None,
+    reason: OfReason = None,
     limit: Limit = 50,
     everything: All = False,
     as_json: Json = False,
 ) -> None:
-    # What people want to see first needs no word: the same as `list`.
     if context.invoked_subcommand is None:
         list_(projection, reason, limit, everything, as_json)
 
 
 @rejected.command("list")
 def list_(
-    projection: ProjectionName = None,
-    reason: Reason = None,
+    projection: OfProjection = None,
+    reason: OfReason = None,
     limit: Limit = 50,
     everything: All = False,
     as_json: Json = False,
 ) -> None:
-    """List them, newest first."""
-    run(_list(projection, reason, limit, dismissed=everything, as_json=as_json))
+    """List rejected events, newest first; the same as `foldline rejected`."""
+    run(list_rejected(projection, reason, limit, dismissed=everything, as_json=as_json))
 
 
 @rejected.command()
 def show(event: Event) -> None:
-    """Print one with its headers and body, as JSON."""
-    run(_show_one(*_place(event)))
+    """Print a rejected event with its headers and body, as JSON."""
+    run(_show(*_stream_and_sequence(event)))
 
 
 @rejected.command()
 def retry(
     event: Event,
     body: Annotated[
-        Path | None, typer.Option(help="File with the corrected body; - reads standard input.")
+        Path | None,
+        typer.Option(metavar="FILE", help="File with the corrected body; - reads standard input."),
     ] = None,
-    subject: Annotated[str | None, typer.Option(help="The right subject, if that was wrong.")] = None,
-    time: Annotated[str | None, typer.Option(help="When it happened, RFC 3339, if that was wrong.")] = None,
+    subject: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="The right subject, if that was wrong.")
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="The right time (RFC 3339), if that was wrong.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Publish one as a new fact, corrected; the rejected one is then dismissed."""
+    """Publish a rejected event as a new fact, with your corrections, and dismiss it."""
     corrected = None if body is None else sys.stdin.buffer.read() if str(body) == "-" else _read(body)
-    run(_retry(*_place(event), corrected, subject, time, as_json=as_json))
+    run(_retry(*_stream_and_sequence(event), corrected, subject, time, as_json=as_json))
 
 
 @rejected.command()
-def dismiss(
-    event: Event,
-    reason: Annotated[str, typer.Option(help="Why, for whoever finds it later.")],
-) -> None:
-    """Hide one from the list and the metrics."""
-    run(_dismiss(*_place(event), reason))
+def dismiss(event: Event, reason: Reason) -> None:
+    """Hide a rejected event from the list and the metrics."""
+    run(_dismiss(*_stream_and_sequence(event), reason))
 
 
 @rejected.command()
 def restore(event: Event) -> None:
-    """Show a dismissed one again."""
-    run(_restore(*_place(event)))
+    """Show a dismissed event again."""
+    run(_restore(*_stream_and_sequence(event)))
 
 
-class _Lent:
+class _OneConnection:
+    """The database of a command: one connection, for one query at a time."""
+
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
 
@@ -116,16 +118,14 @@ async def _control() -> AsyncIterator[PublishingRejectedControl]:
     async with bus(config, publisher=True) as nc, database(config) as conn:
         publisher = Publisher(nc, partitions=config.partitions, timeout=config.publish_timeout)
         try:
-            yield PublishingRejectedControl(_events(), _Lent(conn), nc, publisher)
-        except psycopg.errors.UndefinedTable as exc:
-            raise _not_installed() from exc
+            yield PublishingRejectedControl(rejected_events(), _OneConnection(conn), nc, publisher)
         except InvalidFact as exc:
-            raise Problem(f"still not valid: {exc.error}: {exc.details}") from exc
+            raise Problem(f"the event is still not valid: {exc.error}: {exc.details}") from exc
         finally:
             await publisher.aclose()
 
 
-async def _show_one(stream: str, sequence: int) -> None:
+async def _show(stream: str, sequence: int) -> None:
     async with _control() as control:
         show_json(await control.show(stream, sequence))
 
@@ -134,11 +134,11 @@ async def _retry(
     stream: str, sequence: int, body: bytes | None, subject: str | None, time: str | None, *, as_json: bool
 ) -> None:
     async with _control() as control:
-        told = await control.retry(stream, sequence, subject=subject, body=body, time=time)
+        retried = await control.retry(stream, sequence, subject=subject, body=body, time=time)
     if as_json:
-        show_json(told)
+        show_json(retried)
     else:
-        typer.echo(f"{told['position']}{'  (already there)' if told['duplicate'] else ''}")
+        typer.echo(f"{retried['position']}{'  (already there)' if retried['duplicate'] else ''}")
 
 
 async def _dismiss(stream: str, sequence: int, reason: str) -> None:
@@ -153,44 +153,18 @@ async def _restore(stream: str, sequence: int) -> None:
     typer.echo(f"{stream}:{sequence} is listed again")
 
 
-async def _list(
-    projection: str | None, reason: str | None, limit: int, *, dismissed: bool, as_json: bool
-) -> None:
-    events = _events()
-    if projection is not None and projection not in events.projections:
-        raise Problem(f"no projection {projection!r}: known are {', '.join(events.projections)}")
-    async with database(command_settings(database=True)) as conn:
-        try:
-            page = await events.page(
-                conn, projection=projection, reason=reason, dismissed=dismissed, limit=limit
-            )
-        except psycopg.errors.UndefinedTable as exc:
-            raise _not_installed() from exc
-    if as_json:
-        show_json({"items": page.items, "counts": page.counts})
-    else:
-        _show(page)
-
-
-def _events() -> RejectedEvents:
-    known = projections_of(command_settings().endpoints)
-    return RejectedEvents({projection.name: projection.schema for projection in known})
-
-
-def _not_installed() -> Problem:
-    return Problem("no consumer has run on this database yet", "FOLDLINE_DATABASE_URL")
-
-
-def _place(event: str) -> tuple[str, int]:
+def _stream_and_sequence(event: str) -> tuple[str, int]:
     stream, _, sequence = event.partition(":")
     try:
-        place = Position.parse(event if "/" in stream else f"{stream}/0:{sequence}")
+        position = Position.parse(event if "/" in stream else f"{stream}/0:{sequence}")
     except InvalidFact:
-        raise Problem(f"{event!r} is not an event like SESSIONS:77 or SESSIONS/3:77") from None
+        raise Problem(
+            f"{event[:100]!r} is not an event: name one like SESSIONS:77 or SESSIONS/3:77"
+        ) from None
     names = [one.name for one in command_settings().streams]
-    if place.stream not in names:
-        raise Problem(f"no stream {place.stream}: known are {', '.join(names)}")
-    return place.stream, place.sequence
+    if position.stream not in names:
+        raise Problem(f"no stream {position.stream}: known are {', '.join(names)}")
+    return position.stream, position.sequence
 
 
 def _read(body: Path) -> bytes:
@@ -198,20 +172,3 @@ def _read(body: Path) -> bytes:
         return body.read_bytes()
     except OSError as exc:
         raise Problem(f"cannot read {body}: {exc.strerror}") from exc
-
-
-def _show(page: RejectedPage) -> None:
-    console = Console(highlight=False)
-    if not page.items:
-        console.print("no rejected events")
-        return
-    table = Table("stored", "stream", "sequence", "subject", "reason", "details", "dismissed")
-    for item in page.items:
-        cells = [item[name] for name in ("stored_at", "stream", "sequence", "subject", "reason", "details")]
-        cells.append(item["dismissed"]["reason"] if item["dismissed"] else "")
-        # Text, not markup: what is in brackets came from whoever published it.
-        table.add_row(*(Text(printable(str(cell))) for cell in cells))
-    console.print(table)
-    total = sum(page.counts.values())
-    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(page.counts.items()))
-    console.print(f"{len(page.items)} of {total} shown: {reasons}")

@@ -1,34 +1,26 @@
 """`foldline status`: streams, followers, lag."""
 
-from typing import Annotated
+from collections.abc import Iterator
 
-import psycopg
-import typer
 from rich.console import Console
 from rich.filesize import decimal
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
-from foldline.cli.connections import bus, command_settings, database, run, show_json
-from line.status import FollowerStatus, LineStatus, read_status
-from runtime.problems import Problem
+from foldline.cli.connections import bus, command_settings, database, printable, ranges, run, show_json
+from foldline.cli.parameters import Json
+from foldline.cli.tables import Column, print_table
+from line.status import FollowerStatus, LineStatus, StreamStatus, read_status
 
 
-def status(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON.")] = False,
-) -> None:
-    """Show streams, who folds which partitions, and how far each follower is behind."""
+def status(as_json: Json = False) -> None:
+    """Show the streams, who folds which partitions, and how far each follower is behind."""
     run(_status(as_json))
 
 
 async def _status(as_json: bool) -> None:
     config = command_settings(database=True)
     async with bus(config) as nc, database(config) as conn:
-        try:
-            found = await read_status(nc, conn)
-        except psycopg.errors.UndefinedTable as exc:
-            raise Problem("no consumer has run on this database yet", "FOLDLINE_DATABASE_URL") from exc
+        found = await read_status(nc, conn)
     if as_json:
         show_json(found.as_json())
     else:
@@ -37,33 +29,62 @@ async def _status(as_json: bool) -> None:
 
 def _show(found: LineStatus) -> None:
     console = Console(highlight=False)
-    streams = Table("stream", "messages", "size", "sequences", "replicas", title="Streams")
-    for stream in found.streams:
-        sequences = f"{stream.first_sequence}–{stream.last_sequence}"  # noqa: RUF001 - a range
-        streams.add_row(
-            stream.name, f"{stream.messages:,}", decimal(stream.bytes), sequences, str(stream.replicas)
+    _show_streams(console, found.streams)
+    _show_followers(console, found.followers)
+    for warning in (*(line for follower in found.followers for line in _warnings(follower)), *found.changed):
+        console.print(Text(warning, style="red"))
+
+
+def _show_streams(console: Console, streams: list[StreamStatus]) -> None:
+    columns = (
+        Column("stream"),
+        Column("messages", right=True),
+        Column("size", right=True),
+        Column("sequences"),
+        Column("replicas", right=True),
+    )
+    rows = [
+        (
+            one.name,
+            f"{one.messages:,}",
+            decimal(one.bytes),
+            f"{one.first_sequence}-{one.last_sequence}",
+            str(one.replicas),
         )
-    console.print(streams)
-    followers = Table("follower", "lag", "waiting", "held by", title="Followers")
-    for follower in found.followers:
-        events = sum(follower.lag_events.values())
-        waiting = f"{follower.lag_seconds:.1f} s"
-        followers.add_row(follower.name, f"{events:,} events", waiting, _held(follower))
-    console.print(followers)
-    for change in found.changed:
-        console.print(Text(change, style="red"))
+        for one in streams
+    ]
+    print_table(console, columns, rows, optional=("replicas", "sequences", "size"), title="Streams")
 
 
-def _held(follower: FollowerStatus) -> str:
-    lines = [f"{escape(owner)}: {_parts(parts)}" for owner, parts in sorted(follower.owners.items())]
+def _show_followers(console: Console, followers: list[FollowerStatus]) -> None:
+    columns = (
+        Column("follower"),
+        Column("lag", right=True),
+        Column("waiting", right=True),
+        Column("held by", wraps=True),
+    )
+    rows = [
+        (
+            one.name,
+            f"{sum(one.lag_events.values()):,} events",
+            f"{one.lag_seconds:.1f} s",
+            _owners(one),
+        )
+        for one in followers
+    ]
+    print_table(console, columns, rows, optional=("waiting", "held by"), title="Followers")
+
+
+def _owners(follower: FollowerStatus) -> str:
+    owners = sorted(follower.owners.items())
+    return "\n".join(f"{printable(owner)}: {ranges(parts)}" for owner, parts in owners)
+
+
+def _warnings(follower: FollowerStatus) -> Iterator[str]:
+    name = follower.name
     if follower.unheld:
-        lines.append(f"[red]nobody: {_parts(follower.unheld)}[/red]")
+        yield f"{name}: no consumer folds the partitions {ranges(follower.unheld)}"
     for reason, parts in sorted(follower.paused.items()):
-        lines.append(f"[red]paused {_parts(parts)}: {escape(reason)}[/red]")
+        yield f"{name}: the partitions {ranges(parts)} are paused: {printable(reason)}"
     if follower.parked:
-        lines.append(f"[red]parked entities: {follower.parked:,}[/red]")
-    return "\n".join(lines)
-
-
-def _parts(parts: list[int]) -> str:
-    return " ".join(map(str, parts))
+        yield f"{name}: {follower.parked:,} entities are parked, `foldline parked` lists them"

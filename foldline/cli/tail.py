@@ -1,4 +1,4 @@
-"""`foldline tail FILTER`: what is on the line, and what arrives."""
+"""`foldline tail`: events of the line, those that are stored and those that arrive."""
 
 import asyncio
 import json
@@ -23,16 +23,20 @@ from schemas.validation import InvalidFact
 
 def tail(
     subjects: Annotated[
-        str, typer.Argument(metavar="FILTER", help="As published: * one token, > the rest.")
+        str, typer.Argument(metavar="FILTER", help="Subjects as published; * is one token, > the rest.")
     ] = "ev.>",
-    everything: Annotated[bool, typer.Option("--all", help="Begin with the oldest stored event.")] = False,
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="Begin with the oldest event, not the next."),
+    ] = False,
     since: Annotated[
-        str | None, typer.Option(help="Begin with what was stored at this RFC 3339 time.")
+        str | None,
+        typer.Option(metavar="WHEN", help="Begin with events stored at this time (RFC 3339) or later."),
     ] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="End after so many events.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON an event.")] = False,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after this many events.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each event.")] = False,
 ) -> None:
-    """Print events as they are stored: time, position, subject, body. Ctrl-C ends it."""
+    """Print events as they are stored: time, position, subject, body. Ctrl-C stops it."""
     with suppress(KeyboardInterrupt, BrokenPipeError):
         run(_tail(subjects, everything=everything, since=since, count=count, as_json=as_json))
 
@@ -49,8 +53,8 @@ async def _tail(
     bound = {stream.name: stream.subjects() for stream in config.streams}
     names = [name for name, bind in bound.items() if any(overlaps(subjects, one) for one in bind)]
     if not names:
-        held = ", ".join(one for of_stream in bound.values() for one in of_stream)
-        raise Problem(f"no stream holds {subjects}; held are {held}")
+        held = ", ".join(one for subjects_ in bound.values() for one in subjects_)
+        raise Problem(f"no stream holds {subjects[:100]}: streams hold {held}")
     async with bus(config) as nc, AsyncExitStack() as stack:
         arrived: asyncio.Queue[RawEvent] = asyncio.Queue(maxsize=1_000)
         takers = []
@@ -62,7 +66,7 @@ async def _tail(
         while count is None or shown < count:
             event = await _next(arrived, takers)
             subject = _subject(event)
-            if overlaps(subjects, subject):  # of jobs others are stored under the same subject
+            if overlaps(subjects, subject):  # other jobs are stored under the same subject
                 typer.echo(_line(event, subject, as_json=as_json))
                 shown += 1
 
@@ -88,7 +92,7 @@ async def _next(arrived: asyncio.Queue[RawEvent], takers: list[asyncio.Task[None
     for taker in takers:
         if taker in done:
             taker.result()  # raises what ended it
-    raise Problem("the line ended the subscription", "FOLDLINE_NATS_URL")
+    raise Problem("NATS ended the subscription: start `foldline tail` again", "FOLDLINE_NATS_URL")
 
 
 def _subject(event: RawEvent) -> str:

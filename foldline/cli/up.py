@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from foldline.embedded.stack import Stack
 from runtime.problems import Problem
@@ -15,47 +14,58 @@ from runtime.process.redact import without_credentials
 from runtime.settings import Settings
 
 
+def _port(setting: str) -> Any:
+    return typer.Option(metavar="PORT", help=f"{setting}; 0 picks a free port.")
+
+
 def up(
     *,
     data_dir: Annotated[
-        Path | None, typer.Option(help="FOLDLINE_DATA_DIR: where everything is kept.")
+        Path | None, typer.Option(metavar="DIRECTORY", help="FOLDLINE_DATA_DIR: keeps all data and logs.")
     ] = None,
     ephemeral: Annotated[
-        bool, typer.Option("--ephemeral", help="Use a temporary directory instead.")
+        bool, typer.Option("--ephemeral", help="Use a temporary directory, removed at the end.")
     ] = False,
-    consumers: Annotated[int | None, typer.Option(help="FOLDLINE_CONSUMERS: consumer processes.")] = None,
-    host: Annotated[str | None, typer.Option(help="FOLDLINE_HOST: address to listen on.")] = None,
-    api_port: Annotated[int | None, typer.Option(help="FOLDLINE_API_PORT; 0 picks a free one.")] = None,
-    jobs_port: Annotated[int | None, typer.Option(help="FOLDLINE_JOBS_PORT; 0 picks a free one.")] = None,
-    sidecar_port: Annotated[
-        int | None, typer.Option(help="FOLDLINE_SIDECAR_PORT; 0 picks a free one.")
+    consumers: Annotated[
+        int | None, typer.Option(metavar="N", help="FOLDLINE_CONSUMERS: number of consumer processes.")
     ] = None,
-    daemon_port: Annotated[int | None, typer.Option(help="FOLDLINE_DAEMON_PORT; 0 picks a free one.")] = None,
-    nats_port: Annotated[int | None, typer.Option(help="FOLDLINE_NATS_PORT; 0 picks a free one.")] = None,
-    nats_monitor_port: Annotated[
-        int | None, typer.Option(help="FOLDLINE_NATS_MONITOR_PORT; likewise.")
+    host: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="FOLDLINE_HOST: address to listen on.")
     ] = None,
+    api_port: Annotated[int | None, _port("FOLDLINE_API_PORT")] = None,
+    jobs_port: Annotated[int | None, _port("FOLDLINE_JOBS_PORT")] = None,
+    sidecar_port: Annotated[int | None, _port("FOLDLINE_SIDECAR_PORT")] = None,
+    daemon_port: Annotated[int | None, _port("FOLDLINE_DAEMON_PORT")] = None,
+    nats_port: Annotated[int | None, _port("FOLDLINE_NATS_PORT")] = None,
+    nats_monitor_port: Annotated[int | None, _port("FOLDLINE_NATS_MONITOR_PORT")] = None,
     sites: Annotated[
         str | None,
         typer.Option(
-            help="Names such as fab1,fab2: these sites and their centre. Site i has all ports plus i."
+            metavar="NAMES",
+            help="Run several sites and their centre, such as fab1,fab2; the first has all ports plus 1, "
+            "the second plus 2, and so on.",
         ),
     ] = None,
-    central_port: Annotated[
-        int | None, typer.Option(help="FOLDLINE_CENTRAL_PORT; 0 picks a free one.")
-    ] = None,
+    central_port: Annotated[int | None, _port("FOLDLINE_CENTRAL_PORT")] = None,
     servers_only: Annotated[
         bool,
-        typer.Option("--servers-only", help="No consumers and no API: for commands that mend something."),
+        typer.Option(
+            "--servers-only", help="Start no consumers and no API, for commands that put the line right."
+        ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line when ready.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one line of JSON with all addresses when ready.")
+    ] = False,
 ) -> None:
-    """Run NATS, PostgreSQL, consumers and the API until Ctrl-C. Other settings: FOLDLINE_*."""
+    """Run NATS, PostgreSQL, consumers, the APIs and the sidecar in one directory until Ctrl-C.
+
+    Other settings are variables, FOLDLINE_*.
+    """
     try:
         from foldline.sites import site_names  # noqa: PLC0415 - needs what only the `embedded` extra installs
         from foldline.up import up as run_up  # noqa: PLC0415 - likewise
     except ModuleNotFoundError as exc:
-        raise Problem(f"no {exc.name}: install foldline[embedded]") from exc
+        raise Problem(f"the Python package {exc.name} is missing: install foldline[embedded]") from exc
 
     given: dict[str, Any] = {
         "data_dir": data_dir,
@@ -73,14 +83,16 @@ def up(
     progress = Console(stderr=True, highlight=False)
 
     def ready(stacks: Sequence[Stack], directory: Path) -> None:
-        shown = [_shown(stack) for stack in stacks]
+        shown = [_without_passwords(stack) for stack in stacks]
         if as_json:
-            told = [stack.model_dump(mode="json", exclude_none=True) for stack in shown]
-            typer.echo(json.dumps({"centre": told[0], "sites": told[1:]} if sites else told[0]))
+            addresses = [stack.model_dump(mode="json", exclude_none=True) for stack in shown]
+            typer.echo(
+                json.dumps({"centre": addresses[0], "sites": addresses[1:]} if sites else addresses[0])
+            )
             return
         for stack in shown:
             _show(stack, directory / (stack.site or ""))
-        Console(highlight=False).print("ready")
+        typer.echo("ready; Ctrl-C stops everything")
 
     run_up(
         Settings(**given),
@@ -93,8 +105,8 @@ def up(
     )
 
 
-def _shown(stack: Stack) -> Stack:
-    """Without passwords: those are in run/stack.json, which only its owner may read."""
+def _without_passwords(stack: Stack) -> Stack:
+    """The stack for anybody to see; passwords are in run/stack.json, which only its owner may read."""
     return stack.model_copy(
         update={
             "nats_url": without_credentials(stack.nats_url),
@@ -104,7 +116,8 @@ def _shown(stack: Stack) -> Stack:
 
 
 def _show(stack: Stack, directory: Path) -> None:
-    told = {
+    """Print the addresses, each whole on a line of its own so that it can be copied."""
+    addresses = {
         "Site": stack.site,
         "API": stack.api_url,
         "Jobs": stack.jobs_url,
@@ -116,11 +129,8 @@ def _show(stack: Stack, directory: Path) -> None:
         "PostgreSQL": stack.database_url,
         "Data": str(directory),
     }
-    rows = {name: value for name, value in told.items() if value is not None}
-    console = Console(highlight=False)
-    # An address cut at 80 columns cannot be copied: a narrow terminal may wrap it instead.
-    console.width = max(console.width, max(map(len, rows.values())) + 24)
-    table = Table(show_header=False)
-    for name, value in rows.items():
-        table.add_row(name, value)
-    console.print(table)
+    typer.echo()
+    for name, address in addresses.items():
+        if address is not None:
+            typer.echo(f"  {name:<18}{address}")
+    typer.echo()

@@ -64,7 +64,7 @@ async def test_rejected_events_are_retried_and_dismissed(
         assert block.language == "sh rejected"
         bad = await line.put("event", unique, {"name": 1})
         later = foldline(stack, "publish", f"ev.local.session.{unique}.event", '{"name":"e"}')
-        await wait_until(lambda bad=bad: f" {bad} " in foldline(stack, "rejected").out)
+        await wait_until(lambda bad=bad: f"SESSIONS:{bad} " in foldline(stack, "rejected").out)
         text = block.text.replace("1234", str(bad)).replace("corrected.json", str(corrected))
         for command, word in zip(text.splitlines(), words, strict=True):
             outcome = foldline(stack, *shlex.split(command)[1:])
@@ -72,5 +72,5 @@ async def test_rejected_events_are_retried_and_dismissed(
             if word != "no rejected events":
                 assert word in outcome.out, (command, outcome.out)
             else:
-                assert f" {bad} " not in outcome.out
+                assert f"SESSIONS:{bad} " not in outcome.out
         assert later.code == 0

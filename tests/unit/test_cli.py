@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from foldline.cli import COMMANDS
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -26,7 +28,7 @@ def foldline(folder: Path, *arguments: str, **settings: str) -> subprocess.Compl
 def test_help_lists_the_commands(tmp_path: Path) -> None:
     done = foldline(tmp_path, "--help")
     assert done.returncode == 0
-    for command in ("up", "api", "consumer"):
+    for command in COMMANDS:
         assert f" {command} " in done.stdout
 
 

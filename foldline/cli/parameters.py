@@ -1,0 +1,16 @@
+"""Arguments and options that several commands take."""
+
+from typing import Annotated
+
+import typer
+
+Projection = Annotated[
+    str, typer.Argument(metavar="PROJECTION", help="Name of the projection, such as sessions.")
+]
+EntityId = Annotated[str, typer.Argument(metavar="ID", help="Id of the parked entity.")]
+EntitySite = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Site of the entity; default: FOLDLINE_SITE.")
+]
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="The reason, for whoever looks at it later.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="Print progress and result as lines of JSON.")]
