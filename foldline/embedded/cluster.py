@@ -1,4 +1,4 @@
-"""A PostgreSQL data directory: made once by initdb, then checked against the programs."""
+"""PostgreSQL's cluster: its directory is made once by initdb, then checked against the programs."""
 
 import os
 import shutil
@@ -17,12 +17,13 @@ BUILTIN_LOCALES = 17  # the release that brought them: the same order of text on
 def ensure_cluster(
     directory: Path, *, programs: Path, superuser: str, user: SystemUser | None, durable: bool
 ) -> None:
-    """Make the directory a cluster owned by `user`. Raises Problem, also when another release made it."""
+    """Make the directory a cluster owned by `user`, unless it is one. Raises Problem."""
     version = postgres_version(programs).partition(".")[0]
     if (made_by := directory / "PG_VERSION").exists():
         if (found := made_by.read_text().strip()) != version:
             raise Problem(
-                f"{directory} was made by PostgreSQL {found}, the programs are {version}",
+                f"{directory} was made by PostgreSQL {found}, but the programs are of {version}:"
+                f" name programs of {found}, or upgrade the directory with pg_upgrade",
                 "FOLDLINE_POSTGRES_BIN",
             )
         return
@@ -62,6 +63,6 @@ def _initdb(programs: Path, directory: Path, user: SystemUser | None, options: l
 
 
 def postgres_environment() -> dict[str, str]:
-    """Ours, without what would bend the server: it reads some PG* variables, and the locale."""
+    """Our environment without PG* variables and locale, which would change how the server works."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG"))}
     return kept | {"LC_ALL": "C", "TZ": "UTC"}

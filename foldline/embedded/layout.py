@@ -1,4 +1,4 @@
-"""What lies where under the data directory."""
+"""The layout of a data directory."""
 
 import os
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from pathlib import Path
 
 from runtime.problems import Problem
 
-# As root PostgreSQL runs as another user, who has to get to its folder through ours.
+# As root, PostgreSQL runs as another user, which has to reach its folder through ours.
 CLOSED = 0o711 if os.geteuid() == 0 else 0o700
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Paths below `root`, which is absolute."""
+    """The paths below `root`, which is absolute."""
 
     root: Path
 

@@ -1,4 +1,4 @@
-"""One supervisor a data directory."""
+"""The lock of a data directory: one supervisor at a time."""
 
 import fcntl
 import os
@@ -10,14 +10,14 @@ from typing import IO, Self
 from runtime.problems import Problem
 
 _SETTING = "FOLDLINE_DATA_DIR"
-# Others look whether the lock is held by taking it for a moment; a start must not stumble over that.
-_GLANCE = 0.5
+# `is_held` takes the lock for a moment; a start at that moment waits this long, seconds.
+_PROBE_S = 0.5
 
 
 class DirectoryLock:
-    """Held within its context, by one process; the kernel lets go of it however that ends.
+    """Held within its context by one process; the kernel releases it however that process ends.
 
-    Entering raises Problem when somebody else holds it, or the directory cannot be written.
+    Entering raises Problem when another process holds it, or the directory cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,14 +29,16 @@ class DirectoryLock:
             file = self._path.open("a+")
         except OSError as exc:
             raise Problem(f"cannot write to {self._path}: {exc.strerror}", _SETTING) from exc
-        deadline = time.monotonic() + _GLANCE
+        deadline = time.monotonic() + _PROBE_S
         while not _try(file, fcntl.LOCK_EX):
             if time.monotonic() > deadline:
                 file.seek(0)
                 holder = file.read().strip()
                 file.close()
                 raise Problem(
-                    f"already up in {self._path.parent.parent}" + (f" (pid {holder})" if holder else ""),
+                    f"already up in {self._path.parent.parent}"
+                    + (f" (pid {holder})" if holder else "")
+                    + ": stop it first, or use another directory",
                     _SETTING,
                 )
             time.sleep(0.05)
@@ -55,7 +57,7 @@ class DirectoryLock:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a supervisor runs there now."""
+    """Whether a supervisor holds the lock now."""
     try:
         with path.open("r") as file:
             return not _try(file, fcntl.LOCK_SH)

@@ -1,4 +1,4 @@
-"""nats-server with JetStream in one directory."""
+"""The embedded nats-server, with JetStream in one directory."""
 
 import http.client
 import json

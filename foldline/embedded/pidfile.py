@@ -1,4 +1,4 @@
-"""Pid files: how the next start finds what a killed supervisor left running."""
+"""Pid files, by which the next start finds the processes that a killed supervisor left running."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import psutil
 
 # Creation times are computed from the wall clock's idea of the boot time, which steps with the clock.
 _CLOCK_STEP = 60.0
-_PATIENCE = 20.0
+_PATIENCE_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class Leftover:
     stop_signal: int
 
     def end(self) -> None:
-        end_process(self.process, self.stop_signal, _PATIENCE)
+        end_process(self.process, self.stop_signal, _PATIENCE_S)
 
 
 def write_pid_file(path: Path, pid: int, argv: Sequence[str], stop_signal: int) -> None:
-    """Record who runs, with enough to know it again after the number was reused."""
+    """Record a process, with enough to tell it from another one that gets the same number later."""
     try:
         created = psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:
@@ -40,7 +40,7 @@ def write_pid_file(path: Path, pid: int, argv: Sequence[str], stop_signal: int) 
 
 
 def find_leftover(path: Path) -> Leftover | None:
-    """What the file speaks of if it still runs and is still the same program; otherwise None."""
+    """The recorded process, if it still runs and is the same program; otherwise None."""
     try:
         recorded = json.loads(path.read_text())
         process = psutil.Process(int(recorded["pid"]))
@@ -55,7 +55,7 @@ def find_leftover(path: Path) -> Leftover | None:
 
 
 def end_leftovers(folder: Path) -> list[str]:
-    """End everything the folder's pid files name, the last started first. Returns their names."""
+    """End all processes that the folder's pid files name, the last started first. Returns their names."""
     ended = []
     for path in sorted(folder.glob("*.pid"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
         if leftover := find_leftover(path):
@@ -66,7 +66,7 @@ def end_leftovers(folder: Path) -> list[str]:
 
 
 def end_process(process: psutil.Process, number: int, timeout: float) -> None:
-    """Signal it, wait `timeout` seconds, then SIGKILL. An end in between is what we wanted."""
+    """Send the signal `number`, wait `timeout` seconds, then send SIGKILL."""
     try:
         process.send_signal(number)
         try:

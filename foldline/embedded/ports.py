@@ -1,4 +1,4 @@
-"""TCP ports: finding free ones, and telling which is taken."""
+"""TCP ports: free ones are found, and taken ones are named."""
 
 import errno
 import itertools
@@ -19,7 +19,7 @@ _picks = itertools.count(os.getpid() * _STRIDE)
 
 
 def reachable_host(host: str) -> str:
-    """The address to reach a server on that listens on `host`; brackets included for IPv6."""
+    """The address at which a server that listens on `host` is reached; IPv6 in brackets."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1", "*": "127.0.0.1"}.get(host, host)
     return f"[{host}]" if ":" in host else host
 
@@ -31,13 +31,13 @@ def is_free(host: str, port: int) -> bool:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # As servers do: connections of a predecessor that linger in TIME_WAIT are no obstacle.
+        # Like the servers: connections of a predecessor that linger in TIME_WAIT do not matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
             probe.listen(1)
         except socket.gaierror as exc:
-            raise Problem(f"{host!r} is no address to listen on", "FOLDLINE_HOST") from exc
+            raise Problem(f"{host!r} is not an address to listen on", "FOLDLINE_HOST") from exc
         except PermissionError:
             raise
         except OSError as exc:
@@ -48,7 +48,7 @@ def is_free(host: str, port: int) -> bool:
 
 
 def pick_port(host: str, taken: set[int] | None = None) -> int:
-    """A port nobody listens on and that is not in `taken`, to which it is added; not one picked before."""
+    """A free port, not in `taken` and not picked before; it is added to `taken`. Raises Problem."""
     taken = set() if taken is None else taken
     for _ in _RANGE:
         port = _RANGE[next(_picks) % len(_RANGE)]
@@ -63,12 +63,14 @@ def claim_port(host: str, port: int, *, what: str, setting: str, taken: set[int]
     if port == 0:
         return pick_port(host, taken)
     if port in taken:
-        raise Problem(f"port {port} is wanted for {what} and for something else", setting)
+        raise Problem(f"port {port} is wanted for {what} and for something else: choose another", setting)
     try:
         free = is_free(host, port)
     except PermissionError as exc:
-        raise Problem(f"not allowed to listen on port {port} for {what}", setting) from exc
+        raise Problem(
+            f"not allowed to listen on port {port} for {what}: choose one above 1023", setting
+        ) from exc
     if not free:
-        raise Problem(f"port {port} for {what} is taken on {host}", setting)
+        raise Problem(f"port {port} for {what} is taken on {host}: choose another, or 0 for any", setting)
     taken.add(port)
     return port

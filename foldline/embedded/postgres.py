@@ -1,4 +1,4 @@
-"""PostgreSQL in one directory, reached through a unix socket only."""
+"""The embedded PostgreSQL, in one directory, reached through a unix socket only."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from foldline.embedded.postgres_leftovers import clear_leftovers
 from foldline.embedded.process import Process
 from foldline.embedded.service import Service
 from foldline.embedded.socket_dir import SOCKET_PORT, socket_dir
-from foldline.embedded.system_user import SystemUser, open_program, open_way, unprivileged_user
+from foldline.embedded.system_user import SystemUser, make_reachable, make_readable, unprivileged_user
 from runtime.problems import Problem
 
 DATABASE = USER = "foldline"
@@ -32,7 +32,7 @@ _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes":
 
 
 class PostgresServer(Service):
-    """A real PostgreSQL with an own database `foldline`, open to its owner (and root) only.
+    """A real PostgreSQL with a database `foldline`, open to its owner (and root) only.
 
     `directory` is the cluster's data directory, made by the first start. `durable` off is for tests that may
     lose it. `bin_dir` holds `postgres` and `initdb`. As root the server runs as an unprivileged system user.
@@ -61,7 +61,7 @@ class PostgresServer(Service):
 
     @property
     def dsn(self) -> str:
-        """A URI that libpq and psycopg take; it names everything, so that no PG* variable can bend it."""
+        """The address for libpq and psycopg; it names everything, so that no PG* variable changes it."""
         return self._dsn(DATABASE)
 
     def _dsn(self, database: str) -> str:
@@ -73,10 +73,10 @@ class PostgresServer(Service):
         user = unprivileged_user()
         self.directory.parent.mkdir(parents=True, exist_ok=True)
         if user is not None:
-            open_way(self.directory)
+            make_reachable(self.directory)
             if self.bin_dir is None:
-                open_way(programs)
-                open_program(programs.parent)
+                make_reachable(programs)
+                make_readable(programs.parent)
         ensure_cluster(self.directory, programs=programs, superuser=USER, user=user, durable=self.durable)
         clear_leftovers(self.directory, self.socket_dir)
         settings = _SETTINGS | {"unix_socket_directories": str(self.socket_dir)}
@@ -123,7 +123,11 @@ class PostgresServer(Service):
         owner = user.uid if user else os.geteuid()
         # The name can be guessed: somebody else's directory of that name must not get our socket.
         if self.socket_dir.is_symlink() or state.st_uid not in (owner, os.geteuid()):
-            raise Problem(f"{self.socket_dir} belongs to somebody else", "FOLDLINE_DATA_DIR")
+            raise Problem(
+                f"{self.socket_dir}, for PostgreSQL's socket, belongs to another user: remove it,"
+                " or use a data directory with a shorter path",
+                "FOLDLINE_DATA_DIR",
+            )
         self.socket_dir.chmod(0o700)
         if user is not None:
             user.own(self.socket_dir)

@@ -1,4 +1,4 @@
-"""What a killed PostgreSQL, or a killed supervisor, left behind in a data directory."""
+"""Leftovers of a killed PostgreSQL or supervisor in a data directory: processes and lock files."""
 
 import signal
 from pathlib import Path
@@ -13,16 +13,16 @@ _QUIT = 2.0
 
 
 def clear_leftovers(data: Path, sockets: Path) -> None:
-    """End servers still at work in `data` and remove lock files that name a process of somebody else.
+    """End servers that still work in `data`, and remove lock files that name a process of another program.
 
-    To be called by the only one allowed to run a server there: whatever is found can only be ours.
+    Only the holder of the directory's lock may call it: whatever is found is its own.
     """
     found = _servers_in(data)
     pids = {process.pid for process in found}
     for process in found:
         if _parent(process) in pids:
-            continue  # a backend whose postmaster will see to it
-        # An orphaned backend ends itself soon after its postmaster; asked to quit it does so at once.
+            continue  # a backend: its postmaster ends it
+        # An orphaned backend ends soon after its postmaster by itself, and at once when it is asked to quit.
         number, patience = (
             (signal.SIGQUIT, _QUIT) if _is_backend(process) else (signal.SIGINT, _FAST_SHUTDOWN)
         )
@@ -30,8 +30,8 @@ def clear_leftovers(data: Path, sockets: Path) -> None:
     for process in _servers_in(data):
         end_process(process, signal.SIGKILL, _QUIT)
     for lock in (data / "postmaster.pid", sockets / f".s.PGSQL.{SOCKET_PORT}.lock"):
-        # After a crash PostgreSQL trusts the number alone. In a container numbers repeat.
-        if lock.exists() and _names_a_stranger(lock):
+        # After a crash PostgreSQL trusts the number alone, and in a container numbers repeat.
+        if lock.exists() and _names_a_running_process(lock):
             lock.unlink()
 
 
@@ -60,7 +60,7 @@ def _is_backend(process: psutil.Process) -> bool:
         return True
 
 
-def _names_a_stranger(lock: Path) -> bool:
+def _names_a_running_process(lock: Path) -> bool:
     try:
         return bool(psutil.pid_exists(abs(int(lock.read_text().split()[0]))))
     except (OSError, ValueError, IndexError):

@@ -1,4 +1,4 @@
-"""One child process: its log, its pid file, and its end when its parent ends."""
+"""A child process: its log, its pid file, and its end when its parent ends."""
 
 import ctypes
 import os
@@ -61,7 +61,7 @@ class Process:
 
     @property
     def exit_code(self) -> int | None:
-        """As of `subprocess`: negative for a signal; None while it runs or before it was started."""
+        """The exit code, negative for a signal; None while the child runs, and before its start."""
         return None if self._popen is None else self._popen.poll()
 
     def spawn(self) -> None:
@@ -88,7 +88,7 @@ class Process:
             write_pid_file(self.pid_file, self._popen.pid, self.argv, self.stop_signal)
 
     def wait(self, timeout: float) -> bool:
-        """Wait at most `timeout` seconds for the end; True if it has ended."""
+        """Wait at most `timeout` seconds for the end; answers whether it has ended."""
         if self._popen is None:
             return True
         try:
@@ -109,7 +109,7 @@ class Process:
         self.forget()
 
     def kill(self) -> None:
-        """SIGKILL, and wait for the kernel to be done with it."""
+        """Send SIGKILL, and wait for the end."""
         if self._popen is not None:
             self._popen.kill()
             self._popen.wait()
@@ -120,7 +120,7 @@ class Process:
             self.pid_file.unlink(missing_ok=True)
 
     def last_lines(self, count: int = 8) -> tuple[str, ...]:
-        """The end of its log."""
+        """The last lines of its log."""
         try:
             with self.log.open("rb") as file:
                 file.seek(max(0, self.log.stat().st_size - 8192))
@@ -136,14 +136,17 @@ def _rotate(log: Path) -> None:
 
 
 def tie_to_parent(number: signal.Signals) -> Callable[[], None] | None:
-    """What the child does between fork and exec; it runs after setuid, which would clear the request."""
+    """A function for the child, between fork and exec: the kernel sends it `number` when its parent dies.
+
+    It runs after setuid, which would clear the request.
+    """
     if _libc is None or threading.current_thread() is not threading.main_thread():
         return None
     libc, parent = _libc, os.getpid()
 
     def ask() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, int(number))
-        if os.getppid() != parent:  # it died before we could ask
+        if os.getppid() != parent:  # the parent died before the request
             os._exit(1)
 
     return ask

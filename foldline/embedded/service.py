@@ -1,4 +1,4 @@
-"""What everything the supervisor runs has in common: started, asked whether it is ready, stopped."""
+"""A service: a child the supervisor starts, asks whether it is ready, and stops."""
 
 import signal
 import time
@@ -12,10 +12,10 @@ _POLL = 0.02
 
 
 class Service(ABC):
-    """One child with a readiness of its own. Synchronous.
+    """One child process with a readiness of its own. All methods block.
 
-    `spawn` returns at once and may be called again after the child died: same ports, same data; on the main
-    thread, so that the child cannot outlive us. `start` is `spawn` and the wait until `is_ready`.
+    `spawn` returns at once, and may be called again after the child died: same ports, same data. It is called
+    on the main thread, so that the child cannot outlive us. `start` is `spawn` and the wait until `is_ready`.
     """
 
     name: str
@@ -28,18 +28,18 @@ class Service(ABC):
 
     @abstractmethod
     def spawn(self) -> None:
-        """Start without waiting, on what an earlier life left behind. Raises Problem."""
+        """Start without waiting, with the data of an earlier run. Raises Problem."""
 
     @abstractmethod
     def is_ready(self) -> bool:
-        """Ask the child itself, for at most a second or two. Never raises for one still starting."""
+        """Ask the child itself, for two seconds at most. Does not raise while it is starting."""
 
     @property
     def running(self) -> bool:
         return self.process is not None and self.process.running
 
     def start(self, timeout: float = 60.0) -> None:
-        """Start and wait until it serves. Raises Problem with the end of its log, having stopped it."""
+        """Start, and wait until it is ready. Raises Problem with the end of its log, after stopping it."""
         self.spawn()
         deadline = time.monotonic() + timeout
         while not self.is_ready():
@@ -49,16 +49,16 @@ class Service(ABC):
             time.sleep(_POLL)
 
     def problem(self, what: str) -> Problem:
-        """What happened to it in one line, with the end of its log."""
+        """A Problem that says what happened to it, with the end of its log."""
         details = self.process.last_lines() if self.process else ()
         return Problem(f"{self.name} {what}; its log is {self.log}", details=details)
 
     def stop(self) -> None:
-        """Stop in good order; kills it when that takes longer than `stop_timeout`."""
+        """Ask it to stop, and kill it when that takes longer than `stop_timeout`."""
         if self.process is not None:
             self.process.stop(self.stop_timeout)
 
     def kill(self) -> None:
-        """SIGKILL, as a crash would; `start` brings it back."""
+        """Send SIGKILL, which is like a crash; `start` brings it back."""
         if self.process is not None:
             self.process.kill()

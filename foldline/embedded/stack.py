@@ -1,4 +1,4 @@
-"""How other commands find what `foldline up` runs."""
+"""The stack of a running `foldline up`: its addresses, written down for other commands."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ _OWN = {"pid", *_URLS}
 class Stack(BaseModel, frozen=True):
     """The addresses of a running `foldline up`, as it wrote them under its data directory.
 
-    Every field but the process is a setting; what is None is not part of this stack.
+    Every field but the process id is a setting; what is None is not part of the stack.
     """
 
     nats_url: str
@@ -39,46 +39,46 @@ class Stack(BaseModel, frozen=True):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def api_url(self) -> str | None:
-        """Sessions and operations."""
+        """The address of the sessions and operations API."""
         return self._url(self.api_port)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def jobs_url(self) -> str | None:
-        """Jobs of this site."""
+        """The address of the jobs API of this site."""
         return self._url(self.jobs_port)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def sidecar_url(self) -> str | None:
-        """The ingest endpoints of this host."""
+        """The address of the sidecar."""
         return self._url(self.sidecar_port)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def daemon_url(self) -> str | None:
-        """The session daemon of this host."""
+        """The address of the session daemon."""
         return self._url(self.daemon_port)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def central_url(self) -> str | None:
-        """Jobs of all sites."""
+        """The address of the jobs API of all sites."""
         return self._url(self.central_port)
 
     def _url(self, port: int | None) -> str | None:
         return None if port is None else f"http://{reachable_host(self.host)}:{port}"
 
     def settings(self) -> dict[str, Any]:
-        """Its addresses as settings."""
+        """The addresses as settings."""
         return self.model_dump(exclude=_OWN, exclude_none=True)
 
     def environment(self) -> dict[str, str]:
-        """The same for a child, as the variables it reads."""
+        """The addresses as variables for a child."""
         return {f"FOLDLINE_{key.upper()}": str(value) for key, value in self.settings().items()}
 
     def save(self, path: Path) -> None:
-        """Readable by its owner only: an address may hold a password."""
+        """Write the addresses, readable by the owner only: one may hold a password."""
         part = path.with_name(path.name + ".part")
         part.unlink(missing_ok=True)
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -87,7 +87,7 @@ class Stack(BaseModel, frozen=True):
 
 
 def load_stack(data_dir: Path) -> Stack | None:
-    """The stack that runs on `data_dir` now; None when none does, whatever a killed one left written."""
+    """The stack that runs on `data_dir` now; None when none does, even if a killed one left its file."""
     layout = Layout.of(data_dir)
     if not is_held(layout.lock):
         return None

@@ -1,4 +1,4 @@
-"""Signals as something to wait for."""
+"""Stop signals that the main thread can wait for."""
 
 import os
 import select
@@ -10,9 +10,9 @@ _STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopSignals:
-    """Counts requests to stop, and wakes who waits at once on any of them or when a child ends.
+    """Counts requests to stop, and ends `wait` at once on any of them or when a child ends.
 
-    A context of the main thread; signals are handled as before when it is left.
+    A context of the main thread; leaving it restores the former handlers.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class StopSignals:
         os.close(self._write)
 
     def wait(self, timeout: float) -> None:
-        """Until a signal comes, at most `timeout` seconds."""
+        """Wait until a signal comes, at most `timeout` seconds."""
         if select.select([self._read], [], [], timeout)[0]:
             try:
                 os.read(self._read, 4096)

@@ -1,4 +1,4 @@
-"""Starts services in order, brings back those that die, stops them in order."""
+"""The supervisor: starts services in order, starts those that end again, stops all in order."""
 
 import signal
 import time
@@ -8,17 +8,17 @@ from foldline.embedded.service import Service
 from foldline.embedded.stop_signals import StopSignals
 from runtime.problems import Problem
 
-_POLL = 0.03
-_IDLE = 5.0
-_FIRST_DELAY, _LONGEST_DELAY = 0.2, 5.0
+_POLL_S = 0.03
+_IDLE_S = 5.0
+_FIRST_DELAY_S, _LONGEST_DELAY_S = 0.2, 5.0  # until an ended service is started again
 _HURRY = 2  # requests to stop
-_STEADY = 10.0  # seconds of life after which an end counts as the first one again
+_STEADY_S = 10.0  # after which an end counts as the first one again
 
 
 class Supervisor:
-    """Groups are started one after another, the services of a group together, and stopped in the order given.
+    """Runs groups of services: started one group after another, and stopped in the order given.
 
-    `say` gets one line for everything an operator wants to know. Everything happens on the calling thread.
+    `say` gets a line for each event an operator wants to know of. All happens on the calling thread.
     """
 
     def __init__(
@@ -33,19 +33,21 @@ class Supervisor:
         self._stop_order = stop_order
         self._signals = signals
         self._say = say
-        self._lives: dict[Service, _Life] = {}
+        self._lives: dict[Service, _Lifetime] = {}
 
     def start(self, timeout: float) -> bool:
-        """Until all are ready; False when asked to stop meanwhile. Raises Problem when one ends, or is not
-        ready after `timeout` seconds for its group."""
+        """Start all services; False when asked to stop meanwhile.
+
+        Raises Problem when one ends, or is not ready within `timeout` seconds for its group.
+        """
         for group in self._start_order:
             for service in group:
-                self._lives[service] = _Life()
+                self._lives[service] = _Lifetime()
                 service.spawn()
             waiting = list(group)
             deadline = time.monotonic() + timeout
             while waiting:
-                self._signals.wait(_POLL)
+                self._signals.wait(_POLL_S)
                 if self._signals.requests:
                     return False
                 self._check_started()
@@ -57,46 +59,47 @@ class Supervisor:
     def _check_started(self) -> None:
         for service in self._lives:
             if not service.running:
-                raise service.problem(f"ended while starting ({_how(service)})")
+                raise service.problem(f"ended while starting ({_how_it_ended(service)})")
 
     def watch(self) -> None:
-        """Until asked to stop: restart what ends, later each time while it keeps ending."""
+        """Start services that end again until asked to stop, later each time while one keeps ending."""
         while not self._signals.requests:
             now = time.monotonic()
-            next_due = now + _IDLE
-            for service, life in self._lives.items():
+            next_due = now + _IDLE_S
+            for service, lifetime in self._lives.items():
                 if service.running:
                     continue
-                if life.restart_at is None:
-                    delay = life.ended(now)
-                    self._say(f"{service.name} ended ({_how(service)}), restarting in {delay:g} s")
-                if life.restart_at is not None and now >= life.restart_at:
-                    self._restart(service, life)
-                if life.restart_at is not None:
-                    next_due = min(next_due, life.restart_at)
+                if lifetime.restart_at is None:
+                    delay = lifetime.note_end(now)
+                    how, log = _how_it_ended(service), service.log
+                    self._say(f"{service.name} ended ({how}), restarting in {delay:g} s; its log is {log}")
+                if lifetime.restart_at is not None and now >= lifetime.restart_at:
+                    self._restart(service, lifetime)
+                if lifetime.restart_at is not None:
+                    next_due = min(next_due, lifetime.restart_at)
             self._signals.wait(max(0.0, next_due - time.monotonic()))
 
-    def _restart(self, service: Service, life: "_Life") -> None:
+    def _restart(self, service: Service, lifetime: "_Lifetime") -> None:
         try:
             service.spawn()
         except Problem as problem:
-            delay = life.ended(time.monotonic())
-            self._say(f"{service.name}: {problem}, trying again in {delay:g} s")
+            delay = lifetime.note_end(time.monotonic())
+            self._say(f"{service.name} was not started, trying again in {delay:g} s: {problem}")
         else:
-            life.started()
+            lifetime.note_start()
 
     def stop(self) -> None:
-        """Group by group; a second request to stop makes it immediate. Returns when nothing runs any more."""
+        """Stop all services, group by group; a second request to stop makes it immediate."""
         for group in self._stop_order:
             running = [service for service in group if service.running]
             for service in running:
                 self._send(service, None)
             deadline = time.monotonic() + max((service.stop_timeout for service in running), default=0)
             while running and time.monotonic() < deadline and self._signals.requests < _HURRY:
-                self._signals.wait(_POLL)
+                self._signals.wait(_POLL_S)
                 running = [service for service in running if service.running]
             for service in running:
-                self._say(f"{service.name} has not stopped yet, ending it")
+                self._say(f"{service.name} has not stopped, ending it now")
                 self._send(service, service.hurry_signal)
             for service in group:
                 if service.process is not None:
@@ -108,29 +111,29 @@ class Supervisor:
             service.process.send(number or service.process.stop_signal)
 
 
-class _Life:
-    """When a service was started, and when it may be started again."""
+class _Lifetime:
+    """The start of a service, and when it may be started again."""
 
     def __init__(self) -> None:
-        self._delay = _FIRST_DELAY
+        self._delay = _FIRST_DELAY_S
         self.restart_at: float | None = None
-        self.started()
+        self.note_start()
 
-    def started(self) -> None:
+    def note_start(self) -> None:
         self._since = time.monotonic()
         self.restart_at = None
 
-    def ended(self, now: float) -> float:
-        """Seconds until the next try."""
-        if now - self._since > _STEADY:
-            self._delay = _FIRST_DELAY
+    def note_end(self, now: float) -> float:
+        """Note an end; answers the seconds until the next start."""
+        if now - self._since > _STEADY_S:
+            self._delay = _FIRST_DELAY_S
         delay = self._delay
-        self._delay = min(_LONGEST_DELAY, delay * 2)
+        self._delay = min(_LONGEST_DELAY_S, delay * 2)
         self.restart_at = now + delay
         return delay
 
 
-def _how(service: Service) -> str:
+def _how_it_ended(service: Service) -> str:
     code = service.process.exit_code if service.process else None
     if code is None:
         return "not running"

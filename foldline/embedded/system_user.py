@@ -1,4 +1,4 @@
-"""The system user PostgreSQL runs as when we are root, which it refuses to be."""
+"""The system user that PostgreSQL, which refuses to run as root, runs as when we are root."""
 
 import logging
 import os
@@ -21,18 +21,18 @@ _ENTER = stat.S_IXGRP | stat.S_IXOTH
 
 @dataclass(frozen=True, kw_only=True)
 class SystemUser:
-    """Who a child runs as."""
+    """The user a child runs as."""
 
     uid: int
     gid: int
 
     def own(self, path: Path) -> None:
-        """Give it a directory."""
+        """Make it the owner of a directory."""
         os.chown(path, self.uid, self.gid)
 
 
 def unprivileged_user() -> SystemUser | None:
-    """The user to drop to: None unless we are root. Made when missing. Raises Problem."""
+    """The user for PostgreSQL, made when missing; None unless we are root. Raises Problem."""
     if os.geteuid() != 0:
         return None
     try:
@@ -52,25 +52,27 @@ def _create() -> pwd.struct_passwd:
         return pwd.getpwnam(USER)
     except (OSError, subprocess.SubprocessError, KeyError) as exc:
         raise Problem(
-            f"PostgreSQL does not run as root and the user {USER!r} cannot be made: run foldline as another "
-            f"user, or make that one ({exc})"
+            f"PostgreSQL does not run as root, and the user {USER!r} cannot be created ({exc}): run foldline"
+            " as another user, or create that one"
         ) from exc
 
 
-def open_way(path: Path) -> None:
-    """Let other users pass through the folders above `path`, without letting them list what is inside.
+def make_reachable(path: Path) -> None:
+    """Let other users pass through the folders above `path`, without listing their content.
 
-    Only what is missing is changed, and said; a folder we may not change is left for the server to complain.
+    Each change is logged; a folder we may not change is left as it is, and the server then says so.
     """
     for folder in path.resolve().parents:
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH:
-            logger.warning("%s: chmod o+x, so that PostgreSQL's user %s gets to %s", folder, USER, path)
+            logger.warning(
+                "changing %s (chmod o+x), so that PostgreSQL's user %s reaches %s", folder, USER, path
+            )
             _change(folder, mode | stat.S_IXOTH)
 
 
-def open_program(folder: Path) -> None:
-    """Let other users read and run an installed program, should a strict umask have kept it to root."""
+def make_readable(folder: Path) -> None:
+    """Let other users read and run an installed program that a strict umask closed to all but root."""
     for path in (folder, *folder.rglob("*")):
         if path.is_symlink():
             continue

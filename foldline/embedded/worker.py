@@ -1,4 +1,4 @@
-"""Our own processes as children: the API and the consumers."""
+"""A worker: one of our own processes, such as the API or a consumer, as a child."""
 
 import os
 import signal
@@ -13,8 +13,10 @@ from foldline.embedded.service import Service
 
 
 class Worker(Service):
-    """This Python with some arguments and variables. Ready when `ready_url` answers 200, or, without one,
-    as soon as it runs: what it needs it waits for itself."""
+    """This Python with arguments and variables.
+
+    Ready when `ready_url` answers 200; without one as soon as it runs, since it waits for servers itself.
+    """
 
     stop_timeout = 15.0
 
@@ -42,7 +44,7 @@ class Worker(Service):
             log=self.log,
             pid_file=self._pid_file,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **self._env},
-            # Orphans need no farewell: whatever they had in flight is done again by their successors.
+            # Orphans are killed at once: their successors do again whatever they had in flight.
             orphan_signal=signal.SIGKILL,
         )
         self.process.spawn()

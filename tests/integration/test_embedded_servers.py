@@ -108,6 +108,6 @@ def test_a_cluster_of_another_release_is_refused(open_folder: Path) -> None:
     (open_folder / "postgres").mkdir()
     (open_folder / "postgres" / "PG_VERSION").write_text("17\n")
     with pytest.raises(
-        Problem, match=r"was made by PostgreSQL 17, the programs are 18 \(see FOLDLINE_POSTGRES"
+        Problem, match=r"was made by PostgreSQL 17, but the programs are of 18: .*\(see FOLDLINE_POSTGRES"
     ):
         PostgresServer(open_folder / "postgres").start()

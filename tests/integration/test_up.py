@@ -133,7 +133,10 @@ def test_only_one_at_a_time(open_folder: Path) -> None:
             code, said = second.end()
         assert code == 1
         where = open_folder / "data"
-        assert said == f"foldline: already up in {where} (pid {run.pid}) (see FOLDLINE_DATA_DIR)\n"
+        assert said == (
+            f"foldline: already up in {where} (pid {run.pid}): stop it first, or use another directory"
+            " (see FOLDLINE_DATA_DIR)\n"
+        )
         assert run.stop()[0] == 0
 
 
@@ -174,9 +177,9 @@ def test_a_server_that_is_too_old_or_missing_is_named(open_folder: Path) -> None
     program(open_folder / "old" / "initdb", "")
     for setting, value, expected in (
         ("FOLDLINE_NATS_SERVER", str(old_nats), "nats-server 2.11.9 is too old, 2.12.0 is needed"),
-        ("FOLDLINE_NATS_SERVER", str(open_folder / "none"), "no nats-server at"),
+        ("FOLDLINE_NATS_SERVER", str(open_folder / "none"), "name a nats-server"),
         ("FOLDLINE_POSTGRES_BIN", str(open_folder / "old"), "PostgreSQL 15.4 is too old, 16 is needed"),
-        ("FOLDLINE_POSTGRES_BIN", str(open_folder), "no program postgres in"),
+        ("FOLDLINE_POSTGRES_BIN", str(open_folder), "has no program postgres"),
     ):
         with UpRun(open_folder / "data", **{setting: value}) as run:
             code, said = run.end()
@@ -253,7 +256,7 @@ def test_the_real_thing_is_ready_within_five_seconds_of_a_second_start(open_fold
         code, said = run.stop()
         assert code == 0, said
         assert "killed" not in said.lower()
-        assert "ending it" not in said
+        assert "ending it now" not in said
         assert run.gone()
     began = time.monotonic()
     with UpRun(data, command=command) as run:

@@ -12,7 +12,7 @@ import pytest
 from foldline.embedded.process import Process
 from foldline.embedded.service import Service
 from foldline.embedded.stop_signals import StopSignals
-from foldline.embedded.supervisor import Supervisor, _Life
+from foldline.embedded.supervisor import Supervisor, _Lifetime
 from runtime.problems import Problem
 
 WAIT = "import signal; signal.pause()"
@@ -62,9 +62,9 @@ def test_what_ends_is_started_again_later_each_time(tmp_path: Path, signals: Sto
     finally:
         supervisor.stop()
     assert said == [
-        "failing ended (Killed), restarting in 0.2 s",
-        "failing ended (exit code 3), restarting in 0.4 s",
-        "failing ended (exit code 3), restarting in 0.8 s",
+        f"failing ended (Killed), restarting in 0.2 s; its log is {failing.log}",
+        f"failing ended (exit code 3), restarting in 0.4 s; its log is {failing.log}",
+        f"failing ended (exit code 3), restarting in 0.8 s; its log is {failing.log}",
     ]
     assert (steady.spawned, failing.spawned) == (1, 3)
     assert not steady.running
@@ -110,11 +110,11 @@ def test_a_request_to_stop_ends_the_start(tmp_path: Path, signals: StopSignals) 
 
 
 def test_patience_returns_after_a_steady_life() -> None:
-    life = _Life()
-    now = life._since
-    delays = [life.ended(now) for _ in range(7)]
+    lifetime = _Lifetime()
+    now = lifetime._since
+    delays = [lifetime.note_end(now) for _ in range(7)]
     assert delays == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
-    assert life.ended(now + 11) == 0.2
+    assert lifetime.note_end(now + 11) == 0.2
 
 
 def test_waiting_ends_with_a_signal(signals: StopSignals) -> None:
