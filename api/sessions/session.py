@@ -1,18 +1,16 @@
 """`/api/sessions/{id}`: the document of one session, and its events, metrics and history by pages."""
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Field
 from pydantic_core import to_json
 
-from api.reading import cursor
 from api.reading.coalescing import CoalescedReads
-from api.reading.params import Limit, Query, Text, invalid_cursor, query_parameters, read_query
+from api.reading.params import query_parameters, read_query
 from api.reading.points_in_time import read_point_in_time
 from api.reading.reader import Reader
 from api.reading.responses import json_response, with_position
+from api.sessions.session_queries import DiffQuery, DocumentQuery, EventsQuery, MetricsQuery, PageQuery
 from api.sessions.time_travel import TimeTravel
 from projections.sessions.views import (
     PROJECTION,
@@ -22,83 +20,13 @@ from projections.sessions.views import (
     SessionSites,
     SessionViews,
 )
-from projections.sessions.window import Order, Window
+from projections.sessions.window import Window
 from runtime.compat.fastapi_routes import DirectRoute
+from runtime.database.connections import Connection
 from runtime.http.errors import HttpProblem, session_not_found
 from schemas.subjects import is_token
-from schemas.times import Timestamp
 
-_CURSORS = {"asc": "along", "desc": "against"}
-
-
-class SessionQuery(Query):
-    """The site of the session, for an id that exists at several sites."""
-
-    site: Text | None = Field(
-        None, description="Only this site; default: this server's own, else the only one that has the id."
-    )
-
-
-class PageQuery(SessionQuery):
-    """A page of one of a session's lists."""
-
-    since: Timestamp | None = Field(None, description="From this event time on (RFC 3339).")
-    until: Timestamp | None = Field(None, description="Before this event time (RFC 3339).")
-    order: Order = Field("asc", description="asc: in the order of the event stream; desc: newest first.")
-    limit: Limit = Field(50, description="Most items, 1 to 1000.")
-    offset: Annotated[int, Field(ge=0, lt=1 << 40)] = Field(
-        0, description="Items to skip; ignored with a cursor, which has skipped them already."
-    )
-    cursor: Text | None = Field(None, description="`next_cursor` of the page before.")
-
-    def window(self) -> Window:
-        """The page as the views take it. Raises HttpProblem (400) for a cursor of another list."""
-        after = None
-        if self.cursor is not None:
-            try:
-                (after,) = cursor.decode(self.cursor, _CURSORS[self.order], int)
-            except cursor.InvalidCursor:
-                raise invalid_cursor(self.cursor, "this list and order") from None
-        return Window(
-            since=self.since,
-            until=self.until,
-            after=after,
-            offset=0 if self.cursor else self.offset,
-            limit=self.limit,
-            order=self.order,
-        )
-
-
-class MetricsQuery(PageQuery):
-    """A page of a session's metrics."""
-
-    name: Text | None = Field(None, description="Only metrics of this name.")
-
-
-class EventsQuery(MetricsQuery):
-    """A page of a session's events."""
-
-    name: Text | None = Field(None, description="Only events of this name.")
-    level: Literal["debug", "info", "warning", "error", "critical"] | None = Field(
-        None, description="Only events of this level."
-    )
-
-
-class DocumentQuery(SessionQuery):
-    """The point in time of a session's document."""
-
-    at: Text | None = Field(
-        None,
-        description="The session as of a store time (RFC 3339) or a sequence of SESSIONS; default: now.",
-    )
-
-
-class DiffQuery(SessionQuery):
-    """The two points in time between which a session is compared."""
-
-    from_: Text = Field(alias="from", description="A store time (RFC 3339) or a sequence of SESSIONS.")
-    to: Text | None = Field(None, description="A later store time or sequence; default: now.")
-    limit: Limit = Field(1000, description="Most events and most metrics that are listed, 1 to 1000.")
+ReadPage = Callable[[Connection, Window], Awaitable[SessionPage]]
 
 
 def sessions_router(reader: Reader, views: SessionViews, time_travel: TimeTravel) -> APIRouter:
@@ -119,6 +47,17 @@ def sessions_router(reader: Reader, views: SessionViews, time_travel: TimeTravel
         found = await reader.read(lambda conn: views.sites(conn, session_id, site))
         _check_site(session_id, found)
         return found.sites[0]
+
+    async def page_response(
+        session_id: str, request: Request, query: PageQuery, read_page: ReadPage
+    ) -> Response:
+        window = query.window()
+        await prepare(session_id, request)
+        page = await reader.read(lambda conn: read_page(conn, window))
+        _check_site(session_id, page)
+        next_cursor = to_json(query.next_cursor(page.after))
+        body = b'{"items":%b,"total":%d,"next_cursor":%b}' % (page.items, page.total, next_cursor)
+        return json_response(body, page.position)
 
     @router.get("", openapi_extra=query_parameters(DocumentQuery))
     async def session(session_id: str, request: Request) -> Response:
@@ -147,43 +86,40 @@ def sessions_router(reader: Reader, views: SessionViews, time_travel: TimeTravel
     async def events(session_id: str, request: Request) -> Response:
         """A session's events, a page at a time."""
         query = read_query(EventsQuery, request)
-        window = query.window()
-        await prepare(session_id, request)
-        page = await reader.read(
-            lambda conn: views.timeline(
+        return await page_response(
+            session_id,
+            request,
+            query,
+            lambda conn, window: views.timeline(
                 conn, "event", session_id, query.site, window, name=query.name, level=query.level
-            )
+            ),
         )
-        return _page(session_id, page, query.order)
 
     @router.get("/metrics", openapi_extra=query_parameters(MetricsQuery))
     async def metrics(session_id: str, request: Request) -> Response:
         """A session's metrics, a page at a time."""
         query = read_query(MetricsQuery, request)
-        window = query.window()
-        await prepare(session_id, request)
-        page = await reader.read(
-            lambda conn: views.timeline(conn, "metric", session_id, query.site, window, name=query.name)
+        return await page_response(
+            session_id,
+            request,
+            query,
+            lambda conn, window: views.timeline(
+                conn, "metric", session_id, query.site, window, name=query.name
+            ),
         )
-        return _page(session_id, page, query.order)
 
     @router.get("/history", openapi_extra=query_parameters(PageQuery))
     async def history(session_id: str, request: Request) -> Response:
         """A session's state after each change, a page at a time."""
         query = read_query(PageQuery, request)
-        window = query.window()
-        await prepare(session_id, request)
-        page = await reader.read(lambda conn: views.history(conn, session_id, query.site, window))
-        return _page(session_id, page, query.order)
+        return await page_response(
+            session_id,
+            request,
+            query,
+            lambda conn, window: views.history(conn, session_id, query.site, window),
+        )
 
     return router
-
-
-def _page(session_id: str, page: SessionPage, order: Order) -> Response:
-    _check_site(session_id, page)
-    next_cursor = None if page.after is None else cursor.encode(_CURSORS[order], page.after)
-    body = b'{"items":%b,"total":%d,"next_cursor":%b}' % (page.items, page.total, to_json(next_cursor))
-    return json_response(body, page.position)
 
 
 def _check_site(session_id: str, found: SessionSites) -> None:

@@ -9,7 +9,7 @@ from rich.filesize import decimal
 
 from foldline.cli.connections import bus, command_settings, run, show_json
 from foldline.cli.parameters import Json
-from foldline.cli.tables import Column, print_table
+from foldline.cli.tables import print_table
 from line.backup import SavedStream, back_up
 from line.backup import restore as restore_streams
 
@@ -56,12 +56,6 @@ def _show(saved: list[SavedStream], done: str, *, as_json: bool) -> None:
     if as_json:
         show_json({"streams": [{"name": one.name, "size": one.size, "state": one.state} for one in saved]})
         return
-    columns = (
-        Column("stream"),
-        Column("messages", right=True),
-        Column("sequences"),
-        Column("size", right=True),
-    )
     rows = [
         (
             one.name,
@@ -72,5 +66,6 @@ def _show(saved: list[SavedStream], done: str, *, as_json: bool) -> None:
         for one in saved
     ]
     console = Console(highlight=False)
-    print_table(console, columns, rows, optional=("sequences", "size"))
+    headers = ("stream", "messages", "sequences", "size")
+    print_table(console, headers, rows, numbers=("messages", "size"), optional=("sequences", "size"))
     console.print(f"{len(saved)} streams are {done}", soft_wrap=True, markup=False)

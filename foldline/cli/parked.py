@@ -5,19 +5,21 @@ from rich.console import Console
 
 from consumers.control.parked import ParkedEntity, parked_entities, retry_parked, skip_parked_event
 from foldline.cli.connections import command_settings, database, printable, run, show_json
+from foldline.cli.groups import ListByDefault
 from foldline.cli.parameters import EntityId, EntitySite, Json, Projection, Reason
 from projections.catalogue import projection_named, projections_of
 
 parked = typer.Typer(
+    cls=ListByDefault,
     add_completion=False,
-    help="List parked entities: their fold failed, so their events wait while all others are folded.",
+    help="Parked entities: their fold failed, so their events wait while all others are folded.",
 )
 
 
-@parked.callback(invoke_without_command=True)
-def _without_command(context: typer.Context, as_json: Json = False) -> None:
-    if context.invoked_subcommand is None:
-        run(_list(as_json))
+@parked.command("list")
+def list_(as_json: Json = False) -> None:
+    """List parked entities and the event each is stuck at; the default command."""
+    run(_list(as_json))
 
 
 @parked.command()

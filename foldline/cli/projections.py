@@ -12,7 +12,7 @@ from consumers.control.pause import pause as pause_projection
 from consumers.control.pause import resume as resume_projection
 from foldline.cli.connections import bus, command_settings, database, printable, ranges, run, show_json
 from foldline.cli.parameters import Json, Projection, Reason
-from foldline.cli.tables import Column, print_table
+from foldline.cli.tables import print_table
 from projections.catalogue import projection_named, projections_of
 from projections.generations import Role, cancel_building
 from runtime.problems import Problem
@@ -103,13 +103,6 @@ async def _drop(name: str, generation: str) -> None:
 
 def _show(found: list[Overview]) -> None:
     console = Console(highlight=False)
-    columns = (
-        Column("projection"),
-        Column("generation"),
-        Column("version", right=True),
-        Column("since"),
-        Column("lag", right=True),
-    )
     rows = [
         (
             one.name,
@@ -121,7 +114,13 @@ def _show(found: list[Overview]) -> None:
         for one in found
         for generation in one.generations
     ]
-    print_table(console, columns, rows, optional=("since", "version"))
+    print_table(
+        console,
+        ("projection", "generation", "version", "since", "lag"),
+        rows,
+        numbers=("version", "lag"),
+        optional=("since", "version"),
+    )
     for one in found:
         for reason, parts in one.paused.items():
             paused = f"{one.name}: the partitions {ranges(parts)} are paused: {printable(reason)}"

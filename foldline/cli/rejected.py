@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from foldline.cli.connections import bus, command_settings, database, run, show_json
+from foldline.cli.groups import ListByDefault
 from foldline.cli.parameters import Json, Reason
 from foldline.cli.rejected_list import list_rejected, rejected_events
 from foldline.rejected_control import PublishingRejectedControl
@@ -33,23 +34,10 @@ Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Most events that ar
 All = Annotated[bool, typer.Option("--all", help="List dismissed events as well.")]
 
 rejected = typer.Typer(
+    cls=ListByDefault,
     add_completion=False,
-    help="List rejected events: published straight to NATS, not valid, and therefore without effect.",
+    help="Rejected events: published straight to NATS, not valid, and therefore without effect.",
 )
-
-
-@rejected.callback(invoke_without_command=True)
-def _without_command(
-    context: typer.Context,
-    *,
-    projection: OfProjection = None,
-    reason: OfReason = None,
-    limit: Limit = 50,
-    everything: All = False,
-    as_json: Json = False,
-) -> None:
-    if context.invoked_subcommand is None:
-        list_(projection, reason, limit, everything, as_json)
 
 
 @rejected.command("list")
@@ -60,7 +48,7 @@ def list_(
     everything: All = False,
     as_json: Json = False,
 ) -> None:
-    """List rejected events, newest first; the same as `foldline rejected`."""
+    """List rejected events, newest first; the default command."""
     run(list_rejected(projection, reason, limit, dismissed=everything, as_json=as_json))
 
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from foldline.cli.connections import bus, command_settings, database, printable, ranges, run, show_json
 from foldline.cli.parameters import Json
-from foldline.cli.tables import Column, print_table
+from foldline.cli.tables import print_table
 from line.status import FollowerStatus, LineStatus, StreamStatus, read_status
 
 
@@ -36,13 +36,6 @@ def _show(found: LineStatus) -> None:
 
 
 def _show_streams(console: Console, streams: list[StreamStatus]) -> None:
-    columns = (
-        Column("stream"),
-        Column("messages", right=True),
-        Column("size", right=True),
-        Column("sequences"),
-        Column("replicas", right=True),
-    )
     rows = [
         (
             one.name,
@@ -53,26 +46,30 @@ def _show_streams(console: Console, streams: list[StreamStatus]) -> None:
         )
         for one in streams
     ]
-    print_table(console, columns, rows, optional=("replicas", "sequences", "size"), title="Streams")
+    print_table(
+        console,
+        ("stream", "messages", "size", "sequences", "replicas"),
+        rows,
+        numbers=("messages", "size", "replicas"),
+        optional=("replicas", "sequences", "size"),
+        title="Streams",
+    )
 
 
 def _show_followers(console: Console, followers: list[FollowerStatus]) -> None:
-    columns = (
-        Column("follower"),
-        Column("lag", right=True),
-        Column("waiting", right=True),
-        Column("held by", wraps=True),
-    )
     rows = [
-        (
-            one.name,
-            f"{sum(one.lag_events.values()):,} events",
-            f"{one.lag_seconds:.1f} s",
-            _owners(one),
-        )
+        (one.name, f"{sum(one.lag_events.values()):,} events", f"{one.lag_seconds:.1f} s", _owners(one))
         for one in followers
     ]
-    print_table(console, columns, rows, optional=("waiting", "held by"), title="Followers")
+    print_table(
+        console,
+        ("follower", "lag", "waiting", "held by"),
+        rows,
+        numbers=("lag", "waiting"),
+        wraps=("held by",),
+        optional=("waiting", "held by"),
+        title="Followers",
+    )
 
 
 def _owners(follower: FollowerStatus) -> str:

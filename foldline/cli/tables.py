@@ -1,7 +1,7 @@
 """Tables that fit the terminal: what is too wide loses columns, never the middle of a word."""
 
 from collections.abc import Collection, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -11,36 +11,40 @@ from rich.text import Text
 _BORDERS: Final = 3  # characters a column takes beside its content, and one more at the end
 
 
-class Column(NamedTuple):
-    """A column of a table. `right`: numbers; `wraps`: lines may break between words."""
-
-    header: str
-    right: bool = False
-    wraps: bool = False
-
-    def width(self, cells: Sequence[str]) -> int:
-        """The least number of characters that header and cells need."""
-        lines = [self.header, *(line for cell in cells for line in cell.split("\n"))]
-        return max(cell_len(part) for line in lines for part in (line.split() if self.wraps else [line]))
-
-
 def print_table(
     console: Console,
-    columns: Sequence[Column],
+    headers: Sequence[str],
     rows: Sequence[Sequence[str]],
     *,
-    optional: Collection[str] = (),
+    numbers: Collection[str] = (),
+    wraps: Collection[str] = (),
+    optional: Sequence[str] = (),
     title: str | None = None,
 ) -> None:
-    """Print rows; the columns named in `optional` are left out, in this order, until the others fit."""
-    shown = [(column, [row[index] for row in rows]) for index, column in enumerate(columns)]
+    """Print rows under headers.
+
+    The columns in `numbers` are set to the right, those in `wraps` may break lines between words, and those
+    in `optional` are left out, in this order, until the others fit.
+    """
+    shown = {header: [row[index] for row in rows] for index, header in enumerate(headers)}
     for header in optional:
-        if sum(column.width(cells) + _BORDERS for column, cells in shown) < console.width:
+        if (
+            sum(_width([name, *cells], name in wraps) + _BORDERS for name, cells in shown.items())
+            < console.width
+        ):
             break
-        shown = [(column, cells) for column, cells in shown if column.header != header]
+        del shown[header]
     table = Table(title=title)
-    for column, _ in shown:
-        table.add_column(column.header, justify="right" if column.right else "left", no_wrap=not column.wraps)
-    for row in zip(*(cells for _, cells in shown), strict=True):
+    for header in shown:
+        table.add_column(
+            header, justify="right" if header in numbers else "left", no_wrap=header not in wraps
+        )
+    for row in zip(*shown.values(), strict=True):
         table.add_row(*map(Text, row))  # text, not markup: some of it came from outside
     console.print(table)
+
+
+def _width(cells: Sequence[str], wraps: bool) -> int:
+    lines = (line for cell in cells for line in cell.split("\n"))
+    parts = (part for line in lines for part in (line.split() if wraps else [line]))
+    return max(map(cell_len, parts), default=0)
