@@ -16,21 +16,21 @@ from schemas.subjects import PREFIX, TOKEN
 
 _ABOUT: Final = """\
 Publish a fact to its subject on JetStream and wait for the acknowledgement: it is stored and synced then.
-The body is the JSON payload and nothing else; empty means {}. Optional headers: `Nats-Msg-Id` (unique in
-the stream; `<site>:<entity>:<id>:<key>` is recommended; the same id again has no effect), `Foldline-Time`
+The body is the JSON payload and nothing else; an empty one means {}. Optional headers: `Nats-Msg-Id` (unique
+in the stream; `<site>:<entity>:<id>:<key>` is recommended; the same id again has no effect), `Foldline-Time`
 (when it happened, RFC 3339), `traceparent`."""
 
 _PARAMETERS: Final = {
     "site": {"description": f"Site token, {TOKEN.pattern}.", "default": "local"},
     "id": {
-        "description": f"Entity id, {TOKEN.pattern}. Of a subjob that of its job. For a job id that is no "
-        "such token `h_` and the first 32 hex digits of its SHA-256."
+        "description": f"Entity id, {TOKEN.pattern}; for a subjob the id of its job. A job id of another "
+        "form becomes `h_` and the first 32 hex digits of its SHA-256."
     },
 }
 
 
 def _facts() -> Iterator[tuple[str, str, type, Any]]:
-    """(entity, fact, what describes it, the type of its body)."""
+    """Yield entity, fact, the model that describes it, and the type of its body."""
     for fact, model in SESSION_FACTS.items():
         yield "session", fact, model, documented_body(fact)
     for kind in KINDS:
@@ -52,5 +52,5 @@ def line_document(version: str, server: str = "nats://localhost:4222") -> dict[s
         FastStream(broker, specification=specification).schema.to_specification().to_json()
     )
     for channel in document["channels"].values():
-        channel["parameters"] = _PARAMETERS  # FastStream leaves the braces of an address undescribed
+        channel["parameters"] = _PARAMETERS  # FastStream does not describe the parameters of an address
     return document

@@ -18,7 +18,7 @@ class TaskUpdate(NamedTuple):
 
 
 class ProjectionControl(Protocol):
-    """What operators can do to projections. Methods raise psycopg.Error, Problem and StreamUnavailable.
+    """The operations on projections. Methods raise psycopg.Error, Problem and StreamUnavailable.
 
     `rebuild` and `verify` begin a background task and answer its updates: the newest, each that follows, and
     the end. The task goes on when nobody takes them.

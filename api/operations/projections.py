@@ -63,7 +63,7 @@ def projections_router(control: ProjectionControl, own_site: str) -> APIRouter:
 
     @router.post("/{name}/parked/retry", openapi_extra=request_body(EntityBody))
     async def retry(name: str, request: Request) -> Response:
-        """Fold the events that wait for a parked entity, in order; once the fold is mended."""
+        """Fold the events that wait for a parked entity, in order, once the fold is repaired."""
         check_known(control, name)
         body = await read_json(EntityBody, request)
         folded = await completed(control.retry(name, body.key(own_site)))

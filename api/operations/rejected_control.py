@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 
 class RejectedControl(Protocol):
-    """What operators can do to rejected events. Methods raise NotRejected, InvalidFact and Problem."""
+    """The operations on rejected events. Methods raise NotRejected, InvalidFact and Problem."""
 
     async def show(self, stream: str, sequence: int) -> dict[str, Any]:
         """The event as it was published, and the projections that rejected it."""

@@ -90,10 +90,10 @@ def projection_check(reader: Reader, projection: str) -> Check:
 
 
 def parked_note(reader: Reader, projection: str) -> Check:
-    """Count entities whose fold raised; all others are served as ever."""
+    """Note that entities are parked: their fold raised, and all others are served as ever."""
 
     async def check() -> str | None:
         count = await reader.read(lambda conn: parked_count(conn, projection))
-        return f"{count} parked: see foldline parked" if count else None
+        return f"parked entities: {count}; `foldline parked` lists them" if count else None
 
     return check

@@ -74,7 +74,7 @@ def sessions_router(reader: Reader, views: SessionViews, time_travel: TimeTravel
 
     @router.get("/diff", openapi_extra=query_parameters(DiffQuery))
     async def diff(session_id: str, request: Request) -> Response:
-        """What changed in a session between two points in time."""
+        """The changes of a session between two points in time."""
         query = read_query(DiffQuery, request)
         start, end = read_point_in_time("from", query.from_), read_point_in_time("to", query.to)
         await prepare(session_id, request)

@@ -66,7 +66,7 @@ class TimeTravel:
     async def diff(
         self, site: str, session_id: str, start: PointInTime, end: PointInTime, limit: int
     ) -> TimeTravelAnswer:
-        """What changed between two points in time; at most `limit` events and metrics are listed.
+        """Compare a session at two points in time; at most `limit` events and metrics are listed.
 
         Raises HttpProblem (400, 404, 422, 503).
         """

@@ -24,7 +24,7 @@ def list_(as_json: Json = False) -> None:
 
 @parked.command()
 def retry(projection: Projection, entity: EntityId, site: EntitySite = None) -> None:
-    """Fold the events that wait for a parked entity, in order; once the fold is mended."""
+    """Fold the events that wait for a parked entity, in order, once the fold is repaired."""
     run(_retry(projection, entity, site))
 
 

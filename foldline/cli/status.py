@@ -84,4 +84,4 @@ def _warnings(follower: FollowerStatus) -> Iterator[str]:
     for reason, parts in sorted(follower.paused.items()):
         yield f"{name}: the partitions {ranges(parts)} are paused: {printable(reason)}"
     if follower.parked:
-        yield f"{name}: {follower.parked:,} entities are parked, `foldline parked` lists them"
+        yield f"{name}: parked entities: {follower.parked:,}; `foldline parked` lists them"

@@ -97,7 +97,9 @@ async def test_pauses_and_parked_entities_are_told(settings: Settings, nc: Clien
         await db.execute("insert into sessions.parked values (0, 'local', 'S1', 'SESSIONS', 1, 'Boom')")
         noted = await ready(reader)
         assert noted.status_code == 200
-        assert noted.json()["notes"] == {"parked sessions": "1 parked: see foldline parked"}
+        assert noted.json()["notes"] == {
+            "parked sessions": "parked entities: 1; `foldline parked` lists them"
+        }
         await pause(db, "sessions", "the disk is being changed")
         meter = LagMeter(reader, nc)
         await meter.measure()

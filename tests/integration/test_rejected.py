@@ -18,6 +18,7 @@ from schemas.subjects import partition_of
 from tests.support.engine import engine
 from tests.support.line import Line, Model, publish_raw
 from tests.support.processes import Processes
+from tests.support.read_api import FoldedLine
 from tests.support.settings import PARTITIONS
 from tests.support.waiting import wait_until, wait_until_sync
 
@@ -36,6 +37,50 @@ async def gauge(surface: httpx.AsyncClient) -> dict[str, float]:
     lines = (await surface.get("/metrics")).text.splitlines()
     found = [line.rpartition(" ") for line in lines if line.startswith("foldline_rejected_events{")]
     return {name.split('reason="')[1].rstrip('"}'): float(value) for name, _, value in found}
+
+
+async def test_the_list_and_its_pages(folded_line: FoldedLine, reads: httpx.AsyncClient) -> None:
+    assert (await reads.get("/v1/rejected")).json() == {
+        "items": [],
+        "total": 0,
+        "counts": {},
+        "next_cursor": None,
+    }
+    for sequence in range(5):
+        await folded_line.reject(sequence, "invalid_json" if sequence % 2 else "too_deep")
+    await folded_line.reject(9, "too_deep", stream="HEARTBEATS")
+    first = (await reads.get("/v1/rejected?limit=4")).json()
+    assert first["items"][1] == {
+        "projection": "sessions",
+        "stream": "SESSIONS",
+        "sequence": 4,
+        "partition": first["items"][1]["partition"],
+        "subject": "ev.local.session.S1.state",
+        "reason": "too_deep",
+        "details": "why",
+        "stored_at": "2026-01-31T12:00:04.000000Z",
+        "dismissed": None,
+    }
+    assert (first["total"], first["counts"]) == (6, {"too_deep": 4, "invalid_json": 2})
+    second = (await reads.get(f"/v1/rejected?limit=4&cursor={first['next_cursor']}")).json()
+    assert [item["sequence"] for item in first["items"] + second["items"]] == [9, 4, 3, 2, 1, 0]
+    assert (second["next_cursor"], second["total"]) == (None, 6)
+    for query, sequences in {
+        "reason=invalid_json": [3, 1],
+        "stream=HEARTBEATS": [9],
+        "projection=sessions&reason=nothing": [],
+    }.items():
+        found = (await reads.get(f"/v1/rejected?{query}")).json()
+        assert [item["sequence"] for item in found["items"]] == sequences
+
+
+@pytest.mark.parametrize(
+    "query", ["projection=nothing", "stream=x", "reason=%00", "limit=0", "cursor=x", "a=b"]
+)
+async def test_bad_parameters(reads: httpx.AsyncClient, query: str) -> None:
+    response = await reads.get(f"/v1/rejected?{query}")
+    assert response.status_code == 400
+    assert query.partition("=")[0] in response.json()["details"]
 
 
 @pytest.mark.parametrize(
