@@ -143,6 +143,6 @@ def _as_http_problem() -> Iterator[None]:
     except (psycopg.errors.ProgramLimitExceeded, psycopg.errors.OutOfMemory):
         raise unavailable("the answer is larger than PostgreSQL can build: read it in pages") from None
     except PoolTimeout:
-        raise unavailable("no connection to PostgreSQL is free: it is away, or they are all busy") from None
+        raise unavailable("no connection to PostgreSQL is free, or it is away; try again") from None
     except (psycopg.OperationalError, psycopg.InterfaceError):
-        raise unavailable("PostgreSQL does not answer") from None
+        raise unavailable("PostgreSQL does not answer; try again") from None
