@@ -15,7 +15,7 @@ from schemas.validation import InvalidFact
 _STATUSES: Final = get_args(Status)
 _METADATA: Final = "metadata."
 Q = TypeVar("Q", bound="ListQuery")
-Limit = Annotated[int, Field(ge=1, le=10_000)]
+JobsLimit = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class SiteQuery(Query):
@@ -40,7 +40,7 @@ class ListQuery(Query):
     stalled: bool | None = Field(
         None, description="true: only those that run and were silent for too long; false: all others."
     )
-    limit: Limit = Field(1000, description="Most items, 1 to 10000.")
+    limit: JobsLimit = Field(1000, description="Most items, 1 to 10000.")
     cursor: Text | None = Field(None, description="`next_cursor` of the page before.")
 
     def filters(self, metadata: dict[str, str], **more: Any) -> JobFilters:
@@ -94,7 +94,7 @@ class StatsQuery(Query):
     site: Text | None = Field(None, description="Site.")
     app_id: Text | None = Field(None, description="Id of the application.")
     app_name: Text | None = Field(None, description="Part of the application's name, in any case.")
-    limit: Limit = Field(1000, description="Most items, 1 to 10000.")
+    limit: JobsLimit = Field(1000, description="Most items, 1 to 10000.")
 
     def filters(self) -> JobFilters:
         """The filters as the views take them."""

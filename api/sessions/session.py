@@ -19,6 +19,7 @@ from projections.sessions.views import (
     SessionRef,
     SessionSites,
     SessionViews,
+    Timeline,
 )
 from projections.sessions.window import Window
 from runtime.compat.fastapi_routes import DirectRoute
@@ -59,6 +60,18 @@ def sessions_router(reader: Reader, views: SessionViews, time_travel: TimeTravel
         body = b'{"items":%b,"total":%d,"next_cursor":%b}' % (page.items, page.total, next_cursor)
         return json_response(body, page.position)
 
+    async def timeline(
+        kind: Timeline, session_id: str, request: Request, query: MetricsQuery, level: str | None = None
+    ) -> Response:
+        return await page_response(
+            session_id,
+            request,
+            query,
+            lambda conn, window: views.timeline(
+                conn, kind, session_id, query.site, window, name=query.name, level=level
+            ),
+        )
+
     @router.get("", openapi_extra=query_parameters(DocumentQuery))
     async def session(session_id: str, request: Request) -> Response:
         """One session with its state, events, metrics and state history."""
@@ -86,27 +99,12 @@ def sessions_router(reader: Reader, views: SessionViews, time_travel: TimeTravel
     async def events(session_id: str, request: Request) -> Response:
         """A session's events, a page at a time."""
         query = read_query(EventsQuery, request)
-        return await page_response(
-            session_id,
-            request,
-            query,
-            lambda conn, window: views.timeline(
-                conn, "event", session_id, query.site, window, name=query.name, level=query.level
-            ),
-        )
+        return await timeline("event", session_id, request, query, level=query.level)
 
     @router.get("/metrics", openapi_extra=query_parameters(MetricsQuery))
     async def metrics(session_id: str, request: Request) -> Response:
         """A session's metrics, a page at a time."""
-        query = read_query(MetricsQuery, request)
-        return await page_response(
-            session_id,
-            request,
-            query,
-            lambda conn, window: views.timeline(
-                conn, "metric", session_id, query.site, window, name=query.name
-            ),
-        )
+        return await timeline("metric", session_id, request, read_query(MetricsQuery, request))
 
     @router.get("/history", openapi_extra=query_parameters(PageQuery))
     async def history(session_id: str, request: Request) -> Response:

@@ -6,18 +6,17 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from nats.errors import Error
-from pydantic_core import to_json
 
 from api.reading.places import a_place
 from api.reading.points_in_time import PointInTime
 from api.reading.reader import Reader
+from api.sessions.session_diff import last_sequence, session_diff
 from line.entity_history import stored_events
 from line.problems import StreamUnavailable
 from line.raw_event import RawEvent
-from projections.sessions.differences import differences
 from projections.sessions.time_travel import SessionReplay
 from projections.sessions.views import SessionViews
 from runtime.compat.nats_client import BusClient
@@ -74,34 +73,16 @@ class TimeTravel:
             before, after = await self._replay(site, session_id, [start, end])
             if before.session is None:
                 _check_existed(after, end)
-            if _sequence(before) > _sequence(after):
+            if last_sequence(before) > last_sequence(after):
                 raise HttpProblem(
                     400, "Invalid parameter", f"`from` must not be after `to`: from is {start}, to is {end}"
                 )
-            body = await asyncio.to_thread(self._diff, before, after, start, end, limit)
+            now = _now()
+            then, later = start.clock(before.last, now), end.clock(after.last, now)
+            body = await asyncio.to_thread(
+                session_diff, before, after, then, later, self._timeout, limit=limit
+            )
             return TimeTravelAnswer(body, self._position(after))
-
-    def _diff(
-        self, before: SessionReplay, after: SessionReplay, start: PointInTime, end: PointInTime, limit: int
-    ) -> bytes:
-        now, passed = _now(), _sequence(before)
-        then, later = start.clock(before.last, now), end.clock(after.last, now)
-        lists = {"events": after.events(passed), "metrics": after.metrics(passed)}
-        head = {
-            "id": after.key[1],
-            "site": after.key[0],
-            "from": _described(before, then),
-            "to": _described(after, later),
-            "fields": list(
-                differences(before.fields(then, self._timeout), after.fields(later, self._timeout))
-            ),
-            "state": list(differences(_state(before), _state(after))),
-            **{f"{name.removesuffix('s')}_count": len(found) for name, found in lists.items()},
-        }
-        listed = b"".join(
-            b',"%b":[%b]' % (name.encode(), b",".join(found[:limit])) for name, found in lists.items()
-        )
-        return to_json(head)[:-1] + listed + b"}"
 
     async def _replay(self, site: str, session_id: str, points: Sequence[PointInTime]) -> list[SessionReplay]:
         """The session at each point in time, from one reading of its facts."""
@@ -136,7 +117,7 @@ class TimeTravel:
 
     def _position(self, replay: SessionReplay) -> str:
         partition = partition_of(replay.key[1], self._partitions)
-        return str(Position(SESSIONS.name, partition, _sequence(replay)))
+        return str(Position(SESSIONS.name, partition, last_sequence(replay)))
 
 
 def _add(replay: SessionReplay, event: RawEvent) -> None:
@@ -157,23 +138,6 @@ def _check_existed(replay: SessionReplay, at: PointInTime) -> None:
             "Session not found",
             f"the event stream has no session {replay.key[1]} {at}: not yet, or no longer",
         )
-
-
-def _sequence(replay: SessionReplay) -> int:
-    """The sequence of the session's last fact; 0 before the first."""
-    return replay.last.sequence if replay.last else 0
-
-
-def _described(replay: SessionReplay, clock: datetime) -> dict[str, Any]:
-    return {
-        "at": format_time(clock),
-        "sequence": replay.last.sequence if replay.last else None,
-        "exists": replay.session is not None,
-    }
-
-
-def _state(replay: SessionReplay) -> dict[str, Any]:
-    return replay.session.state if replay.session else {}
 
 
 def _now() -> datetime:

@@ -7,7 +7,7 @@ import typer
 Projection = Annotated[
     str, typer.Argument(metavar="PROJECTION", help="Name of the projection, such as sessions.")
 ]
-EntityId = Annotated[str, typer.Argument(metavar="ID", help="Id of the parked entity.")]
+ParkedId = Annotated[str, typer.Argument(metavar="ID", help="Id of the parked entity.")]
 EntitySite = Annotated[
     str | None, typer.Option(metavar="NAME", help="Site of the entity; default: FOLDLINE_SITE.")
 ]

@@ -6,7 +6,7 @@ from rich.console import Console
 from consumers.control.parked import ParkedEntity, parked_entities, retry_parked, skip_parked_event
 from foldline.cli.connections import command_settings, database, printable, run, show_json
 from foldline.cli.groups import ListByDefault
-from foldline.cli.parameters import EntityId, EntitySite, Json, Projection, Reason
+from foldline.cli.parameters import EntitySite, Json, ParkedId, Projection, Reason
 from projections.catalogue import projection_named, projections_of
 
 parked = typer.Typer(
@@ -23,13 +23,13 @@ def list_(as_json: Json = False) -> None:
 
 
 @parked.command()
-def retry(projection: Projection, entity: EntityId, site: EntitySite = None) -> None:
+def retry(projection: Projection, entity: ParkedId, site: EntitySite = None) -> None:
     """Fold the events that wait for a parked entity, in order, once the fold is repaired."""
     run(_retry(projection, entity, site))
 
 
 @parked.command()
-def skip(projection: Projection, entity: EntityId, reason: Reason, site: EntitySite = None) -> None:
+def skip(projection: Projection, entity: ParkedId, reason: Reason, site: EntitySite = None) -> None:
     """Skip the event an entity is stuck at, in every fold from now on, and fold the events behind it."""
     run(_skip(projection, entity, site, reason))
 

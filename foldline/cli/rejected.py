@@ -30,7 +30,7 @@ OfProjection = Annotated[
 OfReason = Annotated[
     str | None, typer.Option("--reason", metavar="NAME", help="Only events rejected for this reason.")
 ]
-Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Most events that are listed.")]
+ListLimit = Annotated[int, typer.Option(min=1, max=10_000, help="Most events that are listed.")]
 All = Annotated[bool, typer.Option("--all", help="List dismissed events as well.")]
 
 rejected = typer.Typer(
@@ -44,7 +44,7 @@ rejected = typer.Typer(
 def list_(
     projection: OfProjection = None,
     reason: OfReason = None,
-    limit: Limit = 50,
+    limit: ListLimit = 50,
     everything: All = False,
     as_json: Json = False,
 ) -> None:
