@@ -42,7 +42,7 @@ class JobsProjection(Projection[JobState, JobChanges]):
 
     name = "jobs"
     package = "projections.jobs"
-    version = 1
+    version = 2
     entity = "job"
     aggregates = frozenset({"tally", "bucket", "app_bucket", "app"})
 
