@@ -6,8 +6,8 @@ from typing import Any, Self
 from foldline_client.opening import api_of, make_pump, open_session
 from foldline_client.options import Options
 from foldline_client.pump import Stats
+from foldline_client.pump_thread import PumpThread
 from foldline_client.session import Session
-from foldline_client.worker import Worker
 
 
 class Client:
@@ -21,7 +21,7 @@ class Client:
         self.url = url
         self.options = Options(**options)
         self.api_url = api_of(url, self.options)
-        self.worker = Worker(lambda: make_pump(url, self.options), self.options.exit_timeout)
+        self.thread = PumpThread(lambda: make_pump(url, self.options), self.options.exit_timeout)
 
     def create_session(
         self,
@@ -32,20 +32,20 @@ class Client:
         session_id: str | None = None,
     ) -> Session:
         """Open a session; it shares this client's buffer and connection."""
-        ref = open_session(self.worker.pump, self.url, product, version, hostname, machine_id, session_id)
+        ref = open_session(self.thread.pump, self.url, product, version, hostname, machine_id, session_id)
         return Session(self, ref)
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until all recorded so far is acknowledged; False if `timeout` seconds were not enough."""
-        return self.worker.flush(timeout)
+        return self.thread.flush(timeout)
 
     def close(self, timeout: float = 5.0) -> bool:
         """Flush and disconnect. False: not done in time, it goes on until the process ends."""
-        return self.worker.close(timeout)
+        return self.thread.close(timeout)
 
     def get_stats(self) -> Stats:
         """Return counters: queued, delivered, dropped, rejected, retries."""
-        return self.worker.pump.stats()
+        return self.thread.pump.stats()
 
     def __enter__(self) -> Self:
         return self

@@ -11,8 +11,8 @@ from foldline_client.items import Item
 from foldline_client.job_transports import job_transport
 from foldline_client.options import Options
 from foldline_client.pump import Pump
+from foldline_client.pump_thread import PumpThread
 from foldline_client.transport import Outcome, Transport
-from foldline_client.worker import Worker
 
 _IMPORTING_S: Final = 2.0
 
@@ -44,13 +44,13 @@ class JobChannel:
     def __init__(self, url: str, options: Options) -> None:
         self.url = url
         self.options = options
-        self._worker = Worker(self._make_pump, options.exit_timeout)
+        self._thread = PumpThread(self._make_pump, options.exit_timeout)
         self._waited_in_vain_at: tuple[Pump, int] | None = None
 
     @property
     def pump(self) -> Pump:
         """The pump of this process."""
-        return self._worker.pump
+        return self._thread.pump
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything taken in so far is answered; False if `timeout` seconds were not enough.
@@ -60,7 +60,7 @@ class JobChannel:
         """
         if self._waited_in_vain_at == self._answered():
             return self.pump.buffer.unsettled == 0
-        return self._note(self._worker.flush(timeout))
+        return self._note(self._thread.flush(timeout))
 
     async def flush_async(self, timeout: float) -> bool:
         """Wait like `flush`, without blocking the loop."""

@@ -14,7 +14,7 @@ from foldline_client.errors import ThrottledWarning
 CONNECTION_ERRORS: Final = (NatsError, OSError, TimeoutError, asyncio.InvalidStateError)
 
 
-class Refused(Exception):
+class PublishRefused(Exception):
     """JetStream answered, but not with an acknowledgement."""
 
     def __init__(self, error: Mapping[str, Any]) -> None:
@@ -94,7 +94,7 @@ class NatsConnection:
     ) -> dict[str, Any]:
         """Publish and return JetStream's acknowledgement.
 
-        Raises Refused, ConnectionLost or one of CONNECTION_ERRORS; for a broken connection at once, not only
+        Raises PublishRefused, ConnectionLost and CONNECTION_ERRORS; for a broken connection at once, not only
         when `timeout` has run out.
         """
         request = asyncio.ensure_future(self._nats.request(subject, body, timeout=timeout, headers=headers))
@@ -110,7 +110,7 @@ class NatsConnection:
             closed.cancel()
             request.cancel()
         if "error" in answer:
-            raise Refused(answer["error"])
+            raise PublishRefused(answer["error"])
         return dict(answer)
 
     async def close(self) -> None:

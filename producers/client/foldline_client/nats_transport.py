@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from nats.errors import MaxPayloadError, NoRespondersError
 
 from foldline_client.items import HEARTBEAT, Item
-from foldline_client.nats_connection import CONNECTION_ERRORS, ConnectionLost, NatsConnection, Refused
+from foldline_client.nats_connection import CONNECTION_ERRORS, ConnectionLost, NatsConnection, PublishRefused
 from foldline_client.options import Options
 from foldline_client.transport import DELIVERED, Outcome, Verdict, in_session_order, rejected, retry
 
@@ -94,7 +94,7 @@ class NatsTransport:
             }
             timeout = self._options.request_timeout
             ack = await connection.publish(self._subject(last), last.body, headers, timeout)
-        except Refused as exc:
+        except PublishRefused as exc:
             self._atomic = exc.err_code != _NOT_ATOMIC
             return None
         except MaxPayloadError:
@@ -117,7 +117,7 @@ class NatsTransport:
         timeout = self._options.request_timeout
         try:
             ack = await connection.publish(self._subject(item), item.body, self._headers(item), timeout)
-        except Refused as exc:
+        except PublishRefused as exc:
             again = exc.code >= 500 or exc.code in _TRANSIENT or exc.err_code in _UNDER_WAY
             return Outcome(Verdict.RETRY if again else Verdict.REJECTED, str(exc))
         except MaxPayloadError:

@@ -8,12 +8,12 @@ from contextvars import ContextVar
 from typing import Final, Literal, TypedDict
 
 from foldline_client.buffer import Buffer
-from foldline_client.delivery import Delivery
 from foldline_client.errors import ThrottledWarning, logger
-from foldline_client.heartbeats import Heartbeats
+from foldline_client.heartbeat_schedule import HeartbeatSchedule
 from foldline_client.items import EVENT, HEARTBEAT, Item, SessionRef, time_text
 from foldline_client.losses import Losses
 from foldline_client.options import MAX_BODY, Options
+from foldline_client.sender import Sender
 from foldline_client.transport import Transport
 
 SENDING: Final[ContextVar[bool]] = ContextVar("foldline_client_sending", default=False)
@@ -42,11 +42,11 @@ class Pump:
         self, transport: Transport, options: Options, entity: Literal["session", "job"] = "session"
     ) -> None:
         self.buffer = Buffer(options.buffer_items, options.buffer_bytes)
-        self.heartbeats = Heartbeats()
+        self.heartbeats = HeartbeatSchedule()
         self._transport = transport
         self._options = options
         self._entity = entity
-        self._delivery = Delivery(transport, options, self._reject)
+        self._sender = Sender(transport, options, self._reject)
         self._losses = Losses()
         self._keys = itertools.count(1)
         self._prefix = secrets.token_hex(8)
@@ -98,11 +98,11 @@ class Pump:
         return {
             "queued": self.buffer.unsettled,
             "queued_bytes": self.buffer.size,
-            "delivered": self._delivery.delivered,
+            "delivered": self._sender.delivered,
             "dropped": self._losses.total,
             "rejected": self._rejected,
-            "retries": self._delivery.retries,
-            "connected": self._delivery.connected,
+            "retries": self._sender.retries,
+            "connected": self._sender.connected,
         }
 
     async def run(self) -> None:
@@ -115,7 +115,7 @@ class Pump:
                     self.submit(ref, HEARTBEAT, b"{}", at=time_text())
                 batch = self.buffer.take(self._options.batch_items, self._options.batch_bytes)
                 if batch:
-                    await self._delivery.send(batch)
+                    await self._sender.send(batch)
                     self.buffer.settle(batch)
                     self._report_losses()
                 elif self._closing:

@@ -21,7 +21,7 @@ class Session(EventRecorder, MetricRecorder):
     """
 
     def __init__(self, client: "Client", ref: SessionRef) -> None:
-        super().__init__(client.worker, ref)
+        super().__init__(client.thread, ref)
         self._client = client
         self.closes_client = False
         """Whether the end of this session closes its client as well: set by `create_session`."""

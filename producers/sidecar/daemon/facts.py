@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from producers.admission import admit_fact
-from producers.sidecar.daemon.session import SessionRecord
 from producers.sidecar.daemon.state_filter import canonical
+from producers.sidecar.daemon.watched_session import SessionRecord
 from schemas.facts import TIME, Fact
 from schemas.sessions.facts import HUNG, RECOVERED
 from schemas.subjects import Subject

@@ -5,7 +5,7 @@ from typing import Final
 
 from producers.publishing.publisher import Ack, Publisher
 from producers.sidecar.daemon.facts import SessionFacts
-from producers.sidecar.daemon.session import Session
+from producers.sidecar.daemon.watched_session import WatchedSession
 from producers.sidecar.spool import Spool
 
 _SEND_S: Final = 2.0
@@ -23,7 +23,7 @@ class Heartbeats:
         self._spool = spool
         self._facts = facts
 
-    async def send(self, sessions: Sequence[Session]) -> list[Session]:
+    async def send(self, sessions: Sequence[WatchedSession]) -> list[WatchedSession]:
         """Send a heartbeat for each session; returns the sessions whose heartbeat is stored."""
         publisher = self._publisher()
         if publisher is None or self._spool.depth.facts or not sessions:

@@ -11,9 +11,9 @@ from producers.sidecar.daemon.counters import Increment
 from producers.sidecar.daemon.facts import dumped
 from producers.sidecar.daemon.histograms import Observation
 from producers.sidecar.daemon.parent_process import birth_of
-from producers.sidecar.daemon.session import Session, SessionRecord
 from producers.sidecar.daemon.session_ids import SessionIds
 from producers.sidecar.daemon.sessions import Sessions
+from producers.sidecar.daemon.watched_session import SessionRecord, WatchedSession
 from schemas.sessions.facts import SessionCreated, WrappedState
 from schemas.texts import check_texts
 from schemas.times import format_time
@@ -56,7 +56,7 @@ class Reports:
         await self.sessions.begin(record, {**_without(body, "parent_pid"), "hostname": hostname})
         return record.id
 
-    async def state(self, session: Session, body: Body) -> None:
+    async def state(self, session: WatchedSession, body: Body) -> None:
         """Send the part of the state that changed."""
         wanted = _valid(WrappedState, body)
         if changes := session.sent.unsent(wanted.state):
@@ -64,11 +64,11 @@ class Reports:
             await self._send(session, "state", fact)
             session.sent.note_sent(changes)
 
-    async def event(self, session: Session, body: Body) -> None:
+    async def event(self, session: WatchedSession, body: Body) -> None:
         """Send an event."""
         await self._send(session, "event", _without(body))
 
-    async def metric(self, session: Session, body: Body) -> None:
+    async def metric(self, session: WatchedSession, body: Body) -> None:
         """Send a metric, or add it to a total that is sent later."""
         kind = body.get("type", "counter" if "delta" in body else "gauge")
         if kind == "counter" and "delta" in body:
@@ -78,7 +78,7 @@ class Reports:
         else:
             await self._send(session, "metric", _without(body, "delta"))
 
-    async def heartbeat(self, session: Session, body: Body) -> None:
+    async def heartbeat(self, session: WatchedSession, body: Body) -> None:
         """Report that the application is alive; only the end of a hang is published."""
         record, now = session.record, self._now()
         silence = time.monotonic() - session.silent_since
@@ -90,24 +90,26 @@ class Reports:
             record.last_heartbeat = record.updated_at = now
         session.silent_since = time.monotonic()
 
-    async def pause_heartbeat(self, session: Session, body: Body) -> None:
+    async def pause_heartbeat(self, session: WatchedSession, body: Body) -> None:
         """Stop watching for heartbeats until `resume_heartbeat`."""
         await self.sessions.change(session, paused=True, updated_at=self._now())
 
-    async def resume_heartbeat(self, session: Session, body: Body) -> None:
+    async def resume_heartbeat(self, session: WatchedSession, body: Body) -> None:
         """Watch for heartbeats again; silence counts from now on."""
         await self.sessions.change(session, paused=False, updated_at=self._now())
         session.silent_since = time.monotonic()
 
-    async def end(self, session: Session, body: Body) -> None:
+    async def end(self, session: WatchedSession, body: Body) -> None:
         """End the session in order."""
         await self.sessions.end(session, "ended")
 
-    async def _send(self, session: Session, kind: Literal["state", "event", "metric"], body: Body) -> None:
+    async def _send(
+        self, session: WatchedSession, kind: Literal["state", "event", "metric"], body: Body
+    ) -> None:
         await self.sessions.accept([self.sessions.facts.fact(session.record.id, kind, body)])
         session.record.updated_at = self._now()
 
-    async def _add(self, session: Session, report: Increment | Observation) -> None:
+    async def _add(self, session: WatchedSession, report: Increment | Observation) -> None:
         key = report.key()
         if key not in session.aggregates and len(session.aggregates) >= _MAX_AGGREGATES:
             raise InvalidFact(

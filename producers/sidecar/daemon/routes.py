@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from producers.sidecar.daemon.reports import Body, Registration, Reports
-from producers.sidecar.daemon.session import Session
+from producers.sidecar.daemon.watched_session import WatchedSession
 from runtime.compat.fastapi_routes import DirectRoute
 from runtime.http.bodies import read_body
 from runtime.http.errors import HttpProblem, unavailable
@@ -16,7 +16,7 @@ from runtime.http.openapi import request_body
 from schemas.errors import SessionError
 from schemas.validation import InvalidFact, check_body, parse_json
 
-Report = Callable[[Session, Body], Awaitable[None]]
+Report = Callable[[WatchedSession, Body], Awaitable[None]]
 
 _RETRY_S: Final = 10
 _DONE: Final = {"success": True, "status": "ok"}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from producers.sidecar.daemon.aggregates import Aggregate
-from producers.sidecar.daemon.session import AGGREGATE, Session, SessionRecord
+from producers.sidecar.daemon.watched_session import AGGREGATE, SessionRecord, WatchedSession
 from producers.sidecar.sqlite_file import SqliteFile, transaction
 
 Statement = tuple[str, tuple[Any, ...]]
@@ -60,7 +60,7 @@ class SessionStore:
         await self._file.open()
         return await self._file.run(_load)
 
-    async def close(self, sessions: Iterable[Session]) -> None:
+    async def close(self, sessions: Iterable[WatchedSession]) -> None:
         """Keep the sessions with their state as last sent, and close the file.
 
         A process that is killed leaves no such state, rather than one that is too old.

@@ -9,15 +9,15 @@ from typing import Final
 
 from producers.sidecar.daemon.heartbeats import Heartbeats
 from producers.sidecar.daemon.parent_process import is_alive
-from producers.sidecar.daemon.session import Session
 from producers.sidecar.daemon.sessions import Sessions
+from producers.sidecar.daemon.watched_session import WatchedSession
 from runtime.http.errors import HttpProblem
 from runtime.process.tasks import cancel_and_wait
 from runtime.settings import Settings
 
 logger = logging.getLogger("foldline.daemon")
 
-SessionWork = Callable[[Session], Awaitable[None]]
+SessionWork = Callable[[WatchedSession], Awaitable[None]]
 
 _BEAT_ROUND_S: Final = 1.0  # how late the first heartbeat of a session may be, or one after an outage
 _LATE_S: Final = 1.0
@@ -81,7 +81,7 @@ class Watcher:
         before, self._checked_at = self._checked_at, time.monotonic()
         return self._checked_at - before > 2 * self._settings.daemon_check_interval + _LATE_S
 
-    def _is_silent(self, session: Session) -> bool:
+    def _is_silent(self, session: WatchedSession) -> bool:
         """Whether the next heartbeat is overdue; a session that never sent one is not watched."""
         record = session.record
         return (
@@ -90,13 +90,13 @@ class Watcher:
             and time.monotonic() - session.silent_since > self._settings.heartbeat_timeout
         )
 
-    async def _publish_hang(self, session: Session) -> None:
+    async def _publish_hang(self, session: WatchedSession) -> None:
         if self._is_silent(session):
             silence = time.monotonic() - session.silent_since
             await self._sessions.accept([self._sessions.facts.hung(session.record, silence)])
             await self._sessions.change(session, hung=True)
 
-    async def _finish_one(self, session: Session) -> None:
+    async def _finish_one(self, session: WatchedSession) -> None:
         async with session.lock:
             await self._sessions.finish(session)
 
@@ -104,7 +104,7 @@ class Watcher:
 def _alone(work: SessionWork) -> SessionWork:
     """Return `work` that waits for the session's turn, and does nothing if the session has ended by then."""
 
-    async def one(session: Session) -> None:
+    async def one(session: WatchedSession) -> None:
         async with session.lock:
             if session.record.ending is None:
                 await work(session)
@@ -112,7 +112,7 @@ def _alone(work: SessionWork) -> SessionWork:
     return one
 
 
-async def _each(sessions: Sequence[Session], work: SessionWork) -> None:
+async def _each(sessions: Sequence[WatchedSession], work: SessionWork) -> None:
     """Run `work` for all sessions at once, for their facts are carried as one group; log what failed."""
     outcomes = await asyncio.gather(*map(work, sessions), return_exceptions=True)
     for session, outcome in zip(sessions, outcomes, strict=True):
@@ -122,7 +122,7 @@ async def _each(sessions: Sequence[Session], work: SessionWork) -> None:
             logger.error("session %s: the round failed", session.record.id, exc_info=outcome)
 
 
-def _gone(sessions: Iterable[Session]) -> list[Session]:
+def _gone(sessions: Iterable[WatchedSession]) -> list[WatchedSession]:
     return [session for session in sessions if not is_alive(session.record.parent_pid, session.record.birth)]
 
 

@@ -13,7 +13,7 @@ from foldline_client.errors import logger
 from foldline_client.pump import SENDING, Pump
 
 
-class Worker:
+class PumpThread:
     """One thread, one event loop, one pump. `make_pump` makes another for a forked child."""
 
     def __init__(self, make_pump: Callable[[], Pump], exit_timeout: float) -> None:
@@ -103,7 +103,7 @@ def _after_fork() -> None:
         worker.forget_parent()
 
 
-_live: Final[set[Worker]] = set()
+_live: Final[set[PumpThread]] = set()
 atexit.register(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

@@ -7,12 +7,12 @@ import pytest
 from client_http_server import HttpServer
 
 from foldline_client import create_session
-from foldline_client.heartbeats import Heartbeats
+from foldline_client.heartbeat_schedule import HeartbeatSchedule
 from foldline_client.items import SessionRef
 
 
 def test_the_schedule() -> None:
-    beats, one, other = Heartbeats(), SessionRef("1"), SessionRef("2")
+    beats, one, other = HeartbeatSchedule(), SessionRef("1"), SessionRef("2")
     assert beats.delay(0) is None
     beats.start(one, 10, now=0)
     beats.start(other, 4, now=0)

@@ -14,7 +14,7 @@ class _Beat:
     paused: bool = False
 
 
-class Heartbeats:
+class HeartbeatSchedule:
     """Background heartbeats by session. Times are seconds of a monotonic clock; any thread may call."""
 
     def __init__(self) -> None:

@@ -34,7 +34,7 @@ class SessionRecord(BaseModel):
 
 
 @dataclass(slots=True)
-class Session:
+class WatchedSession:
     """A session that has not ended. Whoever changes or sends something of it holds `lock`.
 
     `silent_since` and `beaten_at` are in seconds of the monotonic clock, which stands still while the machine

@@ -11,7 +11,7 @@ from foldline_client.options import Options
 from foldline_client.transport import Outcome, Transport, Verdict, retry
 
 
-class Delivery:
+class Sender:
     """The tries of one client, and their counters. Used by one task only.
 
     `reject` is called with each fact that the server refuses for what it is, and with the reason.
