@@ -78,13 +78,19 @@ def _names(model: type[BaseModel]) -> list[str]:
 
 def state_conditions(name: str, texts: Texts, *, scalar: bool = False) -> tuple[StateCondition, ...]:
     """Read `dotted.path=value` parameters. `scalar` refuses objects. Raises HttpProblem (400)."""
-    try:
-        conditions = tuple(StateCondition.parse(text) for text in texts)
-    except ValueError as exc:
-        raise invalid_parameter(name, str(exc)) from None
-    if scalar and any(isinstance(condition.parameter().get("value"), dict) for condition in conditions):
-        raise invalid_parameter(name, "an object has no history of its own: name one of its keys")
-    return conditions
+    conditions = []
+    for text in texts:
+        try:
+            condition = StateCondition.parse(text)
+        except ValueError as exc:
+            raise invalid_parameter(name, f"{text[:_SHOWN]!r} is not allowed: {exc}") from None
+        if scalar and isinstance(condition.parameter().get("value"), dict):
+            raise invalid_parameter(
+                name,
+                f"{text[:_SHOWN]!r} is an object, which has no history of its own: name a key of it",
+            )
+        conditions.append(condition)
+    return tuple(conditions)
 
 
 def query_parameters(model: type[BaseModel]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def _show(saved: list[SavedStream], done: str, *, as_json: bool) -> None:
         (
             one.name,
             f"{one.state['messages']:,}",
-            f"{one.state['first_seq']}-{one.state['last_seq']}",
+            f"{one.state['first_seq']}-{one.state['last_seq']}" if one.state["messages"] else "-",
             decimal(one.size),
         )
         for one in saved

@@ -43,7 +43,7 @@ def _show(page: RejectedPage) -> None:
         more = [item["subject"], item["details"]]
         more += [f"dismissed: {item['dismissed']['reason']}"] if item["dismissed"] else []
         for line in more:
-            console.print(Padding(Text(printable(line)), (0, 0, 0, 4)))
+            console.print(Padding(Text(printable(line)), (0, 0, 0, 4), expand=False))
     total = sum(page.counts.values())
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(page.counts.items()))
     console.print(Text(f"{len(page.items)} of {total} shown: {reasons}"))

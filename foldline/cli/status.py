@@ -41,7 +41,7 @@ def _show_streams(console: Console, streams: list[StreamStatus]) -> None:
             one.name,
             f"{one.messages:,}",
             decimal(one.bytes),
-            f"{one.first_sequence}-{one.last_sequence}",
+            f"{one.first_sequence}-{one.last_sequence}" if one.messages else "-",
             str(one.replicas),
         )
         for one in streams
