@@ -25,8 +25,8 @@ from foldline.rejected_control import PublishingRejectedControl
 from foldline.surfaces import traced_surface
 from producers.existence import Existence
 from producers.http.job_ingest import JobSurface, job_events_router
+from producers.http.session_surface import HungReader, WriteSurface
 from producers.http.session_writes import sessions_router
-from producers.http.surface import HungReader, WriteSurface
 from producers.publishing.publisher import Publisher
 from projections.catalogue import PROJECTIONS
 from projections.rejected import RejectedEvents

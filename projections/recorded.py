@@ -1,8 +1,7 @@
 """Recorded events: decoded by the one validator and ready to fold, or rejected with the reason."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -11,9 +10,6 @@ from schemas.facts import TIME, Body, entity_id, event_time, parse_fact
 from schemas.headers import header
 from schemas.subjects import Subject
 from schemas.validation import InvalidFact
-
-MESSAGE_ID_WINDOW: Final = timedelta(days=7)
-"""An entity counts the same message id once within this span of store time."""
 
 
 class Recorded(Struct, frozen=True, gc=False):

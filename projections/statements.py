@@ -1,4 +1,4 @@
-"""Read statements of one schema, composed from the fragments of its `read.sql` and the common ones."""
+"""Read statements of one schema, composed from its `read.sql` and other files, and the common fragments."""
 
 import re
 from typing import Any, Final
@@ -12,11 +12,12 @@ _MARK: Final = re.compile(rb"\{([a-z-]+)\}")
 class Statements:
     """Composes statements; `{fragment}` stands for another query of the files, or for a part given."""
 
-    def __init__(self, package: str, schema: str) -> None:
+    def __init__(self, package: str, schema: str, *more_files: str) -> None:
         self._queries = {
             **load_queries("runtime.database.engine", "read_fragments.sql", schema=schema).all,
-            **load_queries(package, "read.sql", schema=schema).all,
         }
+        for file in ("read.sql", *more_files):
+            self._queries |= load_queries(package, file, schema=schema).all
 
     def compose(self, name: str, **parts: str) -> bytes:
         """Return one statement. `parts` are SQL of our own and never come from a request."""

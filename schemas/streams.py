@@ -87,6 +87,9 @@ JOBS: Final = Stream(name="JOBS", entity="job", facts=KINDS, days=90)
 
 STREAMS: Final = (SESSIONS, HEARTBEATS, JOBS)
 
+LATEST_ONLY: Final = frozenset(stream.name for stream in STREAMS if stream.newest_only)
+"""Streams that keep only the newest message of a subject: their facts may repeat, and have no history."""
+
 
 def streams_of(sites: Iterable[str]) -> tuple[Stream, ...]:
     """Return the streams of a site, or those of a centre: a copy of the jobs of each of its `sites`."""

@@ -6,7 +6,7 @@ from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from projections.sessions.condition import StateCondition
+from projections.sessions.state_conditions import StateCondition
 from runtime.http.errors import HttpProblem
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -9,8 +9,8 @@ from pydantic_core import to_json
 from api.reading.params import Query, Text, invalid_parameter, query_parameters, read_query, state_conditions
 from api.reading.reader import Reader
 from api.reading.responses import json_response
-from projections.sessions.condition import StateCondition
 from projections.sessions.series import Aggregation, Series, SeriesQuery, SessionSeries, StateFilter
+from projections.sessions.state_conditions import StateCondition
 from projections.sessions.views import PROJECTION
 from schemas.times import Timestamp
 

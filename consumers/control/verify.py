@@ -17,9 +17,9 @@ from consumers.control.worker import Assignment
 from consumers.control.workers import running_workers
 from line.checkpoints import Sequences, checkpoints, is_caught_up, read_first_sequences
 from line.identity import check_identity
+from projections.dedup_key import MESSAGE_ID_WINDOW
 from projections.generations import Role, generations, name_of, table_names
 from projections.projection import Projection
-from projections.recorded import MESSAGE_ID_WINDOW
 from runtime.database.connections import Connection
 from runtime.database.engine.generation_tables import ENGINE_TABLES
 from runtime.database.engine.queries import engine_queries

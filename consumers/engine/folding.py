@@ -1,4 +1,7 @@
-"""Folding: a batch is applied to states in memory. Nothing is written here but claims of message ids."""
+"""Folding: a batch is applied to states in memory, and what it comes to is written by `writing`.
+
+Only its message ids are inserted beforehand: whether one was there before decides what is folded.
+"""
 
 import logging
 from collections.abc import Mapping

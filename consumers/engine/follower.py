@@ -1,7 +1,8 @@
 """A follower: keeps its share of the partitions, and hands what arrives to its handler, batch by batch.
 
-There is one per projection and per following reactor in a process. A batch goes from here down through
-`batches`, `projector`, `transaction`, `folding` and `writing`, each of which it visits once.
+There is one per projection and per following reactor in a process. A batch goes from here through `batches`
+and `projector`, which has it decoded (`batch`), to `transaction`, which has it folded (`folding`) and written
+(`writing`).
 """
 
 import asyncio

@@ -46,10 +46,11 @@ class Handler(Protocol):
     async def apply(
         self, writer: Connection, events: Sequence[RawEvent], leases: Leases, more: More = no_more
     ) -> None:
-        """Take effect once. Events come in the order of their partition; the last statement fences.
+        """Apply events and commit their effect with the checkpoints; the last statement is the fence.
 
-        The epochs must be noted before the first await: later ones may belong to other leases. A handler may
-        ask for `more` as often as it likes; whatever it was given becomes effective together.
+        Events come in the order of their partition. The epochs must be noted before the first await: later
+        ones may belong to other leases. A handler may ask for `more` as often as it likes; whatever it was
+        given becomes effective together.
         """
 
     def forget(self) -> None:

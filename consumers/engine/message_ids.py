@@ -10,9 +10,8 @@ from typing import Any
 
 from line.raw_event import RawEvent
 from projections.bulk_upsert import json_text
-from projections.dedup_key import DedupKey
+from projections.dedup_key import MESSAGE_ID_WINDOW, DedupKey
 from projections.projection import Key
-from projections.recorded import MESSAGE_ID_WINDOW
 from runtime.database.connections import Connection
 from runtime.database.queries import Queries
 
@@ -33,7 +32,11 @@ class MessageIds:
         self._expired: set[DedupKey] = set()
 
     async def claim(self, conn: Connection, events: Iterable[tuple[RawEvent, DedupKey]]) -> None:
-        """Look up the ids of a batch, and remember them as if its events took effect."""
+        """Insert the ids of a batch now, and note which of them were there before, and since when.
+
+        Nearly every event takes effect, so that nothing is left to write afterwards; `write` corrects the
+        rest.
+        """
         for event, dedup_key in events:
             self._claimed.setdefault(dedup_key, (event.partition, event.stored_at))
         if not self._claimed:
@@ -69,7 +72,7 @@ class MessageIds:
             self._used.pop(dedup_key, None)
 
     async def write(self, conn: Connection) -> None:
-        """Store what became otherwise than claimed, inside the batch's transaction."""
+        """Correct the claimed ids of events that took no effect, or count from a new use."""
         used = [
             (dedup_key, use)
             for dedup_key, use in self._used.items()

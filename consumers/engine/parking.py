@@ -4,7 +4,7 @@ An exception in a fold is our bug. Nothing is lost by it and nothing is skipped:
 a retry folds what waits, in order; or an operator decides that one event is passed over.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 from line.raw_event import RawEvent
 from projections.projection import Key
 from runtime.database.connections import Connection
-from runtime.database.queries import Queries
-from schemas.streams import STREAMS
+from runtime.database.queries import Queries, columns_of
+from schemas.streams import LATEST_ONLY
 
 IN_A_ROW: Final = 10
 """How many entities of a partition may be parked without one event folded in between."""
@@ -21,7 +21,6 @@ IN_A_ROW: Final = 10
 Place = tuple[str, int]
 """Stream and sequence of an event."""
 
-_LATEST_ONLY: Final = frozenset(stream.name for stream in STREAMS if stream.newest_only)
 _LONGEST: Final = 1_000
 
 
@@ -78,7 +77,7 @@ class Parked:
         return bool(self.entities or self.waiting or not self.expired.isdisjoint(self.known.keys))
 
     def fresh(self) -> "Parked":
-        """Return what the next batch, or another try of this one, begins with."""
+        """Return an empty note for the next batch, or for another try of this one."""
         return Parked(self.known, in_a_row=dict(self.in_a_row))
 
     def skipped(self, event: RawEvent) -> str | None:
@@ -87,7 +86,7 @@ class Parked:
 
     def holds(self, key: Key, event: RawEvent) -> bool:
         """Whether an event waits for its entity. A heartbeat does not: only the newest counts."""
-        if event.stream in _LATEST_ONLY:
+        if event.stream in LATEST_ONLY:
             return False
         return key in self.entities or (key in self.known.keys and key not in self.expired)
 
@@ -144,7 +143,7 @@ class Parking:
         return self._known
 
     def begin(self, known: Known) -> Parked:
-        """Return what the first batch of a transaction begins with."""
+        """Return an empty note for the first batch of a transaction."""
         return Parked(known, in_a_row=dict(self._in_a_row))
 
     async def write(self, conn: Connection, batch: Parked) -> None:
@@ -154,10 +153,10 @@ class Parking:
                 (event.partition, *key, event.stream, event.sequence, error)
                 for key, (event, error) in batch.entities.items()
             ]
-            await conn.execute(self._queries["park"], _columns(rows))
+            await conn.execute(self._queries["park"], columns_of(rows))
         if batch.waiting:
             rows = [(event.partition, *key, *_stored(event)) for key, event in batch.waiting]
-            await conn.execute(self._queries["add-waiting-events"], _columns(rows))
+            await conn.execute(self._queries["add-waiting-events"], columns_of(rows))
 
     def committed(self, batch: Parked) -> None:
         """Remember what a batch parked, after its commit."""
@@ -186,7 +185,3 @@ async def waiting(conn: Connection, queries: Queries, key: Key) -> list[RawEvent
 
 def _stored(event: RawEvent) -> Sequence[Any]:
     return event.stream, event.sequence, event.stored_at, event.subject, event.headers, event.body
-
-
-def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]

@@ -57,8 +57,8 @@ class Projector(Generic[State, Changes]):
     ) -> None:
         """Fold `events` and commit. If PostgreSQL refuses them for their data, bisect to the one at fault.
 
-        Raises Fenced and psycopg.Error; then nothing of the part that failed is committed. What may have
-        failed for one event among batches that share a transaction is NotYet: it comes again, alone.
+        Raises Fenced and psycopg.Error; then nothing of the part that failed is committed. Raises NotYet when
+        batches that shared a transaction failed together: they come again, each in one of its own.
         """
         batch = await self._batch(events, leases)
         if not self._transactions.max_events:

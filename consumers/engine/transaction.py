@@ -24,7 +24,7 @@ _FORGET_EVERY: Final = 1_000  # commits
 
 
 async def no_other_batch() -> None:
-    """Commit each batch by itself."""
+    """End the transaction after its first batch."""
 
 
 class Transaction(Generic[State]):
@@ -117,7 +117,8 @@ class Transactions(Generic[State, Changes]):
     ) -> None:
         """Fold, write and commit a batch, and others while `next_batch` has any.
 
-        Raises Fenced, psycopg.Error. The fence comes last: where a lease has moved on, nothing is committed.
+        There are others only for a generation that is being built. The fence comes last: where a lease has
+        moved on, nothing is committed. Raises Fenced, psycopg.Error.
         """
         await self._prepare(writer)
         async with writer.transaction():

@@ -8,7 +8,7 @@ from consumers.engine.parking import Parking
 from projections.projection import Changes, Projection, State
 from projections.recorded import Recorded, Rejection
 from runtime.database.connections import Connection
-from runtime.database.queries import Queries
+from runtime.database.queries import Queries, columns_of
 
 
 class Writing:
@@ -30,11 +30,11 @@ class Writing:
 
     async def _forget_expired(self, writer: Connection, expired: Iterable[Recorded]) -> None:
         if rows := [(*event.key, event.stream, event.sequence) for event in expired]:
-            await writer.execute(self._queries["forget-expired"], _columns(rows))
+            await writer.execute(self._queries["forget-expired"], columns_of(rows))
 
     async def _record(self, writer: Connection, rejections: Sequence[Rejection]) -> None:
         if rows := [_rejected_row(rejection) for rejection in rejections]:
-            await writer.execute(self._queries["record-rejected"], _columns(rows))
+            await writer.execute(self._queries["record-rejected"], columns_of(rows))
 
 
 def _rejected_row(rejection: Rejection) -> tuple[Any, ...]:
@@ -42,7 +42,3 @@ def _rejected_row(rejection: Rejection) -> tuple[Any, ...]:
     site, id_ = event.key() or (None, None)
     place = (event.partition, event.stream, event.sequence, site, id_, event.subject.replace("\x00", ""))
     return (*place, rejection.reason, rejection.details, event.stored_at)
-
-
-def _columns(rows: Sequence[tuple[Any, ...]]) -> list[Any]:
-    return [list(column) for column in zip(*rows, strict=True)]

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from line.messages import StoredMessage
 from producers.admission import admit_fact
-from producers.http.surface import WriteSurface
+from producers.http.session_surface import WriteSurface
 from producers.http.write_headers import WriteHeaders
 from producers.publishing.publisher import Conflict
 from producers.publishing.requests import InDoubt

@@ -11,8 +11,8 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from producers.http.surface import ProgressWaiter, write_response
 from producers.http.write_headers import WriteHeaders
+from producers.http.write_response import ProgressWaiter, write_response
 from producers.job_admission import admit_batch, job_admission
 from producers.publishing.publisher import Ack, BusUnavailable, Publisher, PublishError
 from runtime.compat.fastapi_routes import DirectRoute

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from producers.admission import admit_fact
 from producers.http.create_session import create_session
-from producers.http.surface import WriteSurface
+from producers.http.session_surface import WriteSurface
 from producers.http.write_headers import WriteHeaders
 from producers.publishing.publisher import BusUnavailable, Conflict
 from runtime.compat.fastapi_routes import DirectRoute

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from producers.sidecar.carrier import Carrier
 from producers.sidecar.daemon.facts import SessionFacts
-from producers.sidecar.daemon.heartbeats import Heartbeats
+from producers.sidecar.daemon.hang_watch import HangWatch
+from producers.sidecar.daemon.host_heartbeats import Heartbeats
 from producers.sidecar.daemon.reports import Reports
 from producers.sidecar.daemon.routes import daemon_router
 from producers.sidecar.daemon.session_store import SessionStore
 from producers.sidecar.daemon.sessions import Sessions
-from producers.sidecar.daemon.watcher import Watcher
 from producers.sidecar.ingest import SidecarSurface, sidecar_router
 from producers.sidecar.line_connection import LineConnection
 from producers.sidecar.spool import Spool
@@ -63,7 +63,7 @@ def create_apps(settings: Settings) -> Surfaces:
             with _opening(settings.spool):
                 await stack.enter_async_context(sessions.run())
             heartbeats = Heartbeats(line.publisher, spool, facts)
-            await stack.enter_async_context(Watcher(sessions, heartbeats, settings).run())
+            await stack.enter_async_context(HangWatch(sessions, heartbeats, settings).run())
             add_routes(daemon, daemon_router(Reports(sessions, lambda: line.connected), settings.max_body))
             yield
 

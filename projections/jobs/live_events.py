@@ -9,10 +9,10 @@ from typing import Final, cast
 from pydantic_core import to_json
 
 from line.raw_event import RawEvent
-from projections.dedup_key import DedupKey, dedup_key_of
+from projections.dedup_key import MESSAGE_ID_WINDOW, DedupKey, dedup_key_of
 from projections.jobs.render import served_live_event
 from projections.jobs.views import PROJECTION
-from projections.recorded import MESSAGE_ID_WINDOW, Recorded, decode
+from projections.recorded import Recorded, decode
 from projections.statements import Statements
 from runtime.database.connections import Connection
 from schemas.jobs.facts import JobFact

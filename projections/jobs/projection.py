@@ -84,6 +84,7 @@ class JobsProjection(Projection[JobState, JobChanges]):
         fold(states, event, changes)
 
     async def write(self, conn: Connection, changes: JobChanges) -> None:
+        """Write `event` rows by COPY, and add to the rows of statistics."""
         if changes.events:
             await copy_rows(conn, self._queries["copy-events"], _EVENT, changes.events)
         names = ("part", "site", "app_id", "name")
@@ -92,6 +93,7 @@ class JobsProjection(Projection[JobState, JobChanges]):
         await self._count(conn, changes)
 
     async def store(self, conn: Connection, states: Mapping[StateKey, JobState | None]) -> None:
+        """Upsert the `entity` row of each job and subjob."""
         await self._upsert.write(conn, states, _row)
 
     async def carry_over(self, conn: Connection, source: str, first_sequences: Mapping[str, int]) -> int:

@@ -8,8 +8,8 @@ from typing import Any, Final, Literal, get_args
 
 from pydantic_core import from_json
 
-from projections.sessions.condition import StateCondition, conditions_parameter
 from projections.sessions.render import DOCUMENT, with_history
+from projections.sessions.state_conditions import StateCondition, conditions_parameter
 from projections.sessions.views import PROJECTION
 from projections.sessions.window import ORDERS, Order
 from projections.statements import Statements
@@ -91,7 +91,7 @@ class SessionExports:
 
     def __init__(self, *, timeout: timedelta, schema: str = PROJECTION) -> None:
         self._timeout = timeout
-        statements = Statements("projections.sessions", schema)
+        statements = Statements("projections.sessions", schema, "state_conditions.sql")
         self._bound = statements.compose("bound-export")
         self._export = {
             (sort, order, timelines, everything): statements.compose(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from pydantic_core import from_json
 
@@ -15,7 +15,7 @@ from projections.sessions.fold import fold
 from projections.sessions.rows import Row, SessionChanges
 from projections.sessions.state import Session
 from runtime.database.connections import Connection
-from runtime.database.queries import load_queries
+from runtime.database.queries import columns_of, load_queries
 from runtime.process.time_slice import TimeSlice
 from schemas.streams import HEARTBEATS, SESSIONS
 
@@ -80,10 +80,14 @@ class SessionsProjection(Projection[Session, SessionChanges]):
         fold(states, event, changes)
 
     async def write(self, conn: Connection, changes: SessionChanges) -> None:
+        """Write `event`, `metric` and `patch` rows by COPY, `heartbeat` rows by one upsert.
+
+        The rows of sessions that expired go first, from all of these tables.
+        """
         if changes.expired:
             await self._erase(conn, changes.expired)
         if changes.heartbeats:
-            await conn.execute(self._queries["write-heartbeats"], _columns(list(changes.heartbeats.values())))
+            await conn.execute(self._queries["write-heartbeats"], columns_of(changes.heartbeats.values()))
         timelines = (
             ("copy-events", _EVENT, changes.events),
             ("copy-metrics", _METRIC, changes.metrics),
@@ -94,6 +98,7 @@ class SessionsProjection(Projection[Session, SessionChanges]):
                 await copy_rows(conn, self._queries[query], types, chain.from_iterable(by_session.values()))
 
     async def store(self, conn: Connection, states: Mapping[StateKey, Session | None]) -> None:
+        """Upsert the `session` row of each state."""
         await self._upsert.write(conn, states, _session_row)
 
     async def _erase(self, conn: Connection, expired: Mapping[Key, Recorded]) -> None:
@@ -112,7 +117,3 @@ def _session_row(key: StateKey, session: Session) -> Row:
     state = json_text(session.state)
     session.weight = len(state)
     return (session.part, *key, *_plain(session), state)
-
-
-def _columns(rows: list[Row]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]

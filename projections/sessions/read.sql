@@ -146,41 +146,6 @@ select
     )
 from found
 
--- name: state-now
--- Fragment: every `path = value` asked for holds in the current state, as text or, where it is JSON, as JSON.
-not exists (
-    select from jsonb_to_recordset(%(state)s::jsonb) w (path text[], plain text, value jsonb)
-    where (s.state #>> w.path = w.plain or s.state #> w.path = w.value) is not true
-)
-
--- name: state-ever
--- Fragment: every `path = value` asked for held in some snapshot, which is to say that some patch set it. A patch that
--- was applied under an older value never showed its own.
-not exists (
-    select from jsonb_to_recordset(%(state_ever)s::jsonb) w (path text[], plain text, value jsonb)
-    where not exists (
-        select from {schema}.patch p
-        where p.site = s.site and p.id = s.id
-          and (p.body #>> w.path = w.plain or p.body::jsonb #> w.path = w.value)
-          and not (p.under and exists (
-              select from {schema}.patch q
-              where q.site = s.site and q.id = s.id and q.seq < p.seq and q.body #> w.path is not null
-          ))
-    )
-)
-
--- name: state-array
--- Fragment: every array asked for holds the value asked for.
-not exists (
-    select from jsonb_to_recordset(%(state_array)s::jsonb) w (path text[], plain text, value jsonb)
-    where not exists (
-        select from jsonb_array_elements(
-            case jsonb_typeof(s.state #> w.path) when 'array' then s.state #> w.path end
-        ) item
-        where item.value #>> '{}' = w.plain or item.value = w.value
-    )
-)
-
 -- name: bound-export
 -- Bounds how long a client that stops reading holds a snapshot, which keeps dead rows alive.
 set local idle_in_transaction_session_timeout = '60s'

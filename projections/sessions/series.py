@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, get_args
 
-from projections.sessions.condition import StateCondition, conditions_parameter
+from projections.sessions.state_conditions import StateCondition, conditions_parameter
 from projections.sessions.views import PROJECTION
 from projections.statements import Statements, only_row
 from runtime.database.connections import Connection
@@ -52,7 +52,7 @@ class SessionSeries:
     """Reads series, each by one statement."""
 
     def __init__(self, *, schema: str = PROJECTION) -> None:
-        statements = Statements("projections.sessions", schema)
+        statements = Statements("projections.sessions", schema, "state_conditions.sql")
         self._timeseries = {
             aggregation: statements.compose("timeseries", series=f"{{series-{aggregation}}}")
             for aggregation in get_args(Aggregation)

@@ -15,8 +15,9 @@ from msgspec.structs import asdict
 from pydantic_core import from_json
 
 from line.raw_event import RawEvent
+from projections.dedup_key import MESSAGE_ID_WINDOW
 from projections.projection import Key
-from projections.recorded import MESSAGE_ID_WINDOW, decode
+from projections.recorded import decode
 from projections.sessions.fold import States, fold
 from projections.sessions.history import Patch, Snapshot, snapshots
 from projections.sessions.render import served_history

@@ -1,9 +1,10 @@
 """Named queries, kept in `.sql` files: each stands under `-- name: …` and a description."""
 
 import re
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 _NAME: Final = re.compile(r"^-- name: ([a-z0-9-]+)\n(-- .+\n)+", re.MULTILINE)
 
@@ -29,6 +30,11 @@ def in_schema(text: str, schema: str) -> str:
     if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", schema):
         raise ValueError(f"{schema!r} is no schema name of ours")
     return text.replace("{schema}", f'"{schema}"')
+
+
+def columns_of(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """Turn rows into columns, as a statement with `unnest` takes them. There is at least one row."""
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def load_queries(package: str, file: str, *, schema: str) -> Queries:

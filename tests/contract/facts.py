@@ -11,9 +11,8 @@ from typing import Any, Final
 import pytest
 from hypothesis import strategies as st
 
-from projections.dedup_key import dedup_key_of
+from projections.dedup_key import MESSAGE_ID_WINDOW, dedup_key_of
 from projections.projection import Projection
-from projections.recorded import MESSAGE_ID_WINDOW
 from schemas.facts import MESSAGE_ID
 from schemas.jobs.facts import KINDS
 from schemas.sessions.facts import SESSION_FACTS

@@ -11,8 +11,8 @@ from fastapi import FastAPI
 
 from foldline.embedded.nats import NatsServer
 from producers.existence import Existence
+from producers.http.session_surface import WriteSurface
 from producers.http.session_writes import sessions_router
-from producers.http.surface import WriteSurface
 from producers.publishing.publisher import Publisher
 from runtime.compat.fastapi_routes import add_routes
 from runtime.http.errors import SESSIONS, install_error_handlers

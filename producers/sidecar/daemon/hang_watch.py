@@ -1,4 +1,7 @@
-"""The daemon's rounds: totals, heartbeats, and the search for applications that hang or are gone."""
+"""The hang watch: the daemon's rounds, in which it finds applications that hang or are gone.
+
+The same rounds send the totals that changed and the heartbeats that are due.
+"""
 
 import asyncio
 import logging
@@ -7,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 from typing import Final
 
-from producers.sidecar.daemon.heartbeats import Heartbeats
+from producers.sidecar.daemon.host_heartbeats import Heartbeats
 from producers.sidecar.daemon.parent_process import is_alive
 from producers.sidecar.daemon.sessions import Sessions
 from producers.sidecar.daemon.watched_session import WatchedSession
@@ -23,8 +26,8 @@ _BEAT_ROUND_S: Final = 1.0  # how late the first heartbeat of a session may be, 
 _LATE_S: Final = 1.0
 
 
-class Watcher:
-    """Watches over sessions for the length of `run`."""
+class HangWatch:
+    """Makes the daemon's rounds over its sessions for the length of `run`."""
 
     def __init__(self, sessions: Sessions, heartbeats: Heartbeats, settings: Settings) -> None:
         self._sessions = sessions
