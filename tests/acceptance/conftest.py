@@ -14,6 +14,7 @@ from nats.aio.client import Client
 
 from tests.acceptance.sessions_api import SessionsApi
 from tests.acceptance.stack import Stack, is_given, running_stack
+from tests.support.http import sync_http_client
 from tests.support.line import Line
 
 collect_ignore_glob = ["test_own_*.py"] if is_given() else []
@@ -40,7 +41,7 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def http(stack: Stack) -> Iterator[httpx.Client]:
     # Longer than the default: a write that is not readable yet on a busy machine is no failure.
-    with httpx.Client(base_url=stack.api, timeout=60, headers={"Foldline-Wait": "20000"}) as client:
+    with sync_http_client(stack.api, timeout=60, headers={"Foldline-Wait": "20000"}) as client:
         yield client
 
 

@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import httpx
+from tests.support.http import sync_http_client
 
 Run = Callable[[str, Mapping[str, str]], str]
 """Runs a script with an environment; answers what it printed. As in a terminal, a command may fail."""
@@ -104,7 +104,8 @@ def _curl(words: list[str]) -> str:
     if given.data is not None:  # what curl says of a body nobody described
         headers = {"Content-Type": "application/x-www-form-urlencoded"} | headers
     method = given.method or ("GET" if given.data is None else "POST")
-    return httpx.request(method, given.url, headers=headers, content=given.data, timeout=_TIMEOUT).text
+    with sync_http_client(timeout=_TIMEOUT) as client:
+        return client.request(method, given.url, headers=headers, content=given.data).text
 
 
 def _jq(words: list[str], value: Any) -> str:

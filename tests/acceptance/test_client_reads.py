@@ -6,12 +6,13 @@ from foldline_client import Positions, create_session
 from tests.acceptance.calls import create, position
 from tests.acceptance.sessions_api import SessionsApi
 from tests.acceptance.stack import Stack
+from tests.support.http import http_client, sync_http_client
 from tests.support.line import Line
 
 
 def test_a_read_shows_writes_that_did_not_wait(stack: Stack) -> None:
     positions = Positions()
-    with httpx.Client(base_url=stack.api, timeout=30, headers={"Foldline-Wait": "0"}) as http:
+    with sync_http_client(stack.api, timeout=30, headers={"Foldline-Wait": "0"}) as http:
         ids = [create(http) for _ in range(3)]
         for n in range(20):
             for session_id in ids:
@@ -43,7 +44,7 @@ async def test_a_read_is_repeated_until_the_position_comes(
     newest = await line.created(unique)
     positions.note(position(unique, newest + 1))
     tried: list[int] = []
-    async with httpx.AsyncClient(base_url=stack.api, timeout=30) as http:
+    async with http_client(stack.api, timeout=30) as http:
 
         async def get(*args: str, headers: dict[str, str]) -> httpx.Response:
             answer = await http.get(*args, headers=headers)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.acceptance.stack import Stack
+from tests.support.http import sync_http_client
 
 EVENT: dict[str, Any] = {
     "idempotency_key": "uuid",
@@ -44,13 +45,13 @@ DOCUMENTED = {
 
 @pytest.fixture(scope="module")
 def sidecar(stack: Stack) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=stack.sidecar, timeout=60) as client:
+    with sync_http_client(stack.sidecar, timeout=60) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def local(stack: Stack) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=stack.jobs, timeout=60, headers={"Foldline-Wait": "20000"}) as client:
+    with sync_http_client(stack.jobs, timeout=60, headers={"Foldline-Wait": "20000"}) as client:
         yield client
 
 

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.acceptance.test_documented_jobs import DOCUMENTED, event
+from tests.support.http import sync_http_client
 from tests.support.processes import ROOT
 from tests.support.waiting import wait_until_sync
 
@@ -26,7 +27,7 @@ class Federation:
 
     def __init__(self, told: dict[str, Any], stack: ExitStack) -> None:
         def client(url: str) -> httpx.Client:
-            return stack.enter_context(httpx.Client(base_url=url, timeout=60))
+            return stack.enter_context(sync_http_client(url, timeout=60))
 
         self.told = told
         self.centre = client(told["centre"]["central_url"])

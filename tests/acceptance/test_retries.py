@@ -2,10 +2,10 @@
 
 import asyncio
 
-import httpx
 import pytest
 
 from tests.acceptance.sessions_api import SessionsApi, names
+from tests.support.http import http_client
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_create_twice(api: SessionsApi, unique: str) -> None:
 async def test_a_create_many_times_at_once(api: SessionsApi, unique: str) -> None:
     machine = f"machine-{unique}"
     body = {"product": "App", "version": "1", "machine_id": machine}
-    async with httpx.AsyncClient(base_url=api.http.base_url, timeout=60) as client:
+    async with http_client(api.http.base_url, timeout=60) as client:
         answers = await asyncio.gather(
             *(client.post("/api/sessions", json=body, headers={"Idempotency-Key": unique}) for _ in range(8))
         )

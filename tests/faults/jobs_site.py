@@ -11,6 +11,7 @@ from line.connection import close_bus, connect_bus
 from line.streams import prepare_line
 from runtime.settings import Settings
 from schemas.streams import JOBS
+from tests.support.http import http_client
 from tests.support.line import Line
 from tests.support.processes import Processes, ProcessUnderTest
 from tests.support.proxy import Session, Streams, Verdict
@@ -81,7 +82,7 @@ class JobsSite:
         self._processes.consumer(self.settings)
         self._processes.api(self.settings)
         self.start_sidecar()
-        async with httpx.AsyncClient() as http:
+        async with http_client() as http:
             await wait_until(lambda: _well(http, self.jobs_url), 60, what="the API is ready")
         await wait_until(self.drained, 60, what="the sidecar is ready")
 
@@ -110,7 +111,7 @@ class JobsSite:
         await close_bus(nc)
 
     async def _health(self) -> dict[str, Any] | None:
-        async with httpx.AsyncClient(timeout=5) as http:
+        async with http_client(timeout=5) as http:
             try:
                 found: dict[str, Any] = (await http.get(f"{self.sidecar_url}/v1/healthz")).json()
             except httpx.TransportError:

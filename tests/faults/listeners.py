@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 
+from tests.support.http import http_client
+
 LAST = "the-last-job"
 """The job whose event ends the reading."""
 
@@ -28,7 +30,7 @@ class Listener:
 
     async def listen(self, url: str) -> None:
         """Until the event of the last job."""
-        async with httpx.AsyncClient(base_url=url, timeout=60) as http:
+        async with http_client(url, timeout=60) as http:
             while True:
                 stay = self._patience and self._chance.uniform(0.1, 1) * self._patience
                 try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from tests.support.http import http_client
 from tests.support.waiting import wait_until
 
 _PAUSE_S = 0.05  # between two reads: a load, not a condition
@@ -24,7 +25,7 @@ class Reads:
 @asynccontextmanager
 async def reading(url: str, reads: Reads) -> AsyncIterator[None]:
     """Read `url`, once it is there, until the block is left."""
-    async with httpx.AsyncClient(timeout=30) as http:
+    async with http_client(timeout=30) as http:
 
         async def there() -> bool:
             return (await http.get(url)).status_code == 200

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 
-import httpx
 import pytest
 
 from foldline.embedded.nats import NatsServer
@@ -11,6 +10,7 @@ from tests.faults.jobs_judge import judge_jobs
 from tests.faults.jobs_site import Door, JobsSite
 from tests.faults.listeners import LAST, Listener
 from tests.faults.reporters import Book, Reporter
+from tests.support.http import http_client
 from tests.support.processes import Processes
 from tests.support.proxy import proxied
 from tests.support.settings import line_settings
@@ -52,7 +52,7 @@ async def _away(
     async with proxied(door.through, door.judge) as proxy:
         site = JobsSite(nats, settings, processes, proxy.port)
         await site.start()
-        async with httpx.AsyncClient(base_url=site.sidecar_url, timeout=10) as http:
+        async with http_client(site.sidecar_url, timeout=10) as http:
             reporters = [Reporter(number, http, book, pace) for number in range(CLIENTS)]
             async with asyncio.TaskGroup() as listening:
                 *early, late = [listener.listen(site.jobs_url) for listener in listeners]

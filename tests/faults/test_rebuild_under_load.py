@@ -31,6 +31,7 @@ from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
 from schemas.positions import parse_positions
 from schemas.subjects import Subject
+from tests.support.http import http_client
 from tests.support.processes import ROOT, Processes, environment
 from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
@@ -66,7 +67,9 @@ async def _rebuilds(
     rebuilds: int,
     readers: int,
 ) -> None:
-    settings = line_settings(nats, postgres.dsn, api_port=pick_port("127.0.0.1"), lease_ttl=5.0)
+    settings = line_settings(
+        nats, postgres.dsn, api_port=pick_port("127.0.0.1"), lease_ttl=5.0, rebuild_workers=2
+    )
     nc = await connect_bus(settings, name="test")
     await prepare_line(nc, settings)
     consumer = processes.consumer(settings)
@@ -186,7 +189,7 @@ async def _reading(settings: Settings, readers: int) -> AsyncIterator[Reading]:
     reading = Reading()
     stopping = asyncio.Event()
     url = f"http://127.0.0.1:{settings.api_port}/api/sessions"
-    async with httpx.AsyncClient(timeout=60) as http:
+    async with http_client(timeout=60) as http:
         tasks = [
             asyncio.create_task(_read(reading, stopping, publisher, http, f"{url}/reader-{number}"))
             for number in range(readers)

@@ -2,14 +2,11 @@
 
 import asyncio
 import os
-import signal
 import socket
-import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -17,7 +14,12 @@ import pytest
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.ports import pick_port
+from runtime.settings import Settings
+from tests.support.http import http_client, sync_http_client
+from tests.support.processes import API, ProcessUnderTest
 from tests.support.read_api import FoldedLine, folding_into, hold_leases
+from tests.support.settings import line_settings
+from tests.support.waiting import wait_until_sync
 
 
 @pytest.fixture(scope="module")
@@ -27,25 +29,24 @@ async def line(module_database: str) -> AsyncIterator[FoldedLine]:
 
 
 class Api:
-    """One API process and what it logged."""
+    """One API process."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-        self.process, self.port, self.log = process, port, log
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.port = settings.api_port
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process = ProcessUnderTest("api", API, settings, folder)
 
-    def until_healthy(self, timeout: float = 30) -> None:
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                if httpx.get(f"{self.url}/health").status_code == 200:
-                    return
-            except httpx.HTTPError:
-                assert self.process.poll() is None, self.log.read_text()
-                assert time.monotonic() < deadline, self.log.read_text()
+    def until_healthy(self) -> None:
+        with sync_http_client(self.url) as client:
 
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(15)
+            def healthy() -> bool:
+                assert self.process.running, self.process.text()
+                try:
+                    return client.get("/health").status_code == 200
+                except httpx.HTTPError:
+                    return False
+
+            wait_until_sync(healthy, 60, what="the API is healthy")
 
     def raw(self, request: bytes) -> bytes:
         """The first line of the answer to bytes no client library would send."""
@@ -55,42 +56,39 @@ class Api:
 
 
 @contextmanager
-def api_process(folder: Path, **variables: str | int) -> Iterator[Api]:
-    port = int(variables.setdefault("FOLDLINE_API_PORT", pick_port("127.0.0.1")))
-    variables.setdefault("FOLDLINE_JOBS_PORT", 0)
-    log = folder / f"api-{port}.log"
-    env = os.environ | {name: str(value) for name, value in variables.items()}
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "foldline", "api"], env=env, cwd=folder, stdout=file, stderr=file
-        )
+def api_process(folder: Path, settings: Settings) -> Iterator[Api]:
+    api = Api(settings, folder)
     try:
-        yield Api(process, port, log)
+        yield api
     finally:
-        process.kill()
-        process.wait()
+        api.process.kill()
 
 
 @pytest.fixture(scope="module")
-def variables(line_server: NatsServer, module_database: str) -> dict[str, str | int]:
-    return {
-        "FOLDLINE_NATS_URL": line_server.url,
-        "FOLDLINE_NATS_MONITOR_URL": line_server.monitor_url,
-        "FOLDLINE_DATABASE_URL": module_database,
-    }
+def served(line_server: NatsServer, module_database: str) -> Callable[..., Settings]:
+    """Settings of an API on the module's line and database, with a port of its own."""
+
+    def made(**changes: Any) -> Settings:
+        return line_settings(
+            line_server,
+            module_database,
+            **{"api_port": pick_port("127.0.0.1"), "connect_timeout": 60, **changes},
+        )
+
+    return made
 
 
 @pytest.fixture(scope="module")
 def api(
-    line: FoldedLine, variables: dict[str, str | int], tmp_path_factory: pytest.TempPathFactory
+    line: FoldedLine, served: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Api]:
-    with api_process(tmp_path_factory.mktemp("api"), **variables) as started:
+    with api_process(tmp_path_factory.mktemp("api"), served()) as started:
         started.until_healthy()
         yield started
 
 
 async def test_ready_asks_nats_postgres_and_leases(api: Api, line: FoldedLine) -> None:
-    async with httpx.AsyncClient(base_url=api.url) as client:
+    async with http_client(api.url) as client:
         response = await client.get("/ready")
         assert response.status_code == 503
         assert response.json()["checks"] == {
@@ -104,7 +102,7 @@ async def test_ready_asks_nats_postgres_and_leases(api: Api, line: FoldedLine) -
 
 
 async def test_a_write_is_durable_before_it_is_readable(api: Api) -> None:
-    async with httpx.AsyncClient(base_url=api.url) as client:
+    async with http_client(api.url) as client:
         created = await client.post(
             "/api/sessions", json={"product": "App", "version": "1"}, headers={"Foldline-Wait": "0"}
         )
@@ -168,7 +166,7 @@ async def big_line(line: FoldedLine) -> None:
 async def test_export_is_streamed_and_let_go(api: Api, line: FoldedLine, module_database: str) -> None:
     await big_line(line)
     before = _resident(api.process.pid)
-    async with httpx.AsyncClient(base_url=api.url, timeout=60) as client:
+    async with http_client(api.url, timeout=60) as client:
         size = 0
         async with client.stream("GET", "/api/data/sessions") as response:
             assert response.status_code == 200
@@ -187,7 +185,7 @@ async def test_export_is_streamed_and_let_go(api: Api, line: FoldedLine, module_
 
 async def test_export_cut_short_does_not_look_whole(api: Api, line: FoldedLine, module_database: str) -> None:
     await big_line(line)
-    async with httpx.AsyncClient(base_url=api.url, timeout=60) as client:
+    async with http_client(api.url, timeout=60) as client:
         async with client.stream("GET", "/api/data/sessions") as response:
             chunks = response.aiter_raw()
             await anext(chunks)
@@ -206,38 +204,34 @@ def _resident(pid: int) -> int:
 
 
 def test_sigterm_stops_in_good_order(
-    variables: dict[str, str | int], line: FoldedLine, tmp_path: Path
+    served: Callable[..., Settings], line: FoldedLine, tmp_path: Path
 ) -> None:
-    with api_process(tmp_path, **variables) as api:
+    with api_process(tmp_path, served()) as api:
         api.until_healthy()
-        assert api.stop() == 0
-        assert "Traceback" not in api.log.read_text()
+        assert api.process.stop(15) == 0
+        assert "Traceback" not in api.process.text()
 
 
-def test_sigterm_while_connecting(variables: dict[str, str | int], tmp_path: Path) -> None:
-    nowhere = {"FOLDLINE_NATS_URL": f"nats://127.0.0.1:{pick_port('127.0.0.1')}"}
-    with api_process(tmp_path, **variables | nowhere) as api:
-        deadline = time.monotonic() + 20
-        while "connecting to NATS" not in api.log.read_text():
-            assert time.monotonic() < deadline, api.log.read_text()
-        assert api.stop() == 0
-        assert "Traceback" not in api.log.read_text()
+def test_sigterm_while_connecting(served: Callable[..., Settings], tmp_path: Path) -> None:
+    nowhere = served(nats_url=f"nats://127.0.0.1:{pick_port('127.0.0.1')}")
+    with api_process(tmp_path, nowhere) as api:
+        api.process.wait_for("connecting to NATS", 60)
+        assert api.process.stop(15) == 0
+        assert "Traceback" not in api.process.text()
 
 
-@pytest.mark.parametrize("wrong", ["FOLDLINE_NATS_URL", "FOLDLINE_DATABASE_URL", "FOLDLINE_API_PORT"])
+@pytest.mark.parametrize("wrong", ["nats_url", "database_url", "api_port"])
 def test_what_an_operator_can_mend_is_one_line(
-    variables: dict[str, str | int], tmp_path: Path, wrong: str
+    served: Callable[..., Settings], tmp_path: Path, wrong: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
         values = {
-            "FOLDLINE_NATS_URL": f"nats://127.0.0.1:{pick_port('127.0.0.1')}",
-            "FOLDLINE_DATABASE_URL": f"postgresql://x@127.0.0.1:{pick_port('127.0.0.1')}/x",
-            "FOLDLINE_API_PORT": port,
+            "nats_url": f"nats://127.0.0.1:{pick_port('127.0.0.1')}",
+            "database_url": f"postgresql://x@127.0.0.1:{pick_port('127.0.0.1')}/x",
+            "api_port": taken.getsockname()[1],
         }
-        changed = variables | {"FOLDLINE_CONNECT_TIMEOUT": 1, wrong: values[wrong]}
-        with api_process(tmp_path, **changed) as api:
-            assert api.process.wait(20) == 1
-            log = api.log.read_text()
+        with api_process(tmp_path, served(**{"connect_timeout": 1, wrong: values[wrong]})) as api:
+            assert api.process.wait() == 1
+            log = api.process.text()
     assert "Traceback" not in log
-    assert wrong in log.splitlines()[-1]
+    assert f"FOLDLINE_{wrong.upper()}" in log.splitlines()[-1]

@@ -19,6 +19,7 @@ from runtime.database.connections import Connection
 from runtime.settings import Settings
 from tests.support.databases import address_of
 from tests.support.engine import engine
+from tests.support.http import http_client
 from tests.support.line import Line, Model
 from tests.support.processes import Processes, ProcessUnderTest
 from tests.support.settings import line_settings
@@ -37,7 +38,7 @@ async def served(
     port = pick_port("127.0.0.1")
     process = processes.api(settings.model_copy(update={"api_port": port}))
     process.wait_for("serving on")
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+    async with http_client(f"http://127.0.0.1:{port}", timeout=30) as client:
         yield process, client
 
 

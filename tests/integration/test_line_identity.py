@@ -30,6 +30,7 @@ from runtime.problems import Problem
 from runtime.settings import Settings
 from schemas.subjects import partition_of
 from tests.support.engine import engine
+from tests.support.http import sync_http_client
 from tests.support.line import Line, Model
 from tests.support.processes import Processes
 from tests.support.settings import PARTITIONS, line_settings
@@ -286,9 +287,10 @@ def test_an_embedded_line_is_accepted_with_nothing_but_its_servers_running(open_
         servers.stop()
     with up() as again:
         stack = again.ready()
-        assert httpx.get(f"{stack['api_url']}/api/sessions/S1").status_code == 404
-        run("publish", "ev.local.session.S2.event", '{"name":"kept"}')
-        wait_until_sync(lambda: httpx.get(f"{stack['api_url']}/api/sessions/S2").status_code == 200, 20)
+        with sync_http_client(stack["api_url"]) as client:
+            assert client.get("/api/sessions/S1").status_code == 404
+            run("publish", "ev.local.session.S2.event", '{"name":"kept"}')
+            wait_until_sync(lambda: client.get("/api/sessions/S2").status_code == 200)
         assert again.stop()[0] == 0
 
 

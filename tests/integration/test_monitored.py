@@ -15,6 +15,7 @@ import pytest
 from foldline.embedded.ports import pick_port
 from runtime.settings import Settings
 from tests.support.engine import engine
+from tests.support.http import http_client
 from tests.support.processes import Processes, environment
 from tests.support.waiting import wait_until
 
@@ -82,7 +83,7 @@ class Site:
 
     async def job(self, job_id: str) -> dict[str, Any]:
         """A job, once all that it told is folded."""
-        async with httpx.AsyncClient(base_url=self.jobs_url) as http:
+        async with http_client(self.jobs_url) as http:
 
             async def ended() -> dict[str, Any] | None:
                 answer = await http.get(f"/v1/jobs/{job_id}")
@@ -94,7 +95,7 @@ class Site:
 
     async def failed(self, count: int) -> dict[str, Any]:
         """The newest failed job, once there are `count`."""
-        async with httpx.AsyncClient(base_url=self.jobs_url) as http:
+        async with http_client(self.jobs_url) as http:
 
             async def found() -> list[dict[str, Any]] | None:
                 items: list[dict[str, Any]] = (await http.get("/v1/jobs?status=failed")).json()["items"]
@@ -108,7 +109,7 @@ class Site:
 async def site(settings: Settings, tmp_path: Path, processes: Processes) -> AsyncIterator[Site]:
     ports = {name: pick_port("127.0.0.1") for name in ("api_port", "jobs_port", "sidecar_port")}
     made = Site(settings.model_copy(update={**ports, "spool_dir": tmp_path / "spool"}))
-    async with engine(made.settings), httpx.AsyncClient() as http:
+    async with engine(made.settings), http_client() as http:
         processes.api(made.settings)
         processes.start("sidecar", ("-m", "foldline", "sidecar"), made.settings)
 

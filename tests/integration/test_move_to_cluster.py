@@ -78,7 +78,7 @@ async def test_a_line_moves_into_a_cluster(
     for number, server in enumerate(cluster.servers, 1):
         addresses[f"nats://NEW{number}:4222"] = server.url
         addresses[f"http://NEW{number}:8222"] = server.monitor_url
-    alone = line_settings(own_nats, database, rebuild_workers=1)
+    alone = line_settings(own_nats, database)
     shell = Shell(alone, addresses, tmp_path)
     await _folded(alone, processes, "before")
     nc = await connect_bus(alone, name="test")
@@ -96,7 +96,7 @@ async def test_a_line_moves_into_a_cluster(
         assert row in restored.splitlines()
     assert "the line is accepted" in shell.run(accept.text)
 
-    together = line_settings(own_nats, database, rebuild_workers=1, **cluster.changes())
+    together = line_settings(own_nats, database, **cluster.changes())
     settings = {name: value for name, value in environment(together).items() if name.startswith("FOLDLINE_")}
     assert shell.exported() == settings
     await _folded(together, processes, "after")

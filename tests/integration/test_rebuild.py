@@ -1,5 +1,6 @@
 """A rebuild beside the live read model, and a verification of it: nothing is missed, nothing counts twice."""
 
+import pytest
 from nats.aio.client import Client
 
 from consumers.control.rebuild import rebuild
@@ -15,6 +16,12 @@ from tests.support.line import Line, Model
 SESSIONS = projection_named("sessions")
 
 
+@pytest.fixture
+def parallel(settings: Settings) -> Settings:
+    """Settings for rebuilds and verifications by two processes, as the program has them by default."""
+    return settings.model_copy(update={"rebuild_workers": 2})
+
+
 async def fill(line: Line) -> None:
     for number in range(20):
         await line.created(f"S{number}")
@@ -22,15 +29,15 @@ async def fill(line: Line) -> None:
         await line.put("heartbeat", f"S{number}")
 
 
-async def test_folds_everything_and_becomes_live(settings: Settings, nc: Client, db: Connection) -> None:
+async def test_folds_everything_and_becomes_live(parallel: Settings, nc: Client, db: Connection) -> None:
     line, model = Line(nc), Model(db)
     await fill(line)
     readings: list[RebuildProgress] = []
-    async with engine(settings):
+    async with engine(parallel):
         await line.put("event", "S19", {"name": "last"})
         await model.caught_up(line)
         await db.execute("update sessions.session set state = '{}'")
-        done = await rebuild(SESSIONS, settings, nc, report=readings.append)
+        done = await rebuild(SESSIONS, parallel, nc, report=readings.append)
         assert done.phase == "done"
         assert done.events == done.total == 61
         assert (await model.session("S3") or {})["state"] == {"product": "P", "version": "1"}
@@ -40,29 +47,29 @@ async def test_folds_everything_and_becomes_live(settings: Settings, nc: Client,
     assert {role: one.number for role, one in found.items()} == {Role.LIVE: 2, Role.OLD: 1}
 
 
-async def test_a_clean_read_model_verifies(settings: Settings, nc: Client, db: Connection) -> None:
+async def test_a_clean_read_model_verifies(parallel: Settings, nc: Client, db: Connection) -> None:
     line, model = Line(nc), Model(db)
     await fill(line)
-    async with engine(settings):
+    async with engine(parallel):
         await line.put("event", "S19", {"name": "last"})
         await model.caught_up(line)
-        found = await verify(SESSIONS, settings, nc)
+        found = await verify(SESSIONS, parallel, nc)
     assert found.differences == []
     assert found.rows["session"] == 20
     assert found.rows["event"] == 21
 
 
-async def test_every_change_by_hand_is_found(settings: Settings, nc: Client, db: Connection) -> None:
+async def test_every_change_by_hand_is_found(parallel: Settings, nc: Client, db: Connection) -> None:
     line, model = Line(nc), Model(db)
     await fill(line)
-    async with engine(settings):
+    async with engine(parallel):
         await line.put("event", "S19", {"name": "last"})
         await model.caught_up(line)
     await db.execute("update sessions.session set state = '{\"a\": 1}' where id = 'S3'")
     await db.execute("delete from sessions.event where id = 'S4'")
     await db.execute("insert into sessions.patch values (1, 'local', 'S5', 999, now(), false, '{}')")
     await db.execute("update sessions.heartbeat set at = now() where id = 'S6'")
-    found = await verify(SESSIONS, settings, nc)
+    found = await verify(SESSIONS, parallel, nc)
     assert {(one.table, one.kind, one.key["id"]) for one in found.differences} == {
         ("session", "changed", "S3"),
         ("event", "missing", "S4"),
@@ -73,9 +80,9 @@ async def test_every_change_by_hand_is_found(settings: Settings, nc: Client, db:
     assert session.columns == {"state": ('{"a": 1}', '{"product": "P", "version": "1"}')}
 
 
-async def test_a_checkpoint_moved_by_hand_is_found(settings: Settings, nc: Client, db: Connection) -> None:
+async def test_a_checkpoint_moved_by_hand_is_found(parallel: Settings, nc: Client, db: Connection) -> None:
     line, model = Line(nc), Model(db)
-    async with engine(settings):
+    async with engine(parallel):
         await model.passed("S1", await line.created("S1"))
     beyond = await line.put("event", "S1", {"name": "never folded"})
     await db.execute(
@@ -83,7 +90,7 @@ async def test_a_checkpoint_moved_by_hand_is_found(settings: Settings, nc: Clien
         "where follower = 'sessions' and seqs ? 'SESSIONS'",
         (beyond,),
     )
-    found = await verify(SESSIONS, settings, nc)
+    found = await verify(SESSIONS, parallel, nc)
     assert {(one.table, one.kind) for one in found.differences} == {
         ("event", "missing"),
         ("session", "changed"),

@@ -13,6 +13,7 @@ from foldline.embedded.ports import pick_port
 from line.connection import close_bus, connect_bus
 from line.streams import prepare_line
 from runtime.settings import Settings
+from tests.support.http import http_client
 from tests.support.jobs import job_event
 from tests.support.line import Line
 from tests.support.processes import Processes, ProcessUnderTest
@@ -36,7 +37,7 @@ class Host:
         await wait_until(self.health)
 
     async def health(self) -> dict[str, Any] | None:
-        async with httpx.AsyncClient(base_url=self.url) as http:
+        async with http_client(self.url) as http:
             try:
                 found: dict[str, Any] = (await http.get("/v1/healthz")).json()
             except httpx.TransportError:
@@ -56,7 +57,7 @@ class Host:
         await wait_until(empty, 60)
 
     async def send(self, *events: dict[str, Any]) -> dict[str, Any]:
-        async with httpx.AsyncClient(base_url=self.url, timeout=30) as http:
+        async with http_client(self.url, timeout=30) as http:
             answer = await http.post("/v1/ingest/events:batch", json=list(events))
         assert answer.status_code == 200, answer.text
         told: dict[str, Any] = answer.json()
@@ -112,7 +113,7 @@ async def test_forwards_what_it_takes(host: Host) -> None:
         "forwarded": 2,
         "spooled": 0,
     }
-    async with httpx.AsyncClient(base_url=host.url) as http:
+    async with http_client(host.url) as http:
         assert (await http.post("/v1/ingest/events", json=job_event("J1", key="c"))).json() == {"ok": True}
         wrong = await http.post("/v1/ingest/events", json=job_event("J1", "exploded"))
         assert wrong.status_code == 422
@@ -167,7 +168,7 @@ async def test_a_full_spool_refuses_and_keeps_what_it_has(host: Host) -> None:
     host.nats.kill()
     await host.start()
     await host.send(*(job_event("J1", key=f"{n}") for n in range(5)))
-    async with httpx.AsyncClient(base_url=host.url, timeout=30) as http:
+    async with http_client(host.url, timeout=30) as http:
         answer = await http.post("/v1/ingest/events", json=job_event("J1"))
     assert answer.status_code == 503
     assert "the spool is full" in answer.json()["detail"]

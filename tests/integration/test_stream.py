@@ -16,6 +16,7 @@ from runtime.database.connections import Connection
 from runtime.settings import Settings
 from schemas.streams import JOBS
 from tests.support.engine import engine
+from tests.support.http import http_client
 from tests.support.jobs import job_event
 from tests.support.line import Line
 from tests.support.processes import Processes, ProcessUnderTest
@@ -33,7 +34,7 @@ class Site:
         self.processes = processes
         self.url = f"http://127.0.0.1:{settings.jobs_port}"
         self.process: ProcessUnderTest
-        self.http = httpx.AsyncClient(base_url=self.url, timeout=60)
+        self.http = http_client(self.url, timeout=60)
 
     async def start(self) -> None:
         self.process = self.processes.api(self.settings)
@@ -220,7 +221,7 @@ async def read_all(site: Site, chance: random.Random) -> list[int]:
     """Every event from the first on, over connections that are closed after a random number of them."""
     seen: list[int] = []
     after = 0
-    async with httpx.AsyncClient(base_url=site.url, timeout=60) as http:
+    async with http_client(site.url, timeout=60) as http:
         while len(seen) < EVENTS:
             left = chance.randint(1, 1_500)
             async with site.reading(after, http) as coming:

@@ -16,6 +16,7 @@ from line.connection import close_bus, connect_bus
 from line.streams import prepare_line
 from runtime.settings import Settings
 from tests.reference.published import Published
+from tests.support.http import http_client
 from tests.support.line import Line
 from tests.support.processes import Processes, ProcessUnderTest
 from tests.support.settings import line_settings
@@ -34,7 +35,7 @@ class DaemonHost:
         self.daemon: ProcessUnderTest
         self._processes = processes
         self._applications: list[subprocess.Popen[bytes]] = []
-        self._http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.daemon_port}", timeout=30)
+        self._http = http_client(f"http://127.0.0.1:{settings.daemon_port}", timeout=30)
 
     async def start(self) -> None:
         name = f"sidecar-{len(self._processes.all)}"
@@ -49,7 +50,7 @@ class DaemonHost:
 
     async def sidecar(self) -> dict[str, Any]:
         """The health of the sidecar, which knows of line and spool."""
-        async with httpx.AsyncClient() as http:
+        async with http_client() as http:
             answer = await http.get(f"http://127.0.0.1:{self.settings.sidecar_port}/v1/healthz")
         health: dict[str, Any] = answer.json()
         return health

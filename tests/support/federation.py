@@ -10,6 +10,7 @@ import httpx
 from foldline.embedded.nats import Federation, NatsServer
 from foldline.embedded.ports import pick_port
 from runtime.settings import Settings
+from tests.support.http import http_client
 from tests.support.processes import Processes, ProcessUnderTest
 from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
@@ -21,7 +22,7 @@ class Place:
     def __init__(self, nats: NatsServer, settings: Settings, port: int) -> None:
         self.nats = nats
         self.settings = settings
-        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60)
+        self.http = http_client(f"http://127.0.0.1:{port}", timeout=60)
         self.processes: list[ProcessUnderTest] = []
 
     async def ready(self) -> None:

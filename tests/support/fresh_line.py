@@ -8,7 +8,6 @@ from nats.aio.client import Client
 from foldline.embedded.nats import NatsServer
 from line.connection import close_bus, connect_bus
 from line.jetstream import request_api
-from line.streams import prepare_line
 from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
 from schemas.streams import STREAMS
@@ -20,7 +19,9 @@ async def empty_line(settings: Settings) -> None:
     nc = await connect_bus(settings, name="test-reset")
     for stream in STREAMS:
         await request_api(nc, f"STREAM.DELETE.{stream.name}")
-    await prepare_line(nc, settings)
+        declared = stream.config(partitions=settings.partitions, replicas=settings.stream_replicas)
+        answer = await request_api(nc, f"STREAM.CREATE.{stream.name}", declared)
+        assert "error" not in answer, answer
     await close_bus(nc)
 
 

@@ -74,6 +74,13 @@ class ProcessUnderTest:
         self.send(signal.SIGKILL)
         self._popen.wait()
 
+    def wait(self, timeout: float = 60.0) -> int:
+        """Wait until it ends by itself and return its exit code."""
+        try:
+            return self._popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} did not end:\n{self.text()[-4000:]}") from None
+
     def stop(self, timeout: float = 20.0) -> int:
         """SIGTERM and the exit code; a child that does not end in time is killed and fails the test."""
         self.send(signal.SIGCONT)

@@ -10,7 +10,11 @@ PARTITIONS: Final[int] = Settings.model_fields["partitions"].default
 
 
 def line_settings(nats: NatsServer, dsn: str | None = None, **changes: Any) -> Settings:
-    """Return settings for a line and a database; leases are short, so that take-overs do not take long."""
+    """Return settings for a line and a database.
+
+    Leases are short, so that take-overs do not take long, and one process rebuilds: to start another takes
+    more than all that most tests have to fold. Tests of several processes say so.
+    """
     return Settings(
         _env_file=None,
         **{
@@ -20,6 +24,7 @@ def line_settings(nats: NatsServer, dsn: str | None = None, **changes: Any) -> S
             "jobs_port": 0,
             "daemon_port": 0,
             "lease_ttl": 2.0,
+            "rebuild_workers": 1,
             "connect_timeout": 30.0,
             "log_level": "info",
             **changes,
