@@ -10,7 +10,7 @@ _V1_TOKENS: Final = 9
 
 
 class Delivery(Struct, frozen=True, gc=False):
-    """Where a delivered message stands on its stream and in its consumer."""
+    """The place of a delivered message on its stream and in its consumer."""
 
     sequence: int
     consumer_sequence: int

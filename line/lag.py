@@ -18,7 +18,7 @@ _KEPT_S: Final = 60.0  # a partition's share of the stream hardly changes
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How far a follower is behind, in one partition or in several.
+    """The lag of a follower, in one partition or in several.
 
     `events` are not folded yet; `since` is the store time of the oldest of them, None when there is none.
     """
@@ -28,7 +28,7 @@ class Lag:
     counted: bool = True  # not estimated
 
     def seconds(self, now: datetime) -> float:
-        """How long the oldest event has been waiting."""
+        """Return how long the oldest event has been waiting."""
         return max(0.0, (now - self.since).total_seconds()) if self.since else 0.0
 
 

@@ -26,7 +26,7 @@ class PullReader:
 
     @property
     def pending(self) -> int:
-        """How many messages are stored beyond the last one that arrived."""
+        """The number of messages stored beyond the last one that arrived."""
         return self._consumer.pending
 
     async def open(self, start: Mapping[str, Any], filter_subject: str | None = None) -> None:

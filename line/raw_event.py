@@ -39,7 +39,7 @@ class RawEvent(Struct, frozen=True, gc=False):
         return message_id
 
     def place(self) -> str:
-        """Where the event is, for logs."""
+        """Return stream, sequence and subject, for logs."""
         return f"{self.stream} {self.sequence} ({self.subject})"
 
     def key(self) -> tuple[str, str] | None:

@@ -61,7 +61,7 @@ def _urls(settings: Settings) -> list[str]:
 
 
 async def _silent(client: httpx.AsyncClient, url: str) -> str | None:
-    """Where a server did not answer, and why; None for a synced one. Raises LineProblem for any other."""
+    """Return the host of a server that did not answer, and why; None if it syncs. Raises LineProblem."""
     host = urlsplit(url).netloc  # without what else a URL may hold
     try:
         config = (await client.get(f"{url}/jsz")).json().get("config", {})

@@ -18,7 +18,7 @@ from schemas.streams import Stream
 
 
 class Role(StrEnum):
-    """What a generation is for. `SCRATCH` is what a verification folds; it is never recorded."""
+    """The purpose of a generation. `SCRATCH` is what a verification folds; it is never recorded."""
 
     LIVE = "live"
     BUILDING = "building"

@@ -99,7 +99,7 @@ async def compare(live: Side, folded: Side, table: ComparedTable) -> AsyncIterat
 
 
 async def count(side: Side, table: ComparedTable) -> int:
-    """How many rows of a table are compared."""
+    """Return the number of rows of a table that are compared."""
     return sum(rows for rows, *_ in (await side.digests(table)).values())
 
 

@@ -32,7 +32,7 @@ class Batch:
     epochs: Mapping[int, int]
 
     def halves(self) -> "tuple[Batch, Batch]":
-        """The same events in order, in two batches."""
+        """Return two batches with these events, in their order."""
         half = len(self.items) // 2
         return Batch(self.items[:half], self.epochs), Batch(self.items[half:], self.epochs)
 

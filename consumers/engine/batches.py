@@ -114,7 +114,7 @@ class Batches:
 
 
 class _Taken:
-    """What one transaction has taken of the buffer, without the events themselves."""
+    """Number, partitions and age of the events that one transaction has taken from the buffer."""
 
     def __init__(self, first: Sequence[RawEvent]) -> None:
         self.first = first

@@ -1,4 +1,4 @@
-"""What a follower hands its events to: a projector, or a following reactor."""
+"""The handler of a follower's events: a projector, or a following reactor."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -22,7 +22,7 @@ class NotYet(RuntimeError):
 
 
 class Handler(Protocol):
-    """What to do with events. `apply` commits them together with their checkpoints, or raises."""
+    """A consumer of batches. `apply` commits their effect together with their checkpoints, or raises."""
 
     @property
     def name(self) -> str:
@@ -38,7 +38,7 @@ class Handler(Protocol):
 
     @property
     def linger(self) -> float:
-        """How long a batch may wait for more events while they keep coming, seconds."""
+        """The time a batch may wait for more events while they keep coming, seconds."""
 
     def prefetch(self, event: RawEvent) -> None:
         """Do what can be done before the event's turn, which may come late, or never."""

@@ -20,7 +20,7 @@ class Linger:
 
     @property
     def seconds(self) -> float:
-        """How long the next batch may wait."""
+        """The time the next batch may wait."""
         return self._longest if self._rate * self._longest >= _WORTH else 0.0
 
     def note_batch(self, events: int, now: float) -> None:

@@ -11,7 +11,7 @@ from runtime import metrics
 
 @dataclass(slots=True)
 class Outcome:
-    """How many events were folded or found to be duplicates, and those that were set aside or parked."""
+    """Counts of events folded and of duplicates, and the events that were set aside or parked."""
 
     folded: int = 0
     duplicates: int = 0

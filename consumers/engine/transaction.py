@@ -28,7 +28,7 @@ async def no_other_batch() -> None:
 
 
 class Transaction(Generic[State]):
-    """What the batches of one transaction have come to: all of it counts when that commits.
+    """The result of the batches of one transaction so far: all of it counts when that commits.
 
     `states` are the newest of all batches; their rows are written once, at the end.
     """
@@ -44,14 +44,14 @@ class Transaction(Generic[State]):
 
     @property
     def reached(self) -> Reached:
-        """How far it gets each partition."""
+        """The checkpoints that the transaction leads to."""
         if self._reached is None:
             raise RuntimeError("nothing was folded")
         return self._reached
 
     @property
     def parked(self) -> Parked:
-        """What the next batch begins with: what is known, and failures in a row up to here."""
+        """The parked entities as the last batch left them, or as they were before the first one."""
         return self.outcomes[-1].parked if self.outcomes else self._parked
 
     def check(self, batch: Batch) -> None:

@@ -1,4 +1,4 @@
-"""How task reactors fail: the message is not acknowledged, and is delivered again after a growing delay."""
+"""Redelivery: a message whose task reactor failed is delivered again after a growing delay."""
 
 import logging
 from collections.abc import Awaitable, Callable

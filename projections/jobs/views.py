@@ -39,7 +39,7 @@ class PageEnd(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilters:
-    """What a job or subjob must meet, all of what is given. `until` is excluded."""
+    """Filters of a list of jobs or subjobs; all that are given must hold. `until` is excluded."""
 
     since: datetime | None = None
     until: datetime | None = None

@@ -41,7 +41,7 @@ _FETCH: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFilters:
-    """What a session must meet, all of what is given. `created_before` is excluded."""
+    """Filters of a list of sessions; all that are given must hold. `created_before` is excluded."""
 
     product: str | None = None
     version: str | None = None

@@ -14,7 +14,7 @@ Row = tuple[Any, ...]
 
 @dataclass(slots=True)
 class SessionChanges:
-    """What one batch does to the tables besides the rows of sessions themselves."""
+    """The rows one batch adds or removes, besides those of the sessions themselves."""
 
     events: dict[Key, list[Row]] = field(default_factory=dict)
     metrics: dict[Key, list[Row]] = field(default_factory=dict)

@@ -24,7 +24,7 @@ SessionRef = tuple[str, str | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSites:
-    """Where a session exists, and how far the read model is that says so."""
+    """The sites at which a session exists, and the position of the read model that says so."""
 
     sites: Sequence[str]  # where the id exists: none is unknown, several (never the own site) is ambiguous
     position: str | None  # what the answer reflects, as a Foldline-Position

@@ -116,7 +116,7 @@ def test_when_it_happened_is_the_producer_s_to_say(api: SessionsApi) -> None:
 
 
 def test_a_long_product_from_a_patch_is_no_trouble(api: SessionsApi) -> None:
-    """Fields that are short in `created` may grow by a patch: what the door takes, the read model takes."""
+    """Fields that are short in `created` may grow by a patch: what admission takes, the read model takes."""
     session_id = api.create()
     text = "".join(chr(0x4E00 + n * 7919 % 20000) for n in range(20_000))
     api.write(session_id, "state", {"product": text, "version": {"not": "text"}})

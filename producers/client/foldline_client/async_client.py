@@ -11,7 +11,7 @@ from foldline_client.pump import Pump, Stats
 
 
 class AsyncClient:
-    """For programs with many sessions, made inside the running loop; options and errors are those of Client.
+    """A client for programs with many sessions, made inside the running loop; options and errors as Client.
 
     The exit of the interpreter cannot wait for it, as its loop is gone by then: close it before.
     """

@@ -11,7 +11,7 @@ from foldline_client.session import Session
 
 
 class Client:
-    """For programs with many sessions; `create_session` is enough for one.
+    """A client for programs with many sessions; `create_session` is enough for one.
 
     `options` are the fields of `Options`. Raises ValueError for a wrong address or option. Does not connect:
     that happens in the background, as often as it takes.
