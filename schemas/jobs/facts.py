@@ -66,7 +66,10 @@ class JobMetrics(TypedDict, total=False, extra_items=Number | None):  # type: ig
 
 
 class JobHappening(TypedDict, total=False):
-    """The event itself: what happened and when. `started_at` and `ended_at` are derived unless the producer sends them."""
+    """The event itself: what happened and when.
+
+    `started_at` and `ended_at` are derived unless the producer sends them.
+    """
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
 
