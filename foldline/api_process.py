@@ -12,8 +12,8 @@ from api.jobs.health import job_health_router, pool_state
 from api.jobs.jobs import job_views, jobs_router
 from api.jobs.jobs_collector import JobsCollector
 from api.jobs.live_stream import LiveStream
-from api.jobs.stream import job_stream_router
-from api.operations.lag_meter import EVERY_S, LagMeter
+from api.jobs.live_stream_route import job_stream_router
+from api.operations.follower_gauges import EVERY_S, FollowerGauges
 from api.operations.projections import projections_router
 from api.operations.rebuilds import rebuilds_router
 from api.reading.checks import Check, database_check, identity_check, line_check
@@ -93,7 +93,7 @@ async def _sessions_routers(side: ReadSide, publisher: Publisher, stack: AsyncEx
     )
     control = EngineProjectionControl(reader, nc)
     stack.push_async_callback(control.aclose)
-    meter = LagMeter(reader, nc)
+    meter = FollowerGauges(reader, nc)
     await stack.enter_async_context(repeating(meter.try_to_measure, every=EVERY_S))
     events = RejectedEvents({projection.name: projection.schema for projection in PROJECTIONS})
     rejected = PublishingRejectedControl(events, reader, nc, publisher)

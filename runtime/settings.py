@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schemas.event_time import MAX_FUTURE
 from schemas.streams import Stream, streams_of
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -118,7 +119,10 @@ class Settings(BaseSettings):
         300.0, description="Seconds of silence after which a running job is shown as stalled."
     )
     job_max_skew: float = Field(
-        600.0, ge=0, le=600, description="Seconds that an event of a job may lie in the future."
+        600.0,
+        ge=0,
+        le=MAX_FUTURE.seconds,
+        description="Seconds that an event of a job may lie in the future.",
     )
     session_retention_days: float = Field(
         0,

@@ -1,14 +1,13 @@
 """Times in JSON and headers: RFC 3339 is read, UTC with `Z` is written. A time without a zone is UTC."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from pydantic import PlainValidator, TypeAdapter
 
 from schemas.validation import InvalidFact
 
-MAX_FUTURE: Final = timedelta(seconds=600)
 _EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
 _LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
 

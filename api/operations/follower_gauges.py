@@ -1,4 +1,4 @@
-"""The lag meter: every follower is measured against the line in the background, never by a scrape."""
+"""Gauges of followers: each is measured against the line in the background, never by a scrape."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ _CheckpointKey = tuple[str, str, int]
 """Follower, stream and partition of a checkpoint."""
 
 
-class LagMeter:
+class FollowerGauges:
     """Measures the lag of all followers into gauges; while servers are away the last measurement stands."""
 
     def __init__(self, reader: Reader, nc: Client) -> None:

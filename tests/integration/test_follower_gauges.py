@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from nats.aio.client import Client
 from prometheus_client import REGISTRY
 
+from api.operations.follower_gauges import FollowerGauges
 from api.operations.health import health_router
-from api.operations.lag_meter import LagMeter
 from api.reading.checks import parked_note, projection_check
 from api.reading.reader import Reader
 from consumers.control.pause import pause, resume
@@ -56,7 +56,7 @@ async def test_a_stopped_consumer_shows_and_one_that_catches_up(
 ) -> None:
     line, model = Line(nc), Model(db)
     async with reading(settings, nc) as reader:
-        meter = LagMeter(reader, nc)
+        meter = FollowerGauges(reader, nc)
         async with engine(settings):
             await model.passed("S1", await line.created("S1"))
             await meter.measure()
@@ -101,7 +101,7 @@ async def test_pauses_and_parked_entities_are_told(settings: Settings, nc: Clien
             "parked sessions": "parked entities: 1; `foldline parked` lists them"
         }
         await pause(db, "sessions", "the disk is being changed")
-        meter = LagMeter(reader, nc)
+        meter = FollowerGauges(reader, nc)
         await meter.measure()
         assert value("partitions_paused") == PARTITIONS
         assert value("parked_entities") == 1
