@@ -1,13 +1,12 @@
 """`foldline` commands, run against the stack under test."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tests.acceptance.stack import Stack
+from tests.support.forked import run_forked
 
 
 @dataclass(frozen=True)
@@ -28,13 +27,6 @@ def foldline(
     stack: Stack, *arguments: str, given: bytes = b"", settings: Mapping[str, str] | None = None
 ) -> Outcome:
     """Run `foldline …` with the stack's addresses, other settings and `given` on its standard input."""
-    done = subprocess.run(
-        [sys.executable, "-m", "foldline", *arguments],
-        env={**stack.environment(), "COLUMNS": "200", **(settings or {})},
-        cwd=stack.folder,
-        input=given,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+    env = {**stack.environment(), "COLUMNS": "200", **(settings or {})}
+    done = run_forked(arguments, env=env, cwd=stack.folder, given=given)
     return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 
 _EVERY = 10  # groups that are published between two whose answer is lost
 _MANY = 3  # events in the last group
-_SIDECAR = ("-m", "foldline", "sidecar")
+_SIDECAR = ("sidecar",)
 
 
 class Door:

@@ -6,7 +6,6 @@ import json
 import logging
 import random
 import signal
-import sys
 import time
 from collections import Counter
 
@@ -16,7 +15,8 @@ from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
 from runtime.settings import Settings
 from tests.faults.load import Load, under_load
-from tests.support.processes import ROOT, Processes, ProcessUnderTest, environment
+from tests.support.forked import run_forked
+from tests.support.processes import Processes, ProcessUnderTest, environment
 from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
 
@@ -100,13 +100,9 @@ class Replicas:
 
 async def _even(settings: Settings, replicas: int) -> bool:
     """Whether `foldline status` shows every partition held, and shares that differ by one at most."""
-    command = [sys.executable, "-m", "foldline", "status", "--json"]
-    asked = await asyncio.create_subprocess_exec(
-        *command, env=environment(settings), cwd=ROOT, stdout=asyncio.subprocess.PIPE
-    )
-    answer, _ = await asyncio.wait_for(asked.communicate(), 30)
+    asked = await asyncio.to_thread(run_forked, ("status", "--json"), env=environment(settings))
     assert asked.returncode == 0
-    for follower in json.loads(answer)["followers"]:
+    for follower in json.loads(asked.stdout)["followers"]:
         shares = sorted(map(len, follower["owners"].values()))
         if follower["unheld"] or len(shares) != replicas or shares[-1] - shares[0] > 1:
             return False

@@ -34,7 +34,7 @@ class Api:
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.port = settings.api_port
         self.url = f"http://127.0.0.1:{self.port}"
-        self.process = ProcessUnderTest("api", API, settings, folder)
+        self.process = ProcessUnderTest("api", API, settings, folder, forked=False)
 
     def until_healthy(self) -> None:
         with sync_http_client(self.url) as client:

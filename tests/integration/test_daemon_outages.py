@@ -92,7 +92,7 @@ async def test_a_second_daemon_on_the_same_spool_says_why_it_ends(
 ) -> None:
     await daemon_host.start()
     ports = {f"FOLDLINE_{name}_PORT": "0" for name in ("SIDECAR", "DAEMON")}
-    second = processes.start("second", ("-m", "foldline", "sidecar"), daemon_host.settings, **ports)
+    second = processes.start("second", ("sidecar",), daemon_host.settings, **ports)
     await wait_until(lambda: not second.running, 60)
     assert "database is locked (see FOLDLINE_SPOOL_DIR)" in second.text()
     assert "Traceback" not in second.text()

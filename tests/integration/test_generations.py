@@ -143,7 +143,7 @@ async def test_commands(settings: Settings, nc: Client, db: Connection, processe
     await model.passed("S1", await line.created("S1"))
 
     async def foldline(*arguments: str) -> tuple[int, str]:
-        process = processes.start(f"cli-{len(processes.all)}", ("-m", "foldline", *arguments), settings)
+        process = processes.start(f"cli-{len(processes.all)}", arguments, settings)
         await wait_until(lambda: not process.running, 60)
         return process.stop(), process.text()
 
@@ -174,7 +174,7 @@ async def test_ctrl_c_keeps_what_was_built(
 ) -> None:
     await Line(nc).created("S1")
     async with held_live_leases(settings):
-        command = processes.start("rebuild", ("-m", "foldline", "rebuild", "sessions"), settings)
+        command = processes.start("rebuild", ("rebuild", "sessions"), settings)
         await wait_until(lambda: roles_seen(db))
         command.send(signal.SIGINT)
         await wait_until(lambda: not command.running)

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -30,6 +29,7 @@ from runtime.problems import Problem
 from runtime.settings import Settings
 from schemas.subjects import partition_of
 from tests.support.engine import engine
+from tests.support.forked import run_forked
 from tests.support.http import sync_http_client
 from tests.support.line import Line, Model
 from tests.support.processes import Processes
@@ -157,11 +157,11 @@ async def test_refused_at_start_and_equal_to_the_line_once_accepted(
             "insert into foldline.skip (projection, stream, seq, reason)"
             " values ('sessions', 'SESSIONS', 1, '')"
         )
-        ask = processes.start("ask", ("-m", "foldline", "accept-line"), settings)
+        ask = processes.start("ask", ("accept-line",), settings)
         wait_until_sync(lambda: not ask.running, 40)
         assert "say --yes" in ask.text()
         assert told in ask.text()
-        yes = processes.start("yes", ("-m", "foldline", "accept-line", "--yes"), settings)
+        yes = processes.start("yes", ("accept-line", "--yes"), settings)
         wait_until_sync(lambda: not yes.running, 90)
         assert "the line is accepted" in yes.text(), yes.text()
         assert "1 decisions to skip" in yes.text()
@@ -261,15 +261,9 @@ def test_an_embedded_line_is_accepted_with_nothing_but_its_servers_running(open_
         return UpRun(data, command=[*FOLDLINE, "up", "--data-dir", str(data), "--json", *flags])
 
     def run(*arguments: str) -> str:
-        done = subprocess.run(
-            [*FOLDLINE, *arguments],
-            env=os.environ | {"FOLDLINE_DATA_DIR": str(data)},
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-        )
-        return done.stdout + done.stderr
+        env = os.environ | {"FOLDLINE_DATA_DIR": str(data)}
+        done = run_forked(arguments, env=env, cwd=open_folder, timeout=90)
+        return (done.stdout + done.stderr).decode()
 
     with up() as first:
         first.ready()

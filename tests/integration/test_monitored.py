@@ -111,7 +111,7 @@ async def site(settings: Settings, tmp_path: Path, processes: Processes) -> Asyn
     made = Site(settings.model_copy(update={**ports, "spool_dir": tmp_path / "spool"}))
     async with engine(made.settings), http_client() as http:
         processes.api(made.settings)
-        processes.start("sidecar", ("-m", "foldline", "sidecar"), made.settings)
+        processes.start("sidecar", ("sidecar",), made.settings)
 
         async def ready(url: str) -> bool:
             try:

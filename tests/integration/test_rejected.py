@@ -275,9 +275,7 @@ async def test_the_commands(
         await model.passed("S1", bad)
 
     def command(*arguments: str) -> str:
-        process = processes.start(
-            f"rejected-{len(processes.all)}", ("-m", "foldline", "rejected", *arguments), settings
-        )
+        process = processes.start(f"rejected-{len(processes.all)}", ("rejected", *arguments), settings)
         wait_until_sync(lambda: not process.running, 60)
         return process.text()
 

@@ -32,7 +32,7 @@ class Host:
         self.sidecar: ProcessUnderTest
 
     async def start(self) -> None:
-        arguments = ("-m", "foldline", "sidecar")
+        arguments = ("sidecar",)
         self.sidecar = self.processes.start(f"sidecar-{len(self.processes.all)}", arguments, self.settings)
         await wait_until(self.health)
 

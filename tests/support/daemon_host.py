@@ -39,7 +39,7 @@ class DaemonHost:
 
     async def start(self) -> None:
         name = f"sidecar-{len(self._processes.all)}"
-        self.daemon = self._processes.start(name, ("-m", "foldline", "sidecar"), self.settings)
+        self.daemon = self._processes.start(name, ("sidecar",), self.settings)
         await wait_until(self.answers)
 
     async def answers(self) -> bool:

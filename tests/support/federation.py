@@ -84,7 +84,7 @@ class TwoSites:
         for place in self.sites.values():
             place.processes = [self._processes.consumer(place.settings), self._processes.api(place.settings)]
         await asyncio.gather(*(place.ready() for place in self.sites.values()))
-        central = ("-m", "foldline", "central")
+        central = ("central",)
         self.centre.processes = [
             self._processes.consumer(self.centre.settings, "centre-consumer"),
             self._processes.start("central", central, self.centre.settings),

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from runtime.settings import Settings
+from tests.support.forked import ForkedProgram
 from tests.support.waiting import wait_until_sync
 
 ROOT = Path(__file__).parents[2]
-CONSUMER = ("-m", "foldline", "consumer")
-API = ("-m", "foldline", "api")
+CONSUMER = ("consumer",)
+API = ("api",)
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -28,29 +29,50 @@ def environment(settings: Settings) -> dict[str, str]:
     return kept | given | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "producers" / "client")])}
 
 
+def _fork(arguments: Sequence[str], env: dict[str, str], log: Path) -> ForkedProgram:
+    return ForkedProgram(arguments, env=env, cwd=log.parent, stdout=log)
+
+
+def _start(arguments: Sequence[str], env: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "foldline", *arguments],
+            env=env,
+            cwd=log.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
 class ProcessUnderTest:
-    """One child of this Python with its output in a file."""
+    """One run of `foldline` with its output in a file.
+
+    It is forked, unless the start itself matters or `extra` has a PYTHONPATH.
+    """
 
     def __init__(
-        self, name: str, arguments: Sequence[str], settings: Settings, folder: Path, **extra: str
+        self,
+        name: str,
+        arguments: Sequence[str],
+        settings: Settings,
+        folder: Path,
+        *,
+        forked: bool = True,
+        **extra: str,
     ) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
-        with self.log.open("ab") as output:
-            self._popen = subprocess.Popen(
-                [sys.executable, *arguments],
-                env=environment(settings) | extra,
-                cwd=folder,  # not the checkout: no `.env` of a developer's is read
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self.pid = self._popen.pid
+        self.log.touch()
+        env = environment(settings) | extra
+        begin = _fork if forked and "PYTHONPATH" not in extra else _start
+        self._process = begin(arguments, env, self.log)
+        self.pid = self._process.pid
 
     @property
     def running(self) -> bool:
-        return self._popen.poll() is None
+        return self._process.poll() is None
 
     def text(self) -> str:
         """What it wrote so far."""
@@ -62,22 +84,22 @@ class ProcessUnderTest:
 
     def _ended(self) -> bool:
         if not self.running:
-            raise AssertionError(f"{self.name} ended with {self._popen.returncode}:\n{self.text()[-4000:]}")
+            raise AssertionError(f"{self.name} ended with {self._process.returncode}:\n{self.text()[-4000:]}")
         return False
 
     def send(self, number: signal.Signals) -> None:
         if self.running:
-            self._popen.send_signal(number)
+            self._process.send_signal(number)
 
     def kill(self) -> None:
         """SIGKILL, as a crash would."""
         self.send(signal.SIGKILL)
-        self._popen.wait()
+        self._process.wait()
 
     def wait(self, timeout: float = 60.0) -> int:
         """Wait until it ends by itself and return its exit code."""
         try:
-            return self._popen.wait(timeout)
+            return self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} did not end:\n{self.text()[-4000:]}") from None
 
@@ -86,7 +108,7 @@ class ProcessUnderTest:
         self.send(signal.SIGCONT)
         self.send(signal.SIGTERM)
         try:
-            return self._popen.wait(timeout)
+            return self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"{self.name} did not stop:\n{self.text()[-4000:]}") from None
