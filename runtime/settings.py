@@ -119,7 +119,7 @@ class Settings(BaseSettings):
         300.0, description="Seconds of silence after which a running job is shown as stalled."
     )
     job_max_skew: float = Field(
-        600.0,
+        float(MAX_FUTURE.seconds),
         ge=0,
         le=MAX_FUTURE.seconds,
         description="Seconds that an event of a job may lie in the future.",

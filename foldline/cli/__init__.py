@@ -27,7 +27,7 @@ COMMANDS = {
     "status": "foldline.cli.status",
     "projections": "foldline.cli.projections",
     "rebuild": "foldline.cli.rebuild",
-    "verify": "foldline.cli.rebuild",
+    "verify": "foldline.cli.verify",
     "put-back": "foldline.cli.rebuild",
     "drop": "foldline.cli.projections",
     "pause": "foldline.cli.projections",

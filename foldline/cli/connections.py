@@ -24,6 +24,12 @@ def command_settings(*, database: bool = False) -> Settings:
     return found.model_copy(update={"connect_timeout": 3.0})
 
 
+def control_settings(workers: int | None) -> Settings:
+    """Return the settings of a command that folds, with as many worker processes as it was given."""
+    config = command_settings(database=True)
+    return config if workers is None else config.model_copy(update={"rebuild_workers": workers})
+
+
 def run(command: Coroutine[Any, Any, None]) -> None:
     """Run a command's coroutine; Ctrl-C ends it quietly."""
     asyncio.run(command)

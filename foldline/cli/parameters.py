@@ -14,3 +14,8 @@ EntitySite = Annotated[
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="The reason, for whoever looks at it later.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print progress and result as lines of JSON.")]
+
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, max=64, help="Number of processes that fold; default: FOLDLINE_REBUILD_WORKERS."),
+]

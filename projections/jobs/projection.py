@@ -49,7 +49,7 @@ class JobsProjection(Projection[JobState, JobChanges]):
     def __init__(self, schema: str | None = None, streams: tuple[Stream, ...] = (JOBS,)) -> None:
         super().__init__(schema)
         self.streams = streams
-        self._queries = load_queries(self.package, "queries.sql", schema=self.schema)
+        self._queries = load_queries(self.package, "write.sql", schema=self.schema)
         self._upsert = BulkUpsert(self._queries, _STATE)
 
     async def prepare(self, conn: Connection) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from pydantic_core import from_json, to_json
 
-from projections.jobs.medians import Medians
+from projections.jobs.median_cache import MedianCache
 from projections.jobs.render import served_event, served_job, served_stats, served_subjob
 from projections.statements import Statements, only_row
 from runtime.database.connections import Connection
@@ -95,7 +95,7 @@ class JobViews:
             )
 
         self._page = page
-        self._medians = Medians(statements)
+        self._medians = MedianCache(statements)
         self._sites = statements.compose("sites")
         self._family = statements.compose("family")
         self._events = statements.compose("events")

@@ -47,7 +47,7 @@ class SessionsProjection(Projection[Session, SessionChanges]):
 
     def __init__(self, schema: str | None = None) -> None:
         super().__init__(schema)
-        self._queries = load_queries(self.package, "queries.sql", schema=self.schema)
+        self._queries = load_queries(self.package, "write.sql", schema=self.schema)
         self._upsert = BulkUpsert(self._queries, _SESSION)
 
     async def prepare(self, conn: Connection) -> None:

@@ -51,7 +51,7 @@ def test_there_are_facts_for_the_catalogue_and_for_nothing_else() -> None:
 @pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
 def test_every_read_model_has_the_same_files(projection: Projection[Any, Any]) -> None:
     modules = ("fold", "state", "rows", "projection", "views", "render")
-    wanted = {*(f"{name}.py" for name in modules), "schema.sql", "queries.sql", "read.sql"}
+    wanted = {*(f"{name}.py" for name in modules), "schema.sql", "write.sql", "read.sql"}
     assert wanted <= {file.name for file in files(projection.package).iterdir()}
 
 

@@ -10,7 +10,7 @@ from runtime.database.connections import Connection
 _SHARE: Final = 300
 
 
-class Medians:
+class MedianCache:
     """The medians of one schema, remembered for three hundred times as long as it took to find them.
 
     They cost next to nothing that way, and are that much behind: under a second with few applications, ten
