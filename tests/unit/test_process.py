@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -22,6 +23,14 @@ def spawn_unbound(process: Process) -> None:
     thread = threading.Thread(target=process.spawn)
     thread.start()
     thread.join()
+    await_command_line(process)
+
+
+def await_command_line(process: Process) -> None:
+    """For a moment after its exec a process has none; a pid file is read at the next start, much later."""
+    assert process.pid is not None
+    while psutil.Process(process.pid).cmdline() != WAIT:
+        time.sleep(0.001)
 
 
 def test_a_leftover_is_ended_by_its_pid_file(tmp_path: Path) -> None:
@@ -36,6 +45,7 @@ def test_a_leftover_is_ended_by_its_pid_file(tmp_path: Path) -> None:
 def test_a_number_that_was_reused_is_left_alone(tmp_path: Path, change: dict[str, object]) -> None:
     mine = Process("mine", WAIT, log=tmp_path / "log", pid_file=tmp_path / "mine.pid")
     mine.spawn()
+    await_command_line(mine)
     try:
         assert find_leftover(tmp_path / "mine.pid") is not None
         recorded = json.loads((tmp_path / "mine.pid").read_text())
