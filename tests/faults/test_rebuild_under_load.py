@@ -132,7 +132,7 @@ async def _steady_process(settings: Settings, *arguments: str) -> asyncio.subpro
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "benchmarks.steady",
+        "benchmarks.steady_load",
         *arguments,
         env=environment(settings),
         cwd=ROOT,
