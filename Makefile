@@ -8,6 +8,8 @@ DECLARED := pyproject.toml producers/client/pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 CAN_RUN := $(VENV)/.can-run
 CAN_TEST := $(VENV)/.can-test
+# A file's tests share servers, and files run in their order: the last ones are short, so that all end together.
+TOGETHER := pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help up check test test-faults lint format bench compose-test compose-replicas-test compose-sites-test clean
@@ -19,11 +21,11 @@ up: $(CAN_RUN) ## run everything until Ctrl-C; data stays in foldline-data
 	@exec $(BIN)/foldline up $(ARGS)
 
 check: lint ## lint, unit and property tests, one session end to end: what to run while working
-	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile quick \
+	@exec $(BIN)/python -m $(TOGETHER) --hypothesis-profile quick \
 	  tests/unit tests/property tests/acceptance/test_lifecycle.py $(ARGS)
 
 test: $(CAN_TEST) ## the whole test suite, on real servers
-	@exec $(BIN)/python -m pytest -m "not faults" -n 2 --dist loadfile $(ARGS)
+	@exec $(BIN)/python -m $(TOGETHER) -m "not faults" $(ARGS)
 
 test-faults: $(CAN_TEST) ## servers and consumers killed under load; takes minutes
 	@exec $(BIN)/python -m pytest -m faults $(ARGS)

@@ -32,13 +32,13 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack() -> Iterator[Stack]:
     with running_stack() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def http(stack: Stack) -> Iterator[httpx.Client]:
     # Longer than the default: a write that is not readable yet on a busy machine is no failure.
     with sync_http_client(stack.api, timeout=60, headers={"Foldline-Wait": "20000"}) as client:
@@ -63,7 +63,7 @@ def unique() -> str:
     return f"t-{uuid.uuid4()}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def api(http: httpx.Client) -> SessionsApi:
     """The documented calls, each checked."""
     return SessionsApi(http)

@@ -1,1 +1,1 @@
-"""What tests share: servers and processes, a line and its reference, waiting for conditions."""
+"""Fixtures as pytest plugins, one module for each concern, and what they are made of."""

@@ -1,0 +1,1 @@
+"""What the documents promise, through `foldline up` or a stack that runs already."""

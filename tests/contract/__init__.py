@@ -1,0 +1,1 @@
+"""The cases that every projection of the catalogue passes."""

