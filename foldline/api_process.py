@@ -12,7 +12,7 @@ from api.jobs.health import job_health_router, pool_state
 from api.jobs.jobs import job_views, jobs_router
 from api.jobs.jobs_collector import JobsCollector
 from api.jobs.live_stream import LiveStream
-from api.jobs.live_stream_route import job_stream_router
+from api.jobs.live_stream_events import job_stream_router
 from api.operations.follower_gauges import EVERY_S, FollowerGauges
 from api.operations.projections import projections_router
 from api.operations.rebuilds import rebuilds_router

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from foldline.embedded.layout import Layout
 from foldline.embedded.nats import Federation
 from foldline.embedded.ports import claim_port
+from foldline.embedded.running_stack import Stack
 from foldline.embedded.service import Service
-from foldline.embedded.stack import Stack
 from foldline.embedded.worker import Worker
 from foldline.servers import compose_servers
 from foldline.up_context import UpContext

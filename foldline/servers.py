@@ -7,8 +7,8 @@ from foldline.embedded.layout import Layout
 from foldline.embedded.nats import Federation, NatsServer
 from foldline.embedded.ports import claim_port
 from foldline.embedded.postgres import PostgresServer
+from foldline.embedded.running_stack import Stack
 from foldline.embedded.service import Service
-from foldline.embedded.stack import Stack
 from foldline.up_context import Say, UpContext
 from runtime.problems import Problem
 from runtime.settings import Settings

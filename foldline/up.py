@@ -10,8 +10,8 @@ from foldline.composition import Composition, compose_site
 from foldline.embedded.layout import CLOSED, Layout
 from foldline.embedded.lock import DirectoryLock
 from foldline.embedded.pidfile import end_leftovers
+from foldline.embedded.running_stack import Stack
 from foldline.embedded.service import Service
-from foldline.embedded.stack import Stack
 from foldline.embedded.stop_signals import StopSignals
 from foldline.embedded.supervisor import Supervisor
 from foldline.sites import compose_sites

@@ -28,6 +28,8 @@ _CHUNK_S: Final = 10.0
 _UNPACKED_S: Final = 600.0
 """How long the server may take to unpack a stream after its last chunk, seconds."""
 _LEADER_S: Final = 30.0
+_ENDS: Final = frozenset({"messages", "first_seq", "last_seq", "first_ts", "last_ts"})
+"""What of a stream's state tells it from another one of the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +69,37 @@ async def back_up(nc: Client, directory: Path) -> list[SavedStream]:
     A stream is saved as it is when its turn comes: what is stored afterwards is not in the backup. Raises
     Problem, and StreamUnavailable when the server does not send a stream to its end.
     """
+    names = await stream_names(nc)
+    if not names:
+        raise Problem("the NATS server has no stream: there is nothing to back up", "FOLDLINE_NATS_URL")
     _make_empty(directory)
-    saved = [await _save(nc, name, _file(directory, name)) for name in await stream_names(nc)]
+    saved = [await _save(nc, name, _file(directory, name)) for name in names]
     with _new_file(directory / _LIST) as write:
         write(json.dumps({"streams": [one.as_json() for one in saved]}, indent=1).encode())
     return saved
 
 
-async def restore(nc: Client, directory: Path, *, replicas: int) -> list[SavedStream]:
+async def restore(nc: Client, directory: Path, *, replicas: int) -> dict[str, bool]:
     """Make every stream of a backup anew, in `replicas` copies, with the sequences and times it had.
 
-    A stream that is there and ends where the saved one does is left alone, so that an interrupted restore
-    can be repeated. Raises Problem before anything is made if `directory` holds no whole backup or a stream
-    is there that ends elsewhere, and StreamUnavailable when the server does not take a stream to its end.
+    Returns by name whether a stream was made; one that was there already, the same, is left alone. What an
+    interrupted restore left of a stream is replaced, so that the same call continues. Raises Problem, before
+    anything is changed, if `directory` holds no whole backup or another stream of a name is there, and
+    StreamUnavailable when the server does not take a stream to its end.
     """
-    saved = _listed(directory)
-    there = set(await stream_names(nc)) & {one.name for one in saved}
+    saved = read_backup(directory)
+    names = set(await stream_names(nc))
+    there = {one.name: await stream_info(nc, one.name) for one in saved if one.name in names}
     for one in saved:
         if one.name in there:
-            _check_same(one, (await stream_info(nc, one.name))["state"])
+            _check_replaceable(one, there[one.name]["state"])
+    made = {one.name: one.name not in there or not _is_same(one, there[one.name]["state"]) for one in saved}
     for one in saved:
-        if one.name not in there:
+        if made[one.name]:
+            if one.name in there:
+                await request_stream(nc, "STREAM.DELETE", one.name)
             await _make(nc, one, _file(directory, one.name), replicas)
-    return saved
+    return made
 
 
 async def _save(nc: Client, name: str, path: Path) -> SavedStream:
@@ -126,12 +136,17 @@ async def _make(nc: Client, saved: SavedStream, path: Path, replicas: int) -> No
     answer = await _begin(nc, saved, replicas)
     try:
         for chunk in _chunks(path):
-            _check(saved, await nc.request(answer["deliver_subject"], chunk, timeout=_CHUNK_S))
+            _check(saved, path, await nc.request(answer["deliver_subject"], chunk, timeout=_CHUNK_S))
         end = await nc.request(answer["deliver_subject"], b"", timeout=_UNPACKED_S)
     except Error as exc:
-        raise StreamUnavailable(saved.name, f"the restore stopped: {exc}") from exc
-    _check(saved, end)
-    _check_same(saved, json.loads(end.data)["state"])
+        raise StreamUnavailable(
+            saved.name, f"the restore stopped: {exc}; when NATS answers again, the same command continues"
+        ) from exc
+    _check(saved, path, end)
+    if not _is_same(saved, state := json.loads(end.data)["state"]):
+        raise Problem(
+            f"stream {saved.name} has {_described(state)} now, the backup {_described(saved.state)}"
+        )
 
 
 async def _begin(nc: Client, saved: SavedStream, replicas: int) -> dict[str, Any]:
@@ -147,18 +162,37 @@ async def _begin(nc: Client, saved: SavedStream, replicas: int) -> dict[str, Any
     return answer
 
 
-def _check(saved: SavedStream, reply: Msg) -> None:
+def _check(saved: SavedStream, path: Path, reply: Msg) -> None:
     """Chunks are answered with nothing, unless the server gives up."""
     if error := json.loads(reply.data or b"{}").get("error"):
-        raise StreamUnavailable(saved.name, error)
+        said = error.get("description", error)
+        raise Problem(f"stream {saved.name}: the server does not take {path}: {said}; is the file damaged?")
 
 
-def _check_same(saved: SavedStream, there: dict[str, Any]) -> None:
-    if there["last_seq"] != saved.state["last_seq"]:
+def _is_same(saved: SavedStream, there: dict[str, Any]) -> bool:
+    keys = _ENDS if saved.state["messages"] else {"messages", "last_seq"}
+    return all(there[key] == saved.state[key] for key in keys)
+
+
+def _check_replaceable(saved: SavedStream, there: dict[str, Any]) -> None:
+    """Refuse a stream that holds anything but a first part of the saved one. Raises Problem."""
+    state = saved.state
+    is_first_part = (
+        there["messages"] > 0
+        and there["first_ts"] == state["first_ts"]
+        and there["first_seq"] == state["first_seq"]
+        and there["last_seq"] < state["last_seq"]
+    )
+    if not (_is_same(saved, there) or is_first_part):
         raise Problem(
-            f"stream {saved.name} ends at sequence {there['last_seq']} on the server, in the backup at "
-            f"{saved.state['last_seq']}: restore to servers without streams, before Foldline connects to them"
+            f"stream {saved.name} is on the server with {_described(there)}, the backup has "
+            f"{_described(state)}: restore to servers without streams, before Foldline connects to them, or "
+            "delete the stream there first"
         )
+
+
+def _described(state: dict[str, Any]) -> str:
+    return f"{state['messages']:,} messages from sequence {state['first_seq']} to {state['last_seq']}"
 
 
 def _file(directory: Path, stream: str) -> Path:
@@ -169,17 +203,22 @@ def _make_empty(directory: Path) -> None:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if any(directory.iterdir()):
-            raise Problem(f"{directory} is not empty: a backup needs a directory of its own")
+            half = any(directory.glob("*.snapshot")) and not (directory / _LIST).exists()
+            what = "holds an unfinished backup" if half else "is not empty"
+            raise Problem(f"{directory} {what}: a backup needs a directory of its own")
     except OSError as exc:
         raise Problem(f"cannot write a backup to {directory}: {exc.strerror}") from exc
 
 
-def _listed(directory: Path) -> list[SavedStream]:
+def read_backup(directory: Path) -> list[SavedStream]:
+    """Return the streams of a backup whose files are all there, in their lengths. Raises Problem."""
     try:
         listed = json.loads((directory / _LIST).read_bytes())["streams"]
-    except (OSError, ValueError, KeyError) as exc:
+        saved = [SavedStream(**one) for one in listed]
+        if any("/" in one.name or _ENDS - one.state.keys() for one in saved):
+            raise ValueError("not what a backup writes")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise Problem(f"{directory} does not hold a whole backup: {_LIST} is missing or damaged") from exc
-    saved = [SavedStream(**one) for one in listed]
     for one in saved:
         path = _file(directory, one.name)
         size = path.stat().st_size if path.exists() else 0

@@ -42,11 +42,6 @@ def start_at(moment: datetime) -> dict[str, Any]:
     return {"deliver_policy": "by_start_time", "opt_start_time": format_time(moment)}
 
 
-def start_with_new() -> dict[str, Any]:
-    """Return the options of a consumer that begins with what is stored next."""
-    return {"deliver_policy": "new"}
-
-
 class PullConsumer:
     """Hands every message to `deliver`, and calls `on_status` when the server says something else.
 

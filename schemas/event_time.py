@@ -29,16 +29,3 @@ def event_time(model: Body, header: str | None, stored_at: datetime) -> datetime
             "is the producer's clock right?",
         )
     return claimed
-
-
-def refuse_skew(at: datetime, now: datetime, most: timedelta) -> None:
-    """Refuse an event of a job that lies more than `most` ahead of our clock. Raises InvalidFact.
-
-    `most` is the setting FOLDLINE_JOB_MAX_SKEW, MAX_FUTURE by default and at most; the text is documented.
-    """
-    if at - now > most:
-        raise InvalidFact(
-            "time_in_future",
-            f"Event time skew too large: {format_time(at)} is more than {most.total_seconds():g} s "
-            f"after {format_time(now)}, the time here: is the producer's clock right?",
-        )

@@ -11,6 +11,7 @@ from api.jobs.subscriber import Subscriber, Wanted
 from api.reading.reader import Reader
 from line.jetstream import stream_info
 from line.live_tail import tail_stream
+from line.pull_consumer import start_after
 from line.raw_event import RawEvent
 from projections.jobs.live_events import LiveEvent, Repetitions, live_events
 from runtime.compat.nats_client import BusClient
@@ -128,7 +129,7 @@ class LiveStream:
         """Yield what came before the recent events, read for one subscriber, until it can join."""
         async with (
             self._catching_up,
-            aclosing(tail_stream(self._nc, self._stream, subscriber.after)) as reading,
+            aclosing(tail_stream(self._nc, self._stream, start_after(subscriber.after))) as reading,
         ):
             async for events in reading:
                 yield [event for event in await self._shown(events) if subscriber.wanted(event)]
@@ -140,7 +141,9 @@ class LiveStream:
     async def _tail(self) -> None:
         while True:
             try:
-                async with aclosing(tail_stream(self._nc, self._stream, self._reached)) as reading:
+                async with aclosing(
+                    tail_stream(self._nc, self._stream, start_after(self._reached))
+                ) as reading:
                     async for events in reading:
                         for event in await self._shown(events):
                             self._recent.append(event)

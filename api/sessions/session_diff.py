@@ -6,7 +6,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from projections.sessions.differences import differences
-from projections.sessions.time_travel import SessionReplay
+from projections.sessions.session_replay import SessionReplay
 from schemas.times import format_time
 
 

@@ -17,7 +17,7 @@ from api.sessions.session_diff import last_sequence, session_diff
 from line.entity_history import stored_events
 from line.problems import StreamUnavailable
 from line.raw_event import RawEvent
-from projections.sessions.time_travel import SessionReplay
+from projections.sessions.session_replay import SessionReplay
 from projections.sessions.views import SessionViews
 from runtime.compat.nats_client import BusClient
 from runtime.http.errors import HttpProblem, unavailable

@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from consumers.control.building_generation import begin_building, put_back_old
 from consumers.control.projection_lock import projection_lock
 from consumers.control.rebuild_progress import Phase, ProgressMeter, RebuildProgress, ReportProgress
-from consumers.control.swap import Swap, SwapPostponed
+from consumers.control.swap import Swap, SwapPostponed, is_caught_up_for_swap
 from consumers.control.worker import Assignment
 from consumers.control.workers import Workers, running_workers
 from line.checkpoints import read_first_sequences
@@ -30,8 +30,6 @@ from runtime.settings import Settings
 logger = logging.getLogger("foldline.rebuild")
 
 _POLL_S: Final = 0.5
-_NEARLY_S: Final = 0.5  # as little work left as this is folded while live batches wait
-_NEARLY_EVENTS: Final = 200
 
 
 class RebuildCancelled(Problem):
@@ -98,8 +96,7 @@ class _Rebuild:
         while True:
             await workers.replace_dead()
             now = await self._take_reading("folding")
-            left = now.total - now.events
-            if self._meter.exact and left <= max(_NEARLY_EVENTS, now.rate * _NEARLY_S):
+            if self._meter.exact and is_caught_up_for_swap(now):
                 return
             if now.events > before:
                 workers.forgive_deaths()

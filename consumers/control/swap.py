@@ -14,6 +14,7 @@ from nats.aio.client import Client
 from psycopg.types.json import Jsonb
 
 from consumers.control.lock_wait import LOCK_REFUSED, limit_lock_wait
+from consumers.control.rebuild_progress import RebuildProgress
 from line.checkpoints import Sequences, checkpoints, furthest, is_caught_up
 from projections.generations import (
     Role,
@@ -32,8 +33,15 @@ from runtime.settings import Settings
 
 _QUERIES: Final = engine_queries()
 _LOCK_WAIT_S: Final = 2
+_NEARLY_S: Final = 0.5  # as little work left as this is folded while live batches wait
+_NEARLY_EVENTS: Final = 200
 _REMAINDER_S: Final = 3.0  # how long live batches may be held up for it
 _POLL_S: Final = 0.02
+
+
+def is_caught_up_for_swap(now: RebuildProgress) -> bool:
+    """Whether so little is left to fold that live batches may wait for it."""
+    return now.total - now.events <= max(_NEARLY_EVENTS, now.rate * _NEARLY_S)
 
 
 class SwapPostponed(RuntimeError):

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from consumers.engine.buffer import Buffer
-from consumers.engine.catchup import CatchUp
+from consumers.engine.catchup_subscription import CatchUp
 from consumers.engine.leases import Held
 from runtime.compat.nats_client import BusClient
 from schemas.streams import Stream

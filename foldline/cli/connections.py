@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from foldline.embedded.stack import resolve
+from foldline.embedded.running_stack import resolve
 from line.connection import close_bus, connect_bus
 from runtime.compat.nats_client import BusClient
 from runtime.database.connections import Connection, connect_with_retry

@@ -10,7 +10,7 @@ from rich.filesize import decimal
 from foldline.cli.connections import bus, command_settings, run, show_json
 from foldline.cli.parameters import Json
 from foldline.cli.tables import print_table
-from line.backup import SavedStream, back_up
+from line.backup import SavedStream, back_up, read_backup
 from line.backup import restore as restore_streams
 
 Directory = Annotated[Path, typer.Argument(metavar="DIRECTORY", help="Directory of the backup.")]
@@ -48,8 +48,12 @@ async def _backup(directory: Path, *, as_json: bool) -> None:
 async def _restore(directory: Path, *, as_json: bool) -> None:
     config = command_settings()
     async with bus(config) as nc:
-        saved = await restore_streams(nc, directory, replicas=config.stream_replicas)
-    _show(saved, f"restored from {directory}", as_json=as_json)
+        made = await restore_streams(nc, directory, replicas=config.stream_replicas)
+    there = [name for name, is_made in made.items() if not is_made]
+    done = f"restored from {directory}"
+    if there:
+        done += f", {len(there)} of them were there already, the same: {', '.join(there)}"
+    _show(read_backup(directory), done, as_json=as_json)
 
 
 def _show(saved: list[SavedStream], done: str, *, as_json: bool) -> None:

@@ -1,6 +1,6 @@
 """`foldline api`, `consumer`, `sidecar` and `central`: one process of the line, configured by FOLDLINE_*."""
 
-from foldline.embedded.stack import resolve
+from foldline.embedded.running_stack import resolve
 from runtime.settings import settings
 
 # Each command imports its own process: a consumer does without the web framework.

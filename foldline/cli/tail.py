@@ -2,15 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Annotated, Any
 
 import typer
 
 from foldline.cli.connections import bus, command_settings, printable, run
-from line.pull_consumer import start_after, start_at, start_with_new
-from line.pull_reader import PullReader, open_reader
+from line.jetstream import stream_info
+from line.live_tail import tail_stream
+from line.pull_consumer import start_after, start_at
 from line.raw_event import RawEvent
 from runtime.problems import Problem
 from runtime.process.tasks import cancel_and_wait
@@ -59,8 +60,9 @@ async def _tail(
         arrived: asyncio.Queue[RawEvent] = asyncio.Queue(maxsize=1_000)
         takers = []
         for name in names:
-            reader = await stack.enter_async_context(open_reader(nc, name, start, stored))
-            takers.append(asyncio.create_task(_take(reader, arrived)))
+            # Behind what is there now, and not "with what is new": that would begin anew after an outage.
+            begin = start or start_after((await stream_info(nc, name))["state"]["last_seq"])
+            takers.append(asyncio.create_task(_take(tail_stream(nc, name, begin, stored), arrived)))
         stack.push_async_callback(cancel_and_wait, *takers)
         shown = 0
         while count is None or shown < count:
@@ -71,16 +73,18 @@ async def _tail(
                 shown += 1
 
 
-def _start(*, everything: bool, since: str | None) -> Mapping[str, Any]:
+def _start(*, everything: bool, since: str | None) -> Mapping[str, Any] | None:
+    """Where to begin in every stream; None: behind its present end."""
     if since is not None:
         return start_at(parse_time(since, "--since"))
-    return start_after(0) if everything else start_with_new()
+    return start_after(0) if everything else None
 
 
-async def _take(reader: PullReader, arrived: asyncio.Queue[RawEvent]) -> None:
-    while True:
-        for event in await reader.take():
-            await arrived.put(event)
+async def _take(events: AsyncGenerator[list[RawEvent], None], arrived: asyncio.Queue[RawEvent]) -> None:
+    async with aclosing(events):
+        async for some in events:
+            for event in some:
+                await arrived.put(event)
 
 
 async def _next(arrived: asyncio.Queue[RawEvent], takers: list[asyncio.Task[None]]) -> RawEvent:

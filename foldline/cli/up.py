@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from foldline.embedded.stack import Stack
+from foldline.embedded.running_stack import Stack
 from runtime.problems import Problem
 from runtime.process.redact import without_credentials
 from runtime.settings import Settings

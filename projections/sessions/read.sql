@@ -217,9 +217,14 @@ select distinct on (site, id) site, id, seq, at, value from measured order by si
 
 -- name: series-average
 -- Fragment: one point a session, its mean, at the time of its last value.
-select site, id, max(seq) as seq, max(at) as at, avg(value / unit) * max(unit) as value
+select site, id, max(seq) as seq, max(at) as at, avg({in-units}) * max(unit) as value
 from measured, scale
 group by site, id
+
+-- name: in-units
+-- Fragment: a value in the unit of its series. Beside values that need a large unit a very small one is nothing; divided
+-- by it, it would underflow, which PostgreSQL refuses.
+case when unit > 1 and abs(value) < 1e-140 then 0 else value / unit end
 
 -- name: timeseries
 -- A metric over many sessions: statistics of all points, and the newest of them in the order of time. Sums of very
@@ -246,10 +251,10 @@ select
     count(*),
     count(distinct (site, id)),
     max(value),
-    avg(value / unit) * max(unit),
+    avg({in-units}) * max(unit),
     min(value),
-    percentile_cont(0.5) within group (order by value / unit) * max(unit),
-    stddev_pop(value / unit) * max(unit),
+    percentile_cont(0.5) within group (order by {in-units}) * max(unit),
+    stddev_pop({in-units}) * max(unit),
     (
         select json_agg(json_build_object(
             'Timestamp', foldline.rfc3339(at), 'Value', value, 'SessionID', id, 'Site', site

@@ -1,7 +1,7 @@
 """The session document: the JSON of one session, declared once.
 
 Three places make it: the SQL of the read model (projections.sessions.render), a session as it was
-(projections.sessions.time_travel) and the answer to a create (producers.http.create_session).
+(projections.sessions.session_replay) and the answer to a create (producers.http.create_session).
 """
 
 from datetime import datetime

@@ -8,7 +8,7 @@ from nats.aio.client import Client
 
 from consumers.engine import readers as readers_module
 from consumers.engine.buffer import Buffer
-from consumers.engine.catchup import CatchUp
+from consumers.engine.catchup_subscription import CatchUp
 from consumers.engine.leases import Held
 from consumers.engine.readers import Readers
 from line import pull_consumer

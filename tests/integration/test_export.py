@@ -328,3 +328,13 @@ async def test_extreme_values(line: FoldedLine, client: httpx.AsyncClient) -> No
     body = await series(client, "metric=huge")
     assert body["Average"] == pytest.approx(1.7e308 / 3)
     assert (body["Median"], body["Min"]) == (1.7e308, -1.7e308)
+
+
+async def test_the_smallest_beside_the_largest(line: FoldedLine, client: httpx.AsyncClient) -> None:
+    for value in (5e-324, 1e308, 1e-300):
+        await line.put("metric", "plain", {"name": "both", "value": value})
+    for aggregation in ("all", "average", "peak", "min"):
+        assert json.dumps(await series(client, f"metric=both&aggregation={aggregation}"), allow_nan=False)
+    body = await series(client, "metric=both")
+    assert (body["Min"], body["Peak"]) == (5e-324, 1e308)
+    assert body["Average"] == pytest.approx(1e308 / 3)

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from foldline.embedded.nats import NatsServer
 from line.connection import close_bus, connect_bus
 from line.live_tail import tail_stream
+from line.pull_consumer import start_after
 from line.streams import prepare_line
 from tests.support.jobs import job_event
 from tests.support.settings import line_settings
@@ -21,7 +22,7 @@ async def test_tries_that_fail_leave_nothing_behind(own_nats: NatsServer) -> Non
     seen: list[int] = []
 
     async def read() -> None:
-        async with aclosing(tail_stream(reading, "JOBS", 0)) as coming:
+        async with aclosing(tail_stream(reading, "JOBS", start_after(0))) as coming:
             async for events in coming:
                 seen.extend(event.sequence for event in events)
 

@@ -14,7 +14,7 @@ import httpx
 import psycopg
 import pytest
 
-from foldline.embedded.stack import load_stack, resolve
+from foldline.embedded.running_stack import load_stack, resolve
 from runtime.settings import Settings
 from tests.support.up_run import PORTS, UpRun
 from tests.support.waiting import wait_until_sync

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projections.sessions.differences import differences
-from projections.sessions.time_travel import SessionReplay
+from projections.sessions.session_replay import SessionReplay
 from tests.property.strategies import NOON, SESSIONS, fact_lists
 from tests.reference.published import Published
 from tests.reference.sessions import Reference, comparable

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from foldline.embedded.stack import Stack
+from foldline.embedded.running_stack import Stack
 from foldline.up import up
 from foldline.up_context import Commands
 from runtime.problems import Problem

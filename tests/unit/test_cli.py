@@ -55,7 +55,7 @@ def test_an_unknown_command_is_a_usage_error(tmp_path: Path) -> None:
 
 def test_the_entrance_imports_no_framework() -> None:
     code = (
-        "import sys; import foldline.cli, foldline.embedded.stack; "
+        "import sys; import foldline.cli, foldline.embedded.running_stack; "
         "print(*{name.partition('.')[0] for name in sys.modules}, sep='\\n')"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -7,7 +7,7 @@ import pytest
 
 from foldline.embedded.layout import Layout
 from foldline.embedded.lock import DirectoryLock
-from foldline.embedded.stack import Stack, load_stack, resolve
+from foldline.embedded.running_stack import Stack, load_stack, resolve
 from runtime.problems import Problem
 from runtime.settings import Settings
 
