@@ -11,8 +11,8 @@ from fastapi import APIRouter, FastAPI
 from api.jobs.health import job_health_router, pool_state
 from api.jobs.jobs import job_views, jobs_router
 from api.jobs.jobs_collector import JobsCollector
-from api.jobs.live_stream import LiveStream
-from api.jobs.live_stream_events import job_stream_router
+from api.jobs.live_fanout import LiveFanout
+from api.jobs.live_stream import job_stream_router
 from api.operations.follower_gauges import EVERY_S, FollowerGauges
 from api.operations.projections import projections_router
 from api.operations.rebuilds import rebuilds_router
@@ -107,7 +107,7 @@ async def _sessions_routers(side: ReadSide, publisher: Publisher, stack: AsyncEx
 
 async def _jobs_routers(side: ReadSide, publisher: Publisher, stack: AsyncExitStack) -> list[APIRouter]:
     """The routes of this site's jobs."""
-    live = LiveStream(side.nc, side.reader, JOBS_STREAM.name)
+    live = LiveFanout(side.nc, side.reader, JOBS_STREAM.name)
     await stack.enter_async_context(live.run())
     views = job_views(side.reader)
     collector = JobsCollector(side.reader, views)

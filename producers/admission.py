@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from schemas.event_time import event_time
-from schemas.facts import AUTO, TIME, Body, Fact, check_subject, message_id, parse_fact
+from schemas.facts import AUTO, TIME, Body, Fact, check_subject, event_time, message_id, parse_fact
 from schemas.jobs.facts import JobFact
 from schemas.subjects import Subject
 from schemas.times import format_time

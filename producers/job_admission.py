@@ -8,8 +8,8 @@ from typing import Any
 from producers.admission import admit_validated
 from runtime.settings import Settings
 from schemas.facts import Fact, parse_fact
+from schemas.future_limit import refuse_skew
 from schemas.jobs.facts import JobFact
-from schemas.times import format_time
 from schemas.validation import MAX_FACT_BYTES, InvalidFact
 
 
@@ -35,8 +35,8 @@ def admit_job_event(
             "wrong_site",
             f"site_id: this is site {site}; send events of site {model.site_id} to its own sidecar or API",
         )
-    if model.timestamp is not None and model.timestamp - now > max_skew:
-        raise _too_far_ahead(model.timestamp, now, max_skew)
+    if model.timestamp is not None:
+        refuse_skew(model.timestamp, now, max_skew)
     return admit_validated(model.subject(site), body, model, key=model.key, headers=headers, now=now)
 
 
@@ -66,11 +66,3 @@ def admit_batch(
         except InvalidFact as exc:
             errors.append({"index": index, "error": exc.reason, "detail": exc.details})
     return facts, errors
-
-
-def _too_far_ahead(at: datetime, now: datetime, most: timedelta) -> InvalidFact:
-    return InvalidFact(
-        "time_in_future",
-        f"Event time skew too large: {format_time(at)} is more than {most.total_seconds():g} s "
-        f"after {format_time(now)}, the time here: is the producer's clock right?",
-    )

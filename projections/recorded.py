@@ -6,8 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from line.raw_event import RawEvent
-from schemas.event_time import event_time
-from schemas.facts import TIME, Body, entity_id, parse_fact
+from schemas.facts import TIME, Body, entity_id, event_time, parse_fact
 from schemas.headers import header
 from schemas.subjects import Subject
 from schemas.validation import InvalidFact

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from schemas.event_time import MAX_FUTURE
+from schemas.future_limit import MAX_FUTURE
 from schemas.streams import Stream, streams_of
 
 Port = Annotated[int, Field(ge=0, le=65535)]

@@ -1,14 +1,17 @@
 """Facts: a published subject, a body and optional headers, and their validation."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from schemas.future_limit import refuse_future
 from schemas.jobs.facts import KINDS, JobFact
 from schemas.sessions.facts import SESSION_FACTS, FactBody, SessionState
 from schemas.subjects import Subject, slot_of, token_of
 from schemas.texts import check_texts, is_plain
+from schemas.times import parse_time
 from schemas.validation import (
     MAX_FACT_BYTES,
     MAX_INDEXED_BYTES,
@@ -127,6 +130,20 @@ def published_subject(stored: str, body: bytes) -> str:
     subject = Subject.parse_stored(stored)
     found = likely_entity_id(subject, body)
     return str(subject if found is None else subject.of(token_of(found)))
+
+
+def event_time(model: Body, header: str | None, stored_at: datetime) -> datetime:
+    """Return when a fact happened: the body's timestamp, else that of the header, else the store time.
+
+    Admission passes the present time as `stored_at`. Raises InvalidFact for a time too far after it.
+    """
+    claimed = model.timestamp
+    if claimed is None and header is not None:
+        claimed = parse_time(header, TIME)
+    if claimed is None:
+        return stored_at
+    refuse_future(claimed, stored_at)
+    return claimed
 
 
 def message_id(subject: Subject, key: str) -> str:

@@ -1,178 +1,101 @@
-"""The live stream: the events of one stream, read once for all subscribers."""
+"""`/v1/stream`: events of jobs as server-sent events, resumable by their sequence."""
 
-import asyncio
-import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
-from typing import Final
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final, Literal
 
-from api.jobs.recent_events import RecentEvents
-from api.jobs.subscriber import Subscriber, Wanted
-from api.reading.reader import Reader
-from line.jetstream import stream_info
-from line.live_tail import tail_stream
-from line.pull_consumer import start_after
-from line.raw_event import RawEvent
-from projections.jobs.live_events import LiveEvent, Repetitions, live_events
-from runtime.compat.nats_client import BusClient
-from runtime.http.errors import HttpProblem
-from runtime.process.repeating import repeating
-from runtime.process.tasks import cancel_and_wait
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
 
-logger = logging.getLogger("foldline.live")
+from api.jobs.endless_response import EndlessResponse
+from api.jobs.live_fanout import LiveFanout, Resync
+from api.jobs.subscriber import Wanted
+from api.reading.params import Query, Text, invalid_parameter, query_parameters, read_query
+from api.reading.server_sent_events import CONNECTED, KEEPALIVE, SILENCE_S, named_event, numbered_event
+from projections.jobs.live_events import LiveEvent
+from runtime.compat.fastapi_routes import DirectRoute
+from schemas.jobs.facts import KINDS
 
-_MORE_WAITING: Final = 1_000  # events a subscriber may be behind, beside the recent ones
-_PAUSE_S: Final = 0.5
-_REST_S: Final = 60.0  # without subscribers, until the stream is no longer read
-_CATCHING_UP: Final = 8  # subscribers that read the stream by themselves
+LAST_EVENT_ID: Final = "Last-Event-ID"
 
 
-class Resync(Exception):
-    """The stream does not hold what follows the asked sequence; `next` is the first sequence it does hold."""
+class StreamQuery(Query):
+    """Filters of the live stream; an event is sent when it meets all of them."""
 
-    def __init__(self, next_: int) -> None:
-        super().__init__(next_)
-        self.next = next_
+    site: Text | None = Field(None, description="Only events of this site.")
+    entity_type: Literal["job", "subjob"] | None = Field(
+        None, description="Only events of jobs, or only of subjobs."
+    )
+    app: Text | None = Field(None, description="Only events of the application with this id or name.")
+    job_id: Text | None = Field(None, description="Only events of this job and its subjobs.")
+    kind: Text | None = Field(
+        None, description=f"Only events of these kinds, comma-separated: {', '.join(KINDS)}."
+    )
+
+    def wanted(self) -> Wanted:
+        """The filters as a test of an event. Raises HttpProblem."""
+        kinds = {part.strip() for part in self.kind.split(",")} if self.kind is not None else set(KINDS)
+        if not kinds <= set(KINDS):
+            raise invalid_parameter(
+                "kind",
+                f"{(self.kind or '')[:64]!r} is not allowed: one or more, comma-separated,"
+                f" of {', '.join(KINDS)}",
+            )
+
+        def wanted(event: LiveEvent) -> bool:
+            return (
+                event.kind in kinds
+                and self.site in (None, event.site)
+                and self.entity_type in (None, event.type)
+                and self.app in (None, event.app_id, event.app_name)
+                and self.job_id in (None, event.job_id)
+            )
+
+        return wanted
 
 
-class LiveStream:
-    """Reads a stream while there are subscribers, and hands each event to all of them.
+def job_stream_router(live: LiveFanout, *, silence: float = SILENCE_S) -> APIRouter:
+    """The route of the live stream. After `silence` seconds without an event a comment is sent."""
+    router = APIRouter(prefix="/v1", tags=["jobs"], route_class=DirectRoute)
 
-    `run` admits subscribers for the length of a block.
-    """
+    @router.get("/stream", openapi_extra=query_parameters(StreamQuery))
+    async def stream(request: Request) -> Response:
+        """Server-sent events from now on, or behind `Last-Event-ID`: each once, in the order of the stream.
 
-    def __init__(self, nc: BusClient, reader: Reader, stream: str) -> None:
-        self._nc = nc
-        self._reader = reader
-        self._stream = stream
-        self._repetitions = Repetitions()
-        self._subscribers: set[Subscriber] = set()
-        self._recent = RecentEvents(reader.settings.live_events)
-        self._most_waiting = reader.settings.live_events + _MORE_WAITING
-        self._reached = 0  # the last sequence read
-        self._catching_up = asyncio.Semaphore(_CATCHING_UP)
-        self._tailing: asyncio.Task[None] | None = None
-        self._changing = asyncio.Lock()  # whether the stream is read
-        self._clients = 0
-        self._alone_since = 0.0
-
-    @asynccontextmanager
-    async def run(self) -> AsyncIterator[None]:
-        """Stop reading the stream a while after the last subscriber left, and at the end of the block."""
-        async with repeating(self._rest, every=_REST_S / 4, first=_REST_S):
-            try:
-                yield
-            finally:
-                if self._tailing is not None:
-                    await cancel_and_wait(self._tailing)
-
-    async def events(
-        self, wanted: Wanted, after: int | None, *, silence: float
-    ) -> AsyncGenerator[list[LiveEvent], None]:
-        """Yield events in order, each once: behind the sequence `after`, or from now on.
-
-        The first list, maybe empty, says that nothing is missed from here on; later an empty one means that
-        nothing came for `silence` seconds. Raises Resync before the first, TooSlow when the client does not
-        keep up, StreamUnavailable.
+        The `id` of an event is its sequence. When what follows the asked id is no longer kept, an event
+        `resync` comes first, and then what is kept.
         """
-        self._clients += 1
-        subscriber: Subscriber | None = None
+        wanted = read_query(StreamQuery, request).wanted()
+        return EndlessResponse(_encoded(live, wanted, _last_event_id(request), silence))
+
+    return router
+
+
+def _last_event_id(request: Request) -> int | None:
+    text = request.headers.get(LAST_EVENT_ID)
+    if not text:
+        return None
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise invalid_parameter(
+            LAST_EVENT_ID, f"{text[:40]!r} is not the id of an event: that is a number of at most 18 digits"
+        )
+    return int(text)
+
+
+async def _encoded(
+    live: LiveFanout, wanted: Wanted, after: int | None, silence: float
+) -> AsyncGenerator[bytes, None]:
+    greeting = CONNECTED
+    while True:
         try:
-            await self._begin()
-            subscriber = Subscriber(wanted, self._reached if after is None else after, self._most_waiting)
-            if await self._is_recent(subscriber.after):
-                self._join(subscriber)
-                yield subscriber.take_now()
-            else:
-                async for earlier in self._catch_up(subscriber):
-                    yield earlier
-            while True:
-                yield await subscriber.take(silence)
-        finally:
-            self._clients -= 1
-            self._alone_since = asyncio.get_running_loop().time()
-            if subscriber is not None:
-                self._subscribers.discard(subscriber)
-
-    async def _begin(self) -> None:
-        """Read the stream from its present end, unless it is read already."""
-        async with self._changing:
-            if self._tailing is None:
-                _, last = await self._ends()
-                self._recent.start(last + 1)
-                self._reached = last
-                self._tailing = asyncio.create_task(self._tail())
-
-    async def _rest(self) -> None:
-        async with self._changing:
-            alone = asyncio.get_running_loop().time() - self._alone_since
-            if self._tailing is not None and not self._clients and alone > _REST_S:
-                await cancel_and_wait(self._tailing)
-                self._tailing = None
-
-    async def _is_recent(self, after: int) -> bool:
-        """Whether a client that was at `after` can be served from memory. Raises Resync."""
-        if after <= self._reached and after + 1 >= self._recent.first:
-            return True
-        first, last = await self._ends()
-        if not first - 1 <= after <= last:
-            raise Resync(first)
-        return after + 1 >= self._recent.first
-
-    def _join(self, subscriber: Subscriber) -> None:
-        """Hand over the recent events, and all to come. Nothing may be awaited since it was found recent."""
-        for event in self._recent.after(subscriber.after):
-            subscriber.put(event)
-        self._subscribers.add(subscriber)
-
-    async def _catch_up(self, subscriber: Subscriber) -> AsyncGenerator[list[LiveEvent], None]:
-        """Yield what came before the recent events, read for one subscriber, until it can join."""
-        async with (
-            self._catching_up,
-            aclosing(tail_stream(self._nc, self._stream, start_after(subscriber.after))) as reading,
-        ):
-            async for events in reading:
-                yield [event for event in await self._shown(events) if subscriber.wanted(event)]
-                subscriber.after = events[-1].sequence
-                if subscriber.after + 1 >= self._recent.first:
-                    self._join(subscriber)
-                    return
-
-    async def _tail(self) -> None:
-        while True:
-            try:
-                async with aclosing(
-                    tail_stream(self._nc, self._stream, start_after(self._reached))
-                ) as reading:
-                    async for events in reading:
-                        for event in await self._shown(events):
-                            self._recent.append(event)
-                            for subscriber in self._subscribers:
-                                subscriber.put(event)
-                        self._reached = events[-1].sequence
-            except Exception:  # our own bug: subscribers wait, and get everything later
-                logger.exception("%s: reading live events failed after %d", self._stream, self._reached)
-                await asyncio.sleep(_PAUSE_S)
-
-    async def _shown(self, events: Sequence[RawEvent]) -> list[LiveEvent]:
-        """The valid events without repetitions. Waits for PostgreSQL, which knows the ids of seven days."""
-        found = live_events(events)
-        dedup_keys = [dedup_key for _, _, dedup_key in found if dedup_key is not None]
-        known = {}
-        while dedup_keys:
-            try:
-                known = await self._reader.read(lambda conn: self._repetitions.first_uses(conn, dedup_keys))
-                break
-            except HttpProblem as exc:
-                logger.info("live events wait for the read model: %s", exc)
-                await asyncio.sleep(_PAUSE_S)
-        return [
-            live
-            for raw, live, dedup_key in found
-            if dedup_key is None or not self._repetitions.is_repetition(raw, dedup_key, known)
-        ]
-
-    async def _ends(self) -> tuple[int, int]:
-        """First and last sequence of the stream. Raises StreamUnavailable."""
-        info = await stream_info(self._nc, self._stream)
-        return int(info["state"]["first_seq"]), int(info["state"]["last_seq"])
+            async with aclosing(live.events(wanted, after, silence=silence)) as coming:
+                async for events in coming:
+                    # A client that reads the greeting misses nothing that is sent from then on.
+                    encoded = b"".join(numbered_event(event.sequence, event.data) for event in events)
+                    yield greeting + encoded or KEEPALIVE
+                    greeting = b""
+                    after = events[-1].sequence if events else after
+        except Resync as exc:
+            asked, after = after, exc.next - 1
+            yield greeting + named_event("resync", {"asked": asked, "next": exc.next})
+            greeting = b""

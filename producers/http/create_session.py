@@ -15,8 +15,7 @@ from producers.http.write_headers import WriteHeaders
 from producers.publishing.publisher import Conflict
 from producers.publishing.requests import InDoubt
 from runtime.http.errors import HttpProblem, unavailable
-from schemas.event_time import event_time
-from schemas.facts import EXPIRED, TIME, Fact, parse_fact
+from schemas.facts import EXPIRED, TIME, Fact, event_time, parse_fact
 from schemas.headers import header
 from schemas.positions import Position
 from schemas.sessions.document import SessionDocument, snapshot

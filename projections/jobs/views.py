@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from pydantic_core import from_json, to_json
 
-from projections.jobs.median_cache import MedianCache
+from projections.jobs.outliers import MedianCache
 from projections.jobs.render import served_event, served_job, served_stats, served_subjob
 from projections.statements import Statements, only_row
 from runtime.database.connections import Connection
@@ -81,7 +81,7 @@ class JobViews:
     def __init__(self, *, own: str, stall: timedelta, schema: str = PROJECTION) -> None:
         self._own = own
         self._stall = stall
-        statements = Statements("projections.jobs", schema)
+        statements = Statements("projections.jobs", schema, "outliers.sql")
 
         @cache
         def page(source: str, others: str, conditions: tuple[str, ...]) -> bytes:

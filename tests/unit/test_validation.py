@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schemas.event_time import event_time
-from schemas.facts import FACTS, parse_fact
+from schemas.facts import FACTS, event_time, parse_fact
 from schemas.sessions.facts import SessionState
 from schemas.validation import MAX_DEPTH, MAX_FACT_BYTES, InvalidFact
 

@@ -1,4 +1,7 @@
-"""Median durations of applications, remembered for a while, for finding them reads whole histograms."""
+"""Outliers: jobs that took more than three times the median of their application.
+
+The medians are remembered for a while, because finding them reads whole histograms.
+"""
 
 import time
 from typing import Final
