@@ -11,14 +11,14 @@ from tests.support.forked import run_forked
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command did."""
+    """The outcome of a command."""
 
     code: int
     out: str
     err: str
 
     def json(self) -> Any:
-        """Its one line of JSON."""
+        """Return the one line of JSON that it printed."""
         assert self.code == 0, self.err
         return json.loads(self.out)
 

@@ -18,12 +18,12 @@ class Example:
 
 
 def tour() -> list[Example]:
-    """The blocks of "Five minutes", in their order."""
+    """Return the blocks of "Five minutes", in their order."""
     return examples("README.md", "Five minutes")
 
 
 def examples(page: str, section: str) -> list[Example]:
-    """The blocks of a section, in their order, those of list items without their indentation."""
+    """Return the blocks of a section in their order, those of list items without indentation."""
     text = (ROOT / page).read_text()
     _, found, rest = text.partition(f"\n## {section}\n")
     assert found, f"{page} has no section {section!r}"

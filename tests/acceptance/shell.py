@@ -1,4 +1,4 @@
-"""Runs the documented shell examples: with bash, curl and jq where they are, and without them anywhere.
+"""Runners of the documented shell examples: with bash, curl and jq where they are, and without them.
 
 The second way understands what the examples use and nothing else: comments, lines continued with a backslash
 or within single quotes, `NAME=$(…)`, `$NAME`, `curl`, a pipe into `jq`, and programs with arguments.
@@ -16,19 +16,19 @@ from typing import Any
 from tests.support.http import sync_http_client
 
 Run = Callable[[str, Mapping[str, str]], str]
-"""Runs a script with an environment; answers what it printed. As in a terminal, a command may fail."""
+"""A function that runs a script with an environment and returns what it printed; a command may fail."""
 
 _ASSIGNMENT = re.compile(r"(\w+)=\$\((.*)\)")
 _TIMEOUT = 60
 
 
 def pasted(script: str, environment: Mapping[str, str]) -> str:
-    """By bash, curl and jq."""
+    """Run a script with bash, curl and jq."""
     return _output(["bash", "-c", script], environment)
 
 
 def understood(script: str, environment: Mapping[str, str]) -> str:
-    """By Python alone."""
+    """Run a script with Python alone."""
     variables = dict(environment)
     printed = ""
     lines = iter(script.replace("\\\n", " ").splitlines())
@@ -71,7 +71,7 @@ def _pipe(line: str, variables: Mapping[str, str]) -> str:
 
 
 def _expanded(line: str, variables: Mapping[str, str]) -> str:
-    """`$NAME` replaced; what stands in single quotes stays as it is."""
+    """Return the line with `$NAME` replaced, but not in single quotes."""
     parts = re.split(r"('[^']*')", line)
     return "".join(
         part if part.startswith("'") else re.sub(r"\$(\w+)", lambda name: variables[name[1]], part)

@@ -16,7 +16,7 @@ from tests.support.processes import ROOT
 from tests.support.waiting import wait_until_sync
 
 HEARTBEAT_TIMEOUT = 2
-"""Of a stack of our own, seconds: short, so that a session can be seen falling silent."""
+"""Seconds until a session of our own stack is silent: few, so that a test can wait for it."""
 
 _SURFACES = ("api", "jobs", "sidecar", "daemon")
 _GIVEN = tuple(f"FOLDLINE_TEST_{name.upper()}" for name in (*_SURFACES, "nats"))
@@ -31,7 +31,7 @@ _ADDRESSES = (
 
 @dataclass(frozen=True)
 class Stack:
-    """Where it answers, and what a `foldline` command needs to find it."""
+    """The addresses of a stack, and what a `foldline` command needs to find it."""
 
     api: str
     jobs: str
@@ -42,11 +42,11 @@ class Stack:
     folder: Path | None = None  # of a stack of our own
 
     def environment(self) -> dict[str, str]:
-        """For a child: ours without FOLDLINE_*, and this stack's addresses."""
+        """Return our environment without FOLDLINE_*, with this stack's addresses."""
         return {**_environment(), "FOLDLINE_NATS_URL": self.nats, **self.settings}
 
     def replaced(self, text: str) -> str:
-        """`text` with the documented addresses replaced by this stack's."""
+        """Return `text` with the documented addresses replaced by this stack's."""
         documented = {
             "http://localhost:9090": self.api,
             "http://localhost:18000": self.jobs,
@@ -59,7 +59,7 @@ class Stack:
         return text
 
     def logs(self) -> list[tuple[str, str]]:
-        """Name and end of what our processes wrote."""
+        """Return the name and the end of each log of our processes."""
         if self.folder is None:
             return []
         files = [self.folder / "up.log", *sorted(self.folder.glob("foldline-*/log/*.log"))]
@@ -67,7 +67,7 @@ class Stack:
 
 
 def is_given() -> bool:
-    """Whether FOLDLINE_TEST_API, _JOBS, _SIDECAR, _DAEMON and _NATS name a stack that runs."""
+    """Return whether FOLDLINE_TEST_API, _JOBS, _SIDECAR, _DAEMON and _NATS name a stack that runs."""
     given = [name for name in _GIVEN if os.environ.get(name)]
     if given and len(given) < len(_GIVEN):
         raise RuntimeError(f"only {', '.join(given)} is set: {', '.join(_GIVEN)} go together")
@@ -76,7 +76,7 @@ def is_given() -> bool:
 
 @contextmanager
 def running_stack() -> Iterator[Stack]:
-    """The given stack; otherwise one is started, and gone afterwards."""
+    """Use the given stack, or start one that is gone afterwards."""
     if is_given():
         yield Stack(*(os.environ[name].rstrip("/") for name in _GIVEN))
         return

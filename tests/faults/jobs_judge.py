@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 
 
 async def judge_jobs(settings: Settings, book: Book, listeners: Sequence[Listener]) -> int:
-    """Wait until all is folded, then compare. Answers how many events are on the line twice."""
+    """Wait until all is folded, then compare; return how many events are on the line twice."""
     assert book.acknowledged == set(range(len(book.events)))
     nc = await connect_bus(settings, name="test-judge")
     async with await connect(settings, name="test-judge") as db:
@@ -68,7 +68,7 @@ def _expected(events: Sequence[Event]) -> dict[tuple[str, str], Any]:
 
 
 def _heard(book: Book, listener: Listener) -> None:
-    """What one listener saw: each event it asked for once, those of a job in the order they were sent."""
+    """Assert that a listener saw each event it asked for once, and those of a job in their order."""
     wanted = [n for n, event in enumerate(book.events) if listener.wanted(event)]
     assert sorted(listener.seen) == wanted
     job_of = {n: job for job, numbers in book.of_jobs().items() for n in numbers}

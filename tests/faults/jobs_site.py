@@ -1,4 +1,4 @@
-"""A site for jobs as the real processes it is, its sidecar behind a door to the line."""
+"""A site for jobs as processes, with a link between its sidecar and the line that can be cut."""
 
 import asyncio
 from typing import Any, Literal
@@ -22,40 +22,41 @@ _MANY = 3  # events in the last group
 _SIDECAR = ("sidecar",)
 
 
-class Door:
-    """Between the sidecar and the line: now and then an answer is lost, then all are, then none."""
+class Link:
+    """A link between sidecar and line: now and then an answer is lost, then all are, then none."""
 
     def __init__(self, nats: NatsServer) -> None:
-        self._state: Literal["shaky", "closing", "closed", "open"] = "shaky"
+        self._state: Literal["shaky", "cutting", "cut", "whole"] = "shaky"
         self._address = nats.url.removeprefix("nats://").split(":")
         self._groups = 0
 
-    async def through(self) -> Streams:
-        """A connection to the line. Raises ConnectionRefusedError."""
-        if self._state == "closed":
+    async def connect(self) -> Streams:
+        """Open a connection to the line. Raises ConnectionRefusedError."""
+        if self._state == "cut":
             raise ConnectionRefusedError
         host, port = self._address
         return await asyncio.open_connection(host, int(port))
 
     def judge(self, session: Session, data: bytes) -> Verdict:
-        """What is published passes, stored but not acknowledged when its answer is cut off."""
-        if b"HPUB ev." not in data or self._state == "open":
+        """Let what is published pass; it is stored, but not acknowledged, when its answer is cut off."""
+        if b"HPUB ev." not in data or self._state == "whole":
             return "pass"
         self._groups += 1
         if self._state == "shaky" and self._groups % _EVERY:
             return "pass"
-        if self._state == "closing":
+        if self._state == "cutting":
             if data.count(b"HPUB ev.") < _MANY:
                 return "pass"
-            self._state = "closed"
+            self._state = "cut"
         return "cut before the answer"
 
-    def close(self) -> None:
-        """With the next group of several events that is published."""
-        self._state = "closing"
+    def cut(self) -> None:
+        """Cut the link with the next group of several events that is published."""
+        self._state = "cutting"
 
-    def open(self) -> None:
-        self._state = "open"
+    def mend(self) -> None:
+        """Let everything pass again."""
+        self._state = "whole"
 
 
 class JobsSite:
@@ -75,7 +76,7 @@ class JobsSite:
         self._sidecar: ProcessUnderTest
 
     async def start(self) -> None:
-        """Everything, and wait for it."""
+        """Start everything and wait until it is ready."""
         nc = await connect_bus(self.settings, name="test")
         await prepare_line(nc, self.settings)
         await close_bus(nc)
@@ -90,22 +91,22 @@ class JobsSite:
         self._sidecar = self._processes.start(f"sidecar-{len(self._processes.all)}", _SIDECAR, self._outside)
 
     async def crash_sidecar(self) -> None:
-        """SIGKILL, and another one at once."""
+        """Kill the sidecar and start another one at once."""
         await asyncio.to_thread(self._sidecar.kill)
         self.start_sidecar()
 
     async def spooled(self) -> int | None:
-        """How many events wait in the sidecar; None while it does not answer."""
+        """Return how many events wait in the sidecar, None while it does not answer."""
         health = await self._health()
         return None if health is None else int(health["spool_count"])
 
     async def drained(self) -> bool:
-        """Whether the sidecar has the line, and nothing waits."""
+        """Return whether the sidecar has the line, and nothing waits."""
         health = await self._health()
         return health is not None and (health["line"], health["spool_count"]) == ("connected", 0)
 
     async def forget_message_ids(self) -> None:
-        """The line forgets them, as it does in two minutes."""
+        """Make the line forget message ids, as it does in two minutes."""
         nc = await connect_bus(self.settings, name="test")
         await Line(nc).forget_message_ids(JOBS, "ev.fab1.job.probe.started", b"{")
         await close_bus(nc)

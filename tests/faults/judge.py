@@ -27,7 +27,7 @@ async def judge(settings: Settings, record: Record) -> None:
 
 
 async def holders(settings: Settings, follower: str = "sessions") -> dict[str, int]:
-    """How many partitions each live owner holds."""
+    """Return how many partitions each live owner holds."""
     async with await connect(settings, name="test-holders") as db:
         cursor = await db.execute(
             "select owner, count(*) from foldline.lease"

@@ -10,7 +10,7 @@ import httpx
 from tests.support.http import http_client
 
 LAST = "the-last-job"
-"""The job whose event ends the reading."""
+"""Id of the job whose event ends the reading."""
 
 
 class Listener:
@@ -25,11 +25,11 @@ class Listener:
         self._after = 0
 
     def wanted(self, event: dict[str, Any]) -> bool:
-        """Whether it asked for this event."""
+        """Return whether it asked for this event."""
         return self._kind in (None, event["event"]["kind"])
 
     async def listen(self, url: str) -> None:
-        """Until the event of the last job."""
+        """Read until the event of the last job."""
         async with http_client(url, timeout=60) as http:
             while True:
                 stay = self._patience and self._chance.uniform(0.1, 1) * self._patience
@@ -44,7 +44,7 @@ class Listener:
                 await asyncio.sleep(0.2)  # between two connections
 
     async def _connected(self, http: httpx.AsyncClient) -> bool:
-        """Whether it has seen the last one."""
+        """Return whether it has seen the last one."""
         self.connections += 1
         query = {} if self._kind is None else {"kind": self._kind}
         headers = {"Last-Event-ID": str(self._after)}

@@ -19,7 +19,7 @@ _PAUSE = 0.02
 
 @dataclass
 class Load:
-    """What runs. `settings` are those of the consumers."""
+    """A load that runs, with its consumers; `settings` are theirs."""
 
     settings: Settings
     processes: Processes
@@ -28,18 +28,18 @@ class Load:
     over: bool = False
 
     def consumer(self) -> ProcessUnderTest:
-        """One more consumer."""
+        """Start another consumer."""
         started = self.processes.consumer(self.settings)
         self.consumers.append(started)
         return started
 
     def consumer_of(self, pid: int) -> ProcessUnderTest:
-        """The consumer with that pid."""
+        """Return the consumer with that pid."""
         (found,) = (one for one in self.consumers if one.pid == pid)
         return found
 
     async def published(self, more: int) -> None:
-        """Until so many more facts were acknowledged."""
+        """Wait until so many more facts were acknowledged."""
         enough = len(self.record.acked) + more
         await wait_until(lambda: len(self.record.acked) >= enough, 120, what=f"{more} more facts")
 

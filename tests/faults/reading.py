@@ -15,7 +15,7 @@ _PAUSE_S = 0.05  # between two reads: a load, not a condition
 
 @dataclass
 class Reads:
-    """What was answered: how many reads, how long the longest took, and each that was not a 200."""
+    """The answers: how many, how long the longest took, and each that was not a 200."""
 
     answered: int = 0
     slowest: float = 0.0

@@ -20,7 +20,7 @@ Event = dict[str, Any]
 
 @dataclass
 class Book:
-    """Every event in the order of its entry, which is its number `n`, and those that were acknowledged."""
+    """A book of every event in the order of its number `n`, and of those that were acknowledged."""
 
     events: list[Event] = field(default_factory=list)
     acknowledged: set[int] = field(default_factory=set)
@@ -28,14 +28,14 @@ class Book:
     over: bool = False
 
     def enter(self, job: str, kind: str, **told: Any) -> Event:
-        """One more event, about to be sent."""
+        """Enter an event that is about to be sent."""
         n = len(self.events)
         event = job_event(job, kind, key=f"key-{n}", minute=n / 1_000, metrics={"n": n}, **told)
         self.events.append(event)
         return event
 
     def of_jobs(self) -> dict[str, list[int]]:
-        """The events of each job and its subjobs, as they were sent."""
+        """Return the events of each job and its subjobs, as they were sent."""
         found: dict[str, list[int]] = defaultdict(list)
         for n, event in enumerate(self.events):
             entity = event["entity"]
@@ -56,13 +56,13 @@ class Reporter:
         self._open = [self._life() for _ in range(_OPEN_JOBS)]
 
     async def report(self) -> None:
-        """One request after another until it is over, and the last one is acknowledged."""
+        """Send one request after another until it is over and the last one is acknowledged."""
         while not self._book.over:
             await self.send(*(self._next() for _ in range(self._chance.choice((1, 1, 4, 8)))))
             await asyncio.sleep(self._chance.uniform(0, 2 * self._pace))  # the load, not a wait
 
     async def send(self, *events: Event) -> None:
-        """Until it is acknowledged: who got no answer does not know, and sends the same again."""
+        """Send until it is acknowledged: without an answer the same is sent again."""
         single = len(events) == 1
         path, body = ("", events[0]) if single else (":batch", list(events))
         while True:

@@ -7,7 +7,7 @@ import pytest
 
 from foldline.embedded.nats import NatsServer
 from tests.faults.jobs_judge import judge_jobs
-from tests.faults.jobs_site import Door, JobsSite
+from tests.faults.jobs_site import JobsSite, Link
 from tests.faults.listeners import LAST, Listener
 from tests.faults.reporters import Book, Reporter
 from tests.support.http import http_client
@@ -40,7 +40,7 @@ async def _away(
     nats: NatsServer, database: str, processes: Processes, *, outage: float, pace: float, forget: bool
 ) -> None:
     """`outage` in seconds; `pace`: mean rest of a client between two requests."""
-    door, book = Door(nats), Book()
+    link, book = Link(nats), Book()
     settings = line_settings(nats, database, site="fab1", live_events=_KEPT)
     listeners = [
         Listener(0),
@@ -49,7 +49,7 @@ async def _away(
         Listener(3, patience=3, kind="metric"),
         Listener(4),
     ]
-    async with proxied(door.through, door.judge) as proxy:
+    async with proxied(link.connect, link.judge) as proxy:
         site = JobsSite(nats, settings, processes, proxy.port)
         await site.start()
         async with http_client(site.sidecar_url, timeout=10) as http:
@@ -61,10 +61,10 @@ async def _away(
                 async with asyncio.TaskGroup() as reporting:
                     for reporter in reporters:
                         reporting.create_task(reporter.report())
-                    await _cut_off(site, door, book)
+                    await _cut_off(site, link, book)
                     listening.create_task(late)  # what it asks for is on the line alone
                     await _outage(site, outage)
-                    await _back(site, door, book, forget=forget)
+                    await _back(site, link, book, forget=forget)
                     book.over = True
                 await wait_until(site.drained, 300, what="the spool is empty")
                 await reporters[0].send(book.enter(LAST, "metric"))
@@ -85,10 +85,10 @@ async def _away(
     assert book.resent > 0, "no client was left without an answer"
 
 
-async def _cut_off(site: JobsSite, door: Door, book: Book) -> None:
+async def _cut_off(site: JobsSite, link: Link, book: Book) -> None:
     """The line goes, and something is on it that was not acknowledged."""
     await _reported(book, 300)
-    door.close()
+    link.cut()
     await wait_until(site.spooled, what="the sidecar spools")
     site.nats.kill()
 
@@ -103,12 +103,12 @@ async def _outage(site: JobsSite, seconds: float) -> None:
     logger.info("%d events wait", await site.spooled())
 
 
-async def _back(site: JobsSite, door: Door, book: Book, *, forget: bool) -> None:
+async def _back(site: JobsSite, link: Link, book: Book, *, forget: bool) -> None:
     """The line is there again, and everything goes straight to it."""
     await asyncio.to_thread(site.nats.start)
     if forget:
         await site.forget_message_ids()
-    door.open()
+    link.mend()
     await wait_until(site.drained, 300, what="the spool is empty")
     logger.info("none waits any more")
     await _reported(book, 300)

@@ -20,7 +20,7 @@ limit 1
 
 
 class Caught(NamedTuple):
-    """An open batch: whose, its backend, and its transaction."""
+    """An open batch: its consumer, backend and transaction."""
 
     consumer: int  # pid
     backend: int
@@ -28,13 +28,13 @@ class Caught(NamedTuple):
 
 
 class Transactions:
-    """Looks at PostgreSQL as fast as it can. For a thread of its own."""
+    """A watcher that looks at PostgreSQL as fast as it can, for a thread of its own."""
 
     def __init__(self, dsn: str) -> None:
         self._db = psycopg.connect(dsn, autocommit=True)
 
     def catch(self, timeout: float = 60) -> Caught:
-        """The next batch that has written rows of a timeline and not committed."""
+        """Return the next batch that has written rows of a timeline and has not committed."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             row = self._db.execute(_CAUGHT, prepare=True).fetchone()
@@ -43,7 +43,7 @@ class Transactions:
         raise AssertionError("no batch was seen between its first row and its commit")
 
     def still_open(self, caught: Caught) -> bool:
-        """Whether it waits for its consumer: idle inside its transaction, for two looks in a row."""
+        """Return whether it waits for its consumer: idle in its transaction at two looks in a row."""
         for _ in range(2):
             row = self._db.execute(
                 "select state = 'idle in transaction' or wait_event = 'ClientRead' from pg_stat_activity"
@@ -55,7 +55,7 @@ class Transactions:
         return True
 
     def outcome(self, caught: Caught, timeout: float = 30) -> str:
-        """`aborted` or `committed`, once it is over."""
+        """Wait for its end and return `aborted` or `committed`."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             row = self._db.execute("select pg_xact_status(%s::xid8)", (caught.transaction,)).fetchone()

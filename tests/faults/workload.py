@@ -23,7 +23,7 @@ _KINDS = ("state", "event", "metric", "heartbeat")
 
 @dataclass
 class Record:
-    """What the producers know: every id that was acknowledged, and each session's newest heartbeat."""
+    """A book of every id that was acknowledged, and of each session's newest heartbeat."""
 
     acked: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     newest_heartbeat: dict[str, str] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Record:
 
 
 def script(sessions: int, events: int, seed: int) -> dict[str, list[tuple[str, bytes]]]:
-    """Facts of each session, in order: `events` in all, every session created first, some ended."""
+    """Return the facts of each session in order: `events` in all, created first, some ended."""
     chance = random.Random(seed)
     each = events // sessions
     return {
@@ -77,7 +77,7 @@ async def publish_in_bulk(
     pace: Callable[[], float],
     enough: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Through our publisher: chunks of each session in turn; what is in doubt is sent again as it was.
+    """Publish through our publisher, chunks of each session in turn; what is in doubt is sent again.
 
     Ends with the last fact, or when there is `enough` and nothing is in doubt.
     """
@@ -113,7 +113,7 @@ async def publish_plainly(
     record: Record,
     pace: Callable[[], float],
 ) -> None:
-    """As a plain NATS client: one after the other, again with the same id until acknowledged."""
+    """Publish as a plain NATS client, one by one, again with the same id until acknowledged."""
     for number, (kind, body) in enumerate(todo):
         subject, message_id = f"ev.local.session.{session}.{kind}", f"plain:{session}:{number}"
         while True:

@@ -19,8 +19,8 @@ from tests.support.waiting import wait_until
 STOPPING = 10.0  # seconds: the batch in hand and the leases have 5 s each, and hardly ever need them
 
 
-class Door:
-    """Where a server should be: it lets clients in and says nothing, or shuts the door again."""
+class Stranger:
+    """A server that is none of ours: it lets clients in and says nothing, or ends the connection."""
 
     def __init__(self, *, silent: bool) -> None:
         self.visitors = 0
@@ -45,8 +45,8 @@ class Door:
 
 
 @pytest.fixture(params=["refusing", "silent"])
-async def door(request: pytest.FixtureRequest) -> AsyncIterator[Door]:
-    made = Door(silent=request.param == "silent")
+async def stranger(request: pytest.FixtureRequest) -> AsyncIterator[Stranger]:
+    made = Stranger(silent=request.param == "silent")
     async with await made.open():
         yield made
         made.leave()
@@ -54,14 +54,14 @@ async def door(request: pytest.FixtureRequest) -> AsyncIterator[Door]:
 
 @pytest.mark.parametrize("away", ["nats", "postgres"])
 async def test_a_consumer_ends_while_it_still_waits_for_a_server(
-    settings: Settings, processes: Processes, door: Door, away: str
+    settings: Settings, processes: Processes, stranger: Stranger, away: str
 ) -> None:
     if away == "nats":
-        changes = {"nats_url": f"nats://127.0.0.1:{door.port}"}
+        changes = {"nats_url": f"nats://127.0.0.1:{stranger.port}"}
     else:
-        changes = {"database_url": f"postgresql://foldline@127.0.0.1:{door.port}/foldline"}
+        changes = {"database_url": f"postgresql://foldline@127.0.0.1:{stranger.port}/foldline"}
     consumer = processes.consumer(settings.model_copy(update=changes))
-    await wait_until(lambda: door.visitors or not consumer.running, what="it tries to connect")
+    await wait_until(lambda: stranger.visitors or not consumer.running, what="it tries to connect")
     assert await stopped(consumer) == 0
 
 

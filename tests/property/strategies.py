@@ -32,7 +32,7 @@ OBJECTS = st.dictionaries(KEYS, JSON, max_size=4)
 
 
 def without_nulls(value: Any) -> Any:
-    """What a state can be: nulls stand in arrays only."""
+    """Draw a state, in which nulls stand in arrays only."""
     if isinstance(value, dict):
         return {key: without_nulls(item) for key, item in value.items() if item is not None}
     return value
@@ -163,7 +163,7 @@ def fact_lists(
     min_size: int = 1,
     max_size: int = 30,
 ) -> list[Published]:
-    """Facts as two streams stored them: sequences and store times grow."""
+    """Draw facts as two streams stored them: sequences and store times grow."""
     stored_at, sequences, facts = NOON, {True: 0, False: 0}, []
     drawn = draw(st.lists(_fact(kinds, sessions), min_size=min_size, max_size=max_size))
     for subject, body, headers, pause in drawn:
@@ -177,14 +177,14 @@ def fact_lists(
 
 @st.composite
 def splits(draw: st.DrawFn, facts: list[Published]) -> list[list[Published]]:
-    """The same facts in batches."""
+    """Split the facts into batches."""
     cuts = sorted(draw(st.sets(st.integers(1, max(1, len(facts) - 1)), max_size=6)))
     return [facts[a:b] for a, b in zip([0, *cuts], [*cuts, len(facts)], strict=True)]
 
 
 @st.composite
 def interleavings(draw: st.DrawFn, facts: list[Published]) -> list[Published]:
-    """The same facts with the two streams merged anew: each keeps its own order."""
+    """Merge the two streams of the facts anew; each keeps its own order."""
     streams = [
         [one for one in facts if one.fact != "heartbeat"],
         [one for one in facts if one.fact == "heartbeat"],

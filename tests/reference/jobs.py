@@ -1,4 +1,4 @@
-"""What the jobs read model must say, from all events at once and without any code of the product.
+"""The reference of the jobs read model, from all events at once, without any code of the product.
 
 The rules of the issue over the whole history of a job: an attempt ends with the newest end that happened not
 before its start; a start after an end is another attempt.
@@ -24,7 +24,7 @@ TERMINAL = {"succeeded", "failed", "canceled"}
 
 
 def outcome(event: Happened) -> str | None:
-    """How an event ends a job, if it does."""
+    """Return how an event ends a job, if it does."""
     if event.kind == "canceled":
         return "canceled"
     if event.kind == "finished":
@@ -33,7 +33,7 @@ def outcome(event: Happened) -> str | None:
 
 
 def standing(events: Sequence[Happened]) -> dict[str, Any]:
-    """Status and end of a job, whatever order its events arrived in."""
+    """Return status and end of a job, whatever order its events arrived in."""
     starts = [event.at for event in events if event.kind == "started"]
     ends = [event for event in events if outcome(event)]
     newest = max((event.at for event in ends), default=None)
@@ -44,6 +44,6 @@ def standing(events: Sequence[Happened]) -> dict[str, Any]:
 
 
 def subjobs_by_status(subjobs: dict[str, Sequence[Happened]]) -> dict[str, int]:
-    """How a job's subjobs stand."""
+    """Return how many subjobs of a job have which status."""
     counted = Counter(standing(events)["status"] for events in subjobs.values())
     return {status: counted[status] for status in ("running", "succeeded", "failed", "canceled")}

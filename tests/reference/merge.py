@@ -7,7 +7,7 @@ Json = dict[str, Any]
 
 
 def merge(state: Json, patch: Json) -> Json:
-    """New fields are added, existing ones updated, objects merged at every depth; null deletes."""
+    """Return the merge: fields are added or updated, objects merged at every depth, null deletes."""
     result = copy.deepcopy(state)
     for key, value in patch.items():
         if value is None:

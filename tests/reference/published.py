@@ -1,4 +1,4 @@
-"""What a producer published, and what the line answered."""
+"""A fact as a producer published it, with what the line answered."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Which bodies are facts: the rules of the sessions reference, checked field by field with plain JSON."""
+"""The rules of the sessions reference that say which bodies are facts, checked with plain JSON."""
 
 import json
 import re
@@ -13,7 +13,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\
 
 
 class Bad(Exception):
-    """Not a fact: it has no effect."""
+    """A body that is no fact and has no effect."""
 
 
 def need(condition: bool, why: str) -> None:
@@ -22,7 +22,7 @@ def need(condition: bool, why: str) -> None:
 
 
 def parse(body: bytes) -> Any:
-    """Strict JSON that can be stored: UTF-8, no NUL, no lone surrogate, finite numbers, 64 levels, 1 MiB."""
+    """Read JSON that can be stored: UTF-8, no NUL, no lone surrogate, finite numbers, 64 levels, 1 MiB."""
     need(len(body) <= 1 << 20, "too large")
     try:
         value = json.loads(
@@ -59,7 +59,7 @@ def _check(value: Any, depth: int) -> None:
 
 
 def event_time(body: Any, published: Published) -> datetime:
-    """The body's timestamp, else the header, else the store time; at most ten minutes ahead of that."""
+    """Return the body's timestamp, else the header's, else the store time; ten minutes ahead at most."""
     claimed = body.get("timestamp")
     if claimed is None:
         claimed = published.headers.get("Foldline-Time")
@@ -154,7 +154,7 @@ MAY_BE_NULL: dict[str, dict[str, Rule]] = {
 
 
 def checked(published: Published) -> tuple[Any, datetime]:
-    """Body and event time of a fact. Raises Bad."""
+    """Return body and event time of a fact. Raises Bad."""
     tokens = published.subject.split(".")
     need(len(tokens) == 5, "subject")
     need(all(re.fullmatch("[A-Za-z0-9_-]{1,128}", token) for token in tokens), "subject")

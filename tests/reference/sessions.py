@@ -34,7 +34,7 @@ class ReferenceSession:
         self.history: list[Json] = []
 
     def apply(self, fact: str, body: Json, at: datetime) -> None:
-        """Raises Bad for what is refused only because of what came before."""
+        """Fold one fact. Raises Bad for what is refused only because of what came before."""
         concluded = fact == "crashed" and body.get("cause") == "machine_returned"
         getattr(self, fact + "_fact")(body, at)
         if not concluded:
@@ -96,7 +96,7 @@ class ReferenceSession:
         )
 
     def answer(self, heartbeat: datetime | None, now: datetime, timeout: timedelta) -> Json:
-        """The document, by the decision table of the reference."""
+        """Return the document, by the decision table of the reference."""
         over = self.crashed or self.ended_at is not None
         silent = heartbeat is not None and now - heartbeat > timeout
         answer: Json = {
@@ -148,7 +148,7 @@ class Reference:
         site: str = "local",
         timeout: timedelta = timedelta(seconds=60),
     ) -> Json | None:
-        """None for a session that does not exist."""
+        """Return the document, None for a session that does not exist."""
         session = self.sessions.get((site, session_id))
         if session is None:
             return None
@@ -198,12 +198,12 @@ class Reference:
 
 
 def stamp(at: datetime) -> str:
-    """A time as it is served."""
+    """Return a time as it is served."""
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
 
 
 def comparable(value: Any) -> Any:
-    """JSON values with every number as a Decimal, so that 1, 1.0 and 1e0 are the same number."""
+    """Return a JSON value with every number as a Decimal, so that 1, 1.0 and 1e0 are the same number."""
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return value
     if isinstance(value, dict):

@@ -16,7 +16,7 @@ SIZE = 3
 
 
 class Cluster:
-    """Its members start together: none of them is ready alone."""
+    """A cluster whose members start together: none of them is ready alone."""
 
     def __init__(self, folder: Path) -> None:
         self._taken: set[int] = set()
@@ -39,12 +39,12 @@ class Cluster:
             wait_until_sync(server.is_ready, 60, what=f"{server.server_name} is ready")
 
     def stop(self) -> None:
-        """At once: what they hold is of no use any more, and members in good order wait for one another."""
+        """Kill all members: what they hold is of no use any more, and a good end waits for the others."""
         for server in self.servers:
             server.kill()
 
     def changes(self) -> dict[str, Any]:
-        """The settings that differ from those of a single server."""
+        """Return the settings that differ from those of a single server."""
         return {
             "nats_url": ",".join(server.url for server in self.servers),
             "nats_monitor_url": ",".join(server.monitor_url for server in self.servers),
@@ -52,14 +52,14 @@ class Cluster:
         }
 
     async def leader(self, nc: Client, stream: str) -> NatsServer | None:
-        """The server that leads a stream; None while there is none, or an election is going on."""
+        """Return the server that leads a stream, None during an election."""
         answer = await request_api(nc, f"STREAM.INFO.{stream}", timeout=1)
         name = answer.get("cluster", {}).get("leader")
         return next((server for server in self.servers if server.server_name == name), None)
 
 
 async def copies_current(nc: Client) -> bool:
-    """Whether every stream has all its copies, each as far as its leader."""
+    """Return whether every stream has all its copies, each as far as its leader."""
     for stream in STREAMS:
         cluster = (await request_api(nc, f"STREAM.INFO.{stream.name}", timeout=1)).get("cluster", {})
         followers = cluster.get("replicas", [])

@@ -49,7 +49,7 @@ class DaemonHost:
             return False
 
     async def sidecar(self) -> dict[str, Any]:
-        """The health of the sidecar, which knows of line and spool."""
+        """Return the health of the sidecar, which knows of line and spool."""
         async with http_client() as http:
             answer = await http.get(f"http://127.0.0.1:{self.settings.sidecar_port}/v1/healthz")
         health: dict[str, Any] = answer.json()
@@ -68,7 +68,7 @@ class DaemonHost:
         await wait_until(empty, 60)
 
     def application(self) -> subprocess.Popen[bytes]:
-        """A process that lives until it is killed; it is not reaped before the end of the test."""
+        """Start a process that lives until it is killed; it is reaped at the end of the test only."""
         self._applications.append(subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE))
         return self._applications[-1]
 
@@ -90,14 +90,14 @@ class DaemonHost:
         return await self._http.get(f"/{path}", params=query)
 
     async def stored(self, stream: str = "SESSIONS") -> list[Published]:
-        """What the line holds, in its order."""
+        """Return what the line holds, in its order."""
         nc = await connect_bus(self.settings, name="test")
         facts = await Line(nc).stored(stream)
         await close_bus(nc)
         return facts
 
     async def said(self, session_id: str) -> list[Said]:
-        """Facts of a session in order, heartbeats apart."""
+        """Return the facts of a session in their order, without heartbeats."""
         return [
             (fact.fact, json.loads(fact.body))
             for fact in await self.stored()

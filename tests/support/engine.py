@@ -24,7 +24,7 @@ from runtime.settings import Settings
 
 
 def install_read_models(dsn: str) -> None:
-    """What every consumer does at its start."""
+    """Install all read models, as every consumer does at its start."""
     asyncio.run(_install(Settings(_env_file=None, database_url=dsn, connect_timeout=30)))
 
 
@@ -53,7 +53,7 @@ async def following(
 
 @asynccontextmanager
 async def engine(settings: Settings, *, owner: str = "test") -> AsyncIterator[list[Follower]]:
-    """What a consumer process runs but for its task reactors: the projector and the liveness reactor."""
+    """Run what a consumer process runs but for task reactors: the projectors and the liveness reactor."""
     async with AsyncExitStack() as stack:
         reading = await connect_bus(settings, name="test-engine")
         stack.push_async_callback(reading.close)

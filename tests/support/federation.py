@@ -1,4 +1,4 @@
-"""Two sites and a centre as the real processes they are, each with its own NATS and database."""
+"""Two sites and a centre as processes, each with its own NATS and database."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class Place:
         self.processes: list[ProcessUnderTest] = []
 
     async def ready(self) -> None:
-        """Its API answers and everything it needs is there."""
+        """Wait until its API says that everything it needs is there."""
 
         async def well() -> bool:
             try:
@@ -49,7 +49,7 @@ class Place:
 
 
 class TwoSites:
-    """`fab1`, `fab2` and their centre."""
+    """The sites `fab1` and `fab2` with their centre."""
 
     def __init__(self, folder: Path, new_database: Callable[..., str], processes: Processes) -> None:
         self._processes = processes
@@ -78,7 +78,7 @@ class TwoSites:
         self.centre = Place(hub, settings, port)
 
     async def start(self) -> None:
-        """Everything, and wait for it."""
+        """Start every server and process, and wait until they are ready."""
         places = [self.centre, *self.sites.values()]
         await asyncio.gather(*(asyncio.to_thread(place.nats.start) for place in places))
         for place in self.sites.values():
@@ -92,7 +92,7 @@ class TwoSites:
         await self.centre.ready()
 
     async def converged(self, timeout: float = 90) -> None:
-        """The centre shows what the sites show."""
+        """Wait until the centre shows what the sites show."""
 
         async def same() -> bool:
             for site, place in self.sites.items():

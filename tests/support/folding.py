@@ -58,7 +58,7 @@ class Folding:
         self._views = SessionViews(own="local", timeout=timedelta(seconds=60), partitions=PARTITIONS)
 
     async def start_over(self) -> None:
-        """Empty tables and checkpoints, all leases ours."""
+        """Empty all tables and checkpoints, and take all leases."""
         schema = self.projection.schema
         folded = await self._folded_tables()
         async with self.conn.transaction(), self.conn.pipeline():
@@ -73,7 +73,7 @@ class Folding:
             held.sequences.clear()
 
     async def take_leases(self) -> None:
-        """All partitions become ours."""
+        """Take the leases of all partitions."""
         if not self.leases.held:
             await self.leases.refresh(self.conn, await identify(self.conn))
 
@@ -123,14 +123,14 @@ class Folding:
         )
 
     def saw(self, facts: Iterable[Published]) -> None:
-        """Note how far store time is: message ids live by it."""
+        """Note how far store time is, by which message ids live."""
         for event in map(raw_event, facts):
             self._newest[event.partition] = max(
                 event.stored_at, self._newest.get(event.partition, event.stored_at)
             )
 
     async def rows(self) -> dict[str, list[str]]:
-        """Everything in the read model; of message ids those that still count, as others may go any time."""
+        """Return all rows by table; message ids only while they count: older ones may go at any time."""
         await forget_old(self.conn, self._batch_queries, self._newest)
         schema = self.projection.schema
         names = [name for name in await self._folded_tables() if name not in self.projection.bookkeeping]
@@ -142,18 +142,18 @@ class Folding:
         return found
 
     async def _folded_tables(self) -> list[str]:
-        """The tables whose rows come from folding events."""
+        """Return the tables whose rows come from folding events."""
         if not self._tables:
             found = await table_names(self.conn, self.projection.schema)
             self._tables = [name for name in found if name not in _NOT_FOLDED]
         return self._tables
 
     async def rejected(self) -> set[tuple[str, int]]:
-        """Streams and sequences of what was set aside."""
+        """Return stream and sequence of every rejected event."""
         schema = self.projection.schema
         cursor = await self.conn.execute(f"select stream, seq from {schema}.rejected".encode())
         return {(stream, seq) for stream, seq in await cursor.fetchall()}
 
     async def document(self, session_id: str, site: str = "local") -> bytes | None:
-        """The session as the API would serve it."""
+        """Return the session as the API would serve it."""
         return (await self._views.session(self.conn, session_id, site)).body

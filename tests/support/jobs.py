@@ -20,7 +20,7 @@ def job_event(
     sub_key: str | None = None,
     **event: Any,
 ) -> dict[str, Any]:
-    """One event; `minute` is counted from START."""
+    """Return one event; `minute` is counted from START."""
     entity = {"type": "subjob", "id": sub, "parent_id": job} if sub else {"type": "job", "id": job}
     body: dict[str, Any] = {
         "site_id": site,

@@ -28,7 +28,7 @@ PROBE = b'{"name":"probe"}'
 
 
 class Line:
-    """Publishes like any NATS client would, and reads back what is stored."""
+    """A plain NATS client that publishes facts and reads back what is stored."""
 
     def __init__(self, nc: Client) -> None:
         self.nc = nc
@@ -43,7 +43,7 @@ class Line:
         site: str = "local",
         headers: dict[str, str] | None = None,
     ) -> int:
-        """Publish one fact, bytes as they are and anything else as JSON; answers its sequence."""
+        """Publish one fact and return its sequence; a body that is not bytes is sent as JSON."""
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         ack = await self.js.publish(f"ev.{site}.session.{session_id}.{fact}", data, headers=headers)
         return ack.seq
@@ -81,7 +81,7 @@ class Line:
         assert "error" not in answer, answer
 
     async def stored(self, stream: str = "SESSIONS") -> list[Published]:
-        """Everything the stream holds, in order; what is purged meanwhile may be missing."""
+        """Return everything the stream holds, in order; what is purged meanwhile may be missing."""
         facts: list[Published] = []
         reader = await self.js.pull_subscribe(
             "",
@@ -107,7 +107,7 @@ class Line:
         return facts
 
     async def reference(self) -> Reference:
-        """The reference fold of what the line holds now."""
+        """Return the reference fold of what the line holds now."""
         return Reference([*await self.stored(), *await self.stored("HEARTBEATS")])
 
 
@@ -120,7 +120,7 @@ class Model:
         self._views = SessionViews(own="local", timeout=self.timeout, partitions=PARTITIONS)
 
     async def session(self, session_id: str) -> dict[str, Any] | None:
-        """The served document with numbers as Decimals; None for an unknown session."""
+        """Return the served document with numbers as Decimals, None for an unknown session."""
         body = (await self._views.session(self.db, session_id, None)).body
         if body is None:
             return None
@@ -128,17 +128,17 @@ class Model:
         return session
 
     async def events(self, session_id: str) -> list[str]:
-        """Names of its events, in order."""
+        """Return the names of its events, in order."""
         session = await self.session(session_id)
         return [event["name"] for event in session["events"]] if session else []
 
     async def rejected(self) -> dict[tuple[str, int], str]:
-        """Reasons by stream and sequence."""
+        """Return the reason of each rejected event, by stream and sequence."""
         cursor = await self.db.execute("select stream, seq, reason from sessions.rejected")
         return {(stream, seq): reason for stream, seq, reason in await cursor.fetchall()}
 
     async def reached(self, session_id: str, stream: str = "SESSIONS", follower: str = "sessions") -> int:
-        """How far the session's partition is."""
+        """Return the sequence that the session's partition has reached."""
         cursor = await self.db.execute(
             "select coalesce((seqs->>%s)::bigint, 0) from foldline.lease where follower = %s and part = %s",
             (stream, follower, partition_of(session_id, PARTITIONS)),
@@ -176,7 +176,7 @@ class Model:
                     await self.passed(fact.session_id, fact.seq, stream, follower=follower)
 
     async def equals(self, reference: Reference, session_id: str) -> None:
-        """The served session is what the reference says it must be."""
+        """Assert that the served session is what the reference says."""
         now = datetime.now(UTC)
         assert await self.session(session_id) == comparable(
             reference.answer(session_id, now, timeout=self.timeout)

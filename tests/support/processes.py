@@ -1,4 +1,4 @@
-"""Consumers and APIs as the real processes they are; whatever a test does, they are ended by their pid."""
+"""Consumers, APIs and other commands as processes; whatever a test does, they are ended by their pid."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ API = ("api",)
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Ours without FOLDLINE_*, plus what `settings` were given explicitly."""
+    """Return our environment without FOLDLINE_*, plus what `settings` were given explicitly."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("FOLDLINE_")}
     given = {
         f"FOLDLINE_{name.upper()}": str(value)
@@ -75,11 +75,11 @@ class ProcessUnderTest:
         return self._process.poll() is None
 
     def text(self) -> str:
-        """What it wrote so far."""
+        """Return what it has written so far."""
         return self.log.read_text(errors="replace")
 
     def wait_for(self, line: str, timeout: float = 30.0) -> None:
-        """Until its log holds `line`."""
+        """Wait until its log holds `line`."""
         wait_until_sync(lambda: line in self.text() or self._ended(), timeout, what=f"{self.name}: {line!r}")
 
     def _ended(self) -> bool:
@@ -92,7 +92,7 @@ class ProcessUnderTest:
             self._process.send_signal(number)
 
     def kill(self) -> None:
-        """SIGKILL, as a crash would."""
+        """Kill it, as a crash would."""
         self.send(signal.SIGKILL)
         self._process.wait()
 
@@ -104,7 +104,7 @@ class ProcessUnderTest:
             raise AssertionError(f"{self.name} did not end:\n{self.text()[-4000:]}") from None
 
     def stop(self, timeout: float = 20.0) -> int:
-        """SIGTERM and the exit code; a child that does not end in time is killed and fails the test."""
+        """End it by SIGTERM and return its exit code; if that takes too long, kill it and fail the test."""
         self.send(signal.SIGCONT)
         self.send(signal.SIGTERM)
         try:
@@ -130,15 +130,15 @@ class Processes:
         return process
 
     def consumer(self, settings: Settings, name: str = "consumer") -> ProcessUnderTest:
-        """A consumer; `wait_for("follows the line")` tells when it does."""
+        """Start a consumer; `wait_for("follows the line")` returns when it is ready."""
         return self.start(f"{name}-{len(self.all)}", CONSUMER, settings)
 
     def api(self, settings: Settings) -> ProcessUnderTest:
-        """The API on `settings.api_port`."""
+        """Start the API on `settings.api_port`."""
         return self.start(f"api-{len(self.all)}", API, settings)
 
     def logs(self) -> list[tuple[str, str]]:
-        """Name and the end of the log of each child."""
+        """Return the name and the end of the log of each child."""
         return [(process.name, process.text()[-6000:]) for process in self.all]
 
     def end(self) -> None:
@@ -149,7 +149,7 @@ class Processes:
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
-    """Starts consumers and APIs; whatever still runs at the end is killed."""
+    """A starter of processes; whatever still runs at the end of the test is killed."""
     started = Processes(tmp_path)
     yield started
     started.end()

@@ -9,7 +9,7 @@ from typing import Literal
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Verdict = Literal["pass", "cut", "cut before the answer"]
 Judge = Callable[["Session", bytes], Verdict]
-"""Looks at what a client sends: let it pass, cut at once, or let it pass and cut instead of the answer."""
+"""A judge of what a client sends: pass, cut at once, or pass and cut instead of the answer."""
 
 _CHUNK = 1 << 16
 
@@ -24,7 +24,7 @@ class Session:
 
 @dataclass
 class Proxy:
-    """Listens on `port`."""
+    """A proxy that listens on `port`, and how often it has cut."""
 
     port: int
     cuts: dict[str, int] = field(default_factory=dict)

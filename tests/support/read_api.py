@@ -48,7 +48,7 @@ def _settings(address: str, **changes: Any) -> Settings:
 
 
 class FoldedLine:
-    """Puts facts into the read model as the projector would, one at a time, without a NATS server."""
+    """A read model into which facts are put as the projector would, one at a time."""
 
     def __init__(self, conn: Connection) -> None:
         self.conn = conn

@@ -10,7 +10,7 @@ from runtime.settings import Settings
 
 
 async def at_the_end(nc: Client, settings: Settings) -> bool:
-    """No live read model and no reactor has an event before it; a kept generation stays where it is."""
+    """Return whether every live read model and reactor has read all events; kept generations do not count."""
     async with await connect(settings, name="test-settled") as db:
         cursor = await db.execute("select follower, part, seqs from foldline.lease")
         rows = await cursor.fetchall()

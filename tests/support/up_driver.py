@@ -40,7 +40,7 @@ DEAF = (
 
 
 def main() -> int:
-    """As `foldline up`, with exit code 1 and one line for a Problem."""
+    """Run `foldline up`; a Problem is one line and exit code 1."""
     folder, *flags = sys.argv[1:]
 
     def ready(stacks: Sequence[Stack], directory: Path) -> None:

@@ -56,7 +56,7 @@ class UpRun:
                 continue
 
     def ready(self) -> dict[str, Any]:
-        """Wait for the line that says so, with the addresses."""
+        """Wait until it is ready and return its addresses."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -66,12 +66,12 @@ class UpRun:
         return stack
 
     def directory(self) -> Path:
-        """The line after it."""
+        """Return the data directory, which it names after the addresses."""
         assert self._process.stdout is not None
         return Path(self._process.stdout.readline().strip())
 
     def child(self, name: str) -> psutil.Process | None:
-        """Of a service, by the pid file it has now; None while it is down."""
+        """Return the process of a service by its present pid file, None while it is down."""
         try:
             recorded = json.loads((self.data_dir / "run" / f"{name}.pid").read_text())
             child = psutil.Process(recorded["pid"])
@@ -80,7 +80,7 @@ class UpRun:
             return None
 
     def children(self) -> list[psutil.Process]:
-        """Everything it runs, remembered for the end."""
+        """Return everything it runs, and remember it for the end."""
         try:
             found: list[psutil.Process] = psutil.Process(self.pid).children(recursive=True)
         except psutil.NoSuchProcess:
@@ -92,11 +92,11 @@ class UpRun:
         self._process.send_signal(number)
 
     def press_ctrl_c(self) -> None:
-        """As a terminal does: to the whole foreground group."""
+        """Send SIGINT to its process group, as a terminal does."""
         os.killpg(self.pid, signal.SIGINT)
 
     def end(self, timeout: float = 40.0) -> tuple[int, str]:
-        """Wait for the end: exit code and what it said on stderr."""
+        """Wait for the end and return the exit code and what it wrote to stderr."""
         _, said = self._process.communicate(timeout=timeout)
         return self._process.returncode, said
 
@@ -105,5 +105,5 @@ class UpRun:
         return self.end()
 
     def gone(self) -> bool:
-        """Whether nothing it ever ran still runs."""
+        """Return whether nothing it ever ran still runs."""
         return not any(child.is_running() and child.status() != "zombie" for child in self._seen.values())

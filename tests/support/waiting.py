@@ -11,7 +11,7 @@ _FIRST, _SLOWEST = 0.01, 0.2
 
 
 async def wait_until(condition: Callable[[], object], timeout: float = 20.0, *, what: str = "") -> Any:
-    """The first true answer of `condition`, a plain or an async callable; fails after `timeout` seconds."""
+    """Return the first true answer of `condition`, plain or async; fails after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     pause = _FIRST
     while True:
@@ -27,7 +27,7 @@ async def wait_until(condition: Callable[[], object], timeout: float = 20.0, *, 
 
 
 def wait_until_sync(condition: Callable[[], T], timeout: float = 20.0, *, what: str = "") -> T:
-    """The same without an event loop."""
+    """Return the first true answer of `condition`; fails after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     pause = _FIRST
     while not (answer := condition()):

@@ -27,7 +27,7 @@ APP = {"product": "MyApp", "version": "1.0.0"}
 
 @dataclass
 class ReadSide:
-    """Stands for the read side: notes what is awaited, knows of hangs."""
+    """A stand-in for the read side that notes what is awaited and knows of hangs."""
 
     projected: bool = True
     waits: list[tuple[Sequence[Position], float]] = field(default_factory=list)
