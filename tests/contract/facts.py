@@ -147,7 +147,7 @@ def repetitions(draw: st.DrawFn, facts: list[Published]) -> tuple[list[Published
 
 @st.composite
 def interleavings(draw: st.DrawFn, facts: list[Published]) -> list[Published]:
-    """The same facts merged anew: only each stream keeps its order, and that within each partition."""
+    """Draw another order of the facts in which each stream keeps its own order within a partition."""
     lanes: dict[tuple[str, int], list[Published]] = {}
     for one in facts:
         raw = raw_event(one)

@@ -14,7 +14,7 @@ PAGES = sorted(
 )
 TESTS = sorted([*ROOT.glob("tests/**/*.py"), *ROOT.glob("producers/client/tests/*.py")])
 FILES = {path.name for kind in ("py", "sql") for path in ROOT.glob(f"[!.]*/**/*.{kind}")} | {"plain.py"}
-"""Of any folder; `plain.py` is what the README has its reader make."""
+"""Names of files in any folder; `plain.py` is the one that the README has its reader write."""
 WIDTH = 120
 
 _FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
