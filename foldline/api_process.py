@@ -32,8 +32,9 @@ from projections.catalogue import PROJECTIONS
 from projections.rejected import RejectedEvents
 from projections.sessions.liveness import hung_sessions
 from runtime.compat.fastapi_routes import add_routes
-from runtime.http.errors import JOBS, SESSIONS
-from runtime.http.serving import Listener, Surfaces, serve
+from runtime.http.envelopes import JOBS, SESSIONS
+from runtime.http.listeners import Listener
+from runtime.http.serving import serve
 from runtime.process.garbage import collect_rarely
 from runtime.process.logs import set_up_logging
 from runtime.process.repeating import repeating
@@ -60,8 +61,8 @@ def create_apps(settings: Settings) -> Apps:
             yield
 
     apps = Apps(
-        traced_surface("Foldline", SESSIONS, settings, lifespan=lifespan),
-        traced_surface("Foldline jobs", JOBS, settings),
+        traced_surface("sessions", "Foldline", SESSIONS, settings, lifespan=lifespan),
+        traced_surface("jobs", "Foldline jobs", JOBS, settings),
     )
     return apps
 
@@ -144,12 +145,9 @@ def run_api(settings: Settings) -> None:
     set_up_logging(settings)
     collect_rarely()
 
-    def make() -> Surfaces:
-        apps = create_apps(settings)
-        return Surfaces((apps.sessions, apps.jobs), apps.sessions.router.lifespan_context(apps.sessions))
-
+    apps = create_apps(settings)
     listeners = (
-        Listener(settings.api_port, "FOLDLINE_API_PORT"),
-        Listener(settings.jobs_port, "FOLDLINE_JOBS_PORT"),
+        Listener(settings.api_port, "FOLDLINE_API_PORT", apps.sessions, SESSIONS),
+        Listener(settings.jobs_port, "FOLDLINE_JOBS_PORT", apps.jobs, JOBS),
     )
-    serve(settings.host, listeners, make)
+    serve(settings.host, listeners)

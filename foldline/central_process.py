@@ -16,8 +16,9 @@ from foldline.read_side import connect_read_side
 from foldline.surfaces import traced_surface
 from projections.jobs.views import PROJECTION
 from runtime.compat.fastapi_routes import add_routes
-from runtime.http.errors import JOBS
-from runtime.http.serving import Listener, Surfaces, serve
+from runtime.http.envelopes import JOBS
+from runtime.http.listeners import Listener
+from runtime.http.serving import serve
 from runtime.problems import Problem
 from runtime.process.garbage import collect_rarely
 from runtime.process.logs import set_up_logging
@@ -33,7 +34,7 @@ def create_app(settings: Settings) -> FastAPI:
         async with await start_with_retry(partial(_wire, app, settings), timeout=settings.connect_timeout):
             yield
 
-    return traced_surface("Foldline sites", JOBS, settings, lifespan=lifespan)
+    return traced_surface("sites", "Foldline sites", JOBS, settings, lifespan=lifespan)
 
 
 async def _wire(app: FastAPI, settings: Settings) -> AsyncExitStack:
@@ -70,9 +71,5 @@ def run_central(settings: Settings) -> None:
         )
     set_up_logging(settings)
     collect_rarely()
-
-    def make() -> Surfaces:
-        app = create_app(settings)
-        return Surfaces([app], app.router.lifespan_context(app))
-
-    serve(settings.host, [Listener(settings.central_port, "FOLDLINE_CENTRAL_PORT")], make)
+    app = create_app(settings)
+    serve(settings.host, [Listener(settings.central_port, "FOLDLINE_CENTRAL_PORT", app, JOBS)])

@@ -5,15 +5,17 @@ from typing import Any
 from fastapi import FastAPI
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
-from runtime.http.errors import Envelope
+from runtime.http.envelopes import Envelope
 from runtime.http.surface_app import surface_app
 from runtime.process.telemetry import tracer_provider
 from runtime.settings import Settings
 
 
-def traced_surface(title: str, envelope: Envelope, settings: Settings, *, lifespan: Any = None) -> FastAPI:
+def traced_surface(
+    name: str, title: str, envelope: Envelope, settings: Settings, *, lifespan: Any = None
+) -> FastAPI:
     """Create the application of a surface, without routes."""
-    app = surface_app(title, envelope, lifespan=lifespan)
+    app = surface_app(name, title, envelope, lifespan=lifespan)
     if settings.otlp_endpoint:
         FastAPIInstrumentor.instrument_app(
             app,

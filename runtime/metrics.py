@@ -87,18 +87,21 @@ SPOOL_POISON: Final = Gauge(
     "foldline_spool_poison_events", "Events in the spool that the line refused and that were set aside."
 )
 LIVE_READERS: Final = Gauge("foldline_live_readers", "Clients connected to a live stream now.")
+RELAY_UP: Final = Gauge(
+    "foldline_relay_up", "Whether the process that requests are relayed to gave its metrics.", ["upstream"]
+)
 LAG_SECONDS: Final = Gauge(
     "foldline_lag_seconds", "Age of the newest event of a batch when it was committed.", ["follower"]
 )
 
 # Names that the existing dashboards of the jobs reference use.
 HTTP_REQUESTS: Final = FastCounter(
-    "http_requests", "Requests to a jobs surface.", ["method", "endpoint", "status"]
+    "http_requests", "HTTP requests, by surface and route.", ["surface", "method", "endpoint", "status"]
 )
 HTTP_SECONDS: Final = FastHistogram(
     "http_request_duration_seconds",
-    "Time until the answer to a request of a jobs surface began, seconds.",
-    ["method", "endpoint"],
+    "Time until the answer to an HTTP request began, seconds.",
+    ["surface", "method", "endpoint"],
     buckets=Histogram.DEFAULT_BUCKETS[:-1],
 )
 DB_OPERATIONS: Final = Counter("db_operations", "Reads of a jobs surface.", ["operation", "table", "status"])

@@ -12,6 +12,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from schemas.errors import ErrorCode, error_code
+
 MAX_DEPTH: Final = 64
 MAX_INDEXED_BYTES: Final = 512
 MAX_FACT_BYTES: Final = 1 << 20
@@ -35,22 +37,19 @@ _NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in _STEPS)
 class InvalidFact(ValueError):
     """A body or subject that has no place on the line.
 
-    `reason` is a stable word for counting and filtering, `details` a sentence for people, `error` a short
-    title for HTTP answers. Rejected events are stored with `reason` and `details`: another text is another
-    read model for a verification.
+    `reason` is a stable word for counting and filtering, `details` a sentence for people. Rejected events are
+    stored with both: another text is another read model for a verification.
     """
 
-    def __init__(self, reason: str, details: str, *, error: str | None = None) -> None:
+    def __init__(self, reason: str, details: str) -> None:
         super().__init__(details)
         self.reason = reason
         self.details = details
-        self.error = error or TITLES.get(reason, "Invalid request")
 
-
-TITLES: Final = {
-    "missing_field": "Missing required field",
-    "too_large": "Request body too large",
-}
+    @property
+    def code(self) -> ErrorCode:
+        """The code by which HTTP answers the refusal."""
+        return error_code(self.reason)
 
 
 def check_body(body: bytes, *, max_bytes: int = MAX_FACT_BYTES) -> None:

@@ -18,6 +18,7 @@ from api.reading.responses import json_response, with_position
 from projections.jobs.views import PROJECTION, EntityType, JobFilters, JobViews
 from runtime.compat.fastapi_routes import DirectRoute
 from runtime.http.errors import HttpProblem
+from schemas.errors import ErrorCode
 
 
 def jobs_router(reader: Reader, views: JobViews, sites: SiteMonitor | None = None) -> APIRouter:
@@ -83,7 +84,7 @@ def jobs_router(reader: Reader, views: JobViews, sites: SiteMonitor | None = Non
             raise _job_not_found(job_id)
         if len(places) > 1:
             details = f"{job_id} exists at the sites {', '.join(places)}: name one with ?site="
-            raise HttpProblem(409, "Ambiguous job ID", details, headers=with_position(position))
+            raise HttpProblem(ErrorCode.AMBIGUOUS_JOB_ID, details, headers=with_position(position))
         with measured_read("event"):
             found = await reader.read(lambda conn: views.job(conn, job_id, places[0]))
         if found is None:  # it expired in between
@@ -100,4 +101,4 @@ def job_views(reader: Reader) -> JobViews:
 
 
 def _job_not_found(job_id: str) -> HttpProblem:
-    return HttpProblem(404, "Job not found", f"No job with ID {job_id[:200]}")
+    return HttpProblem(ErrorCode.JOB_NOT_FOUND, f"No job with ID {job_id[:200]}")

@@ -14,6 +14,7 @@ from line.jetstream import NO_LEADER, request_api
 from runtime.http.errors import HttpProblem
 from runtime.process.repeating import repeating
 from runtime.settings import Settings
+from schemas.errors import ErrorCode
 from schemas.streams import Stream
 from schemas.times import format_time
 
@@ -79,9 +80,9 @@ class SiteMonitor:
         """The status of the site a request names. Raises HttpProblem: 422 for none, 404 for an unknown."""
         known = ", ".join(self._statuses)
         if site is None:
-            raise HttpProblem(422, "Invalid parameter", f"site is required: known are {known}")
+            raise HttpProblem(ErrorCode.INVALID_PARAMETER, f"site is required: known are {known}")
         if site not in self._statuses:
-            raise HttpProblem(404, "Site not found", f"no site {site[:100]!r}: known are {known}")
+            raise HttpProblem(ErrorCode.SITE_NOT_FOUND, f"no site {site[:100]!r}: known are {known}")
         return self._statuses[site]
 
     async def _ask(self, site: SiteStatus) -> None:

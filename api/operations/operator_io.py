@@ -14,6 +14,7 @@ from projections.projection import Key
 from runtime.http.bodies import read_body
 from runtime.http.errors import HttpProblem, unavailable
 from runtime.problems import Problem
+from schemas.errors import ErrorCode
 from schemas.validation import check_body, from_validation_error
 
 _MAX_BODY: Final = 16 << 10
@@ -50,7 +51,7 @@ def check_known(control: ProjectionControl, name: str) -> None:
     """Raise HttpProblem (404) unless there is a projection of that name."""
     if name not in control.names:
         names = ", ".join(control.names)
-        raise HttpProblem(404, "Unknown projection", f"no projection {name[:100]!r}: known are {names}")
+        raise HttpProblem(ErrorCode.UNKNOWN_PROJECTION, f"no projection {name[:100]!r}: known are {names}")
 
 
 async def completed(operation: Awaitable[T]) -> T:
@@ -60,7 +61,7 @@ async def completed(operation: Awaitable[T]) -> T:
     except StreamUnavailable as exc:
         raise unavailable(exc.message) from None
     except Problem as exc:
-        raise HttpProblem(409, "Conflict", str(exc)) from None
+        raise HttpProblem(ErrorCode.CONFLICT, str(exc)) from None
     except NOT_INSTALLED:
         raise unavailable(NOT_SET_UP) from None
     except (psycopg.OperationalError, psycopg.InterfaceError, OSError):

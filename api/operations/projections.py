@@ -10,6 +10,7 @@ from api.reading.reader import NOT_SET_UP
 from api.reading.responses import encoded_response
 from runtime.http.errors import HttpProblem, unavailable
 from runtime.http.openapi import request_body
+from schemas.errors import ErrorCode
 
 
 class SkipBody(EntityBody, ReasonBody):
@@ -52,7 +53,7 @@ def projections_router(control: ProjectionControl, own_site: str) -> APIRouter:
         """Drop the generation that the last rebuild replaced (`old`), or a half-built one (`building`)."""
         check_known(control, name)
         if not await completed(control.drop(name, generation)):
-            raise HttpProblem(404, "Not found", f"{name} has no generation {generation!r}")
+            raise HttpProblem(ErrorCode.NOT_FOUND, f"{name} has no generation {generation!r}")
         return encoded_response({"dropped": generation})
 
     @router.get("/{name}/parked")

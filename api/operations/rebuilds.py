@@ -16,6 +16,7 @@ from api.reading.server_sent_events import wants_events
 from line.problems import StreamUnavailable
 from runtime.http.errors import HttpProblem, unavailable
 from runtime.http.openapi import request_body
+from schemas.errors import ErrorCode
 
 _POLL_S: Final = 1.0
 
@@ -73,7 +74,7 @@ def rebuilds_router(control: ProjectionControl, own_site: str) -> APIRouter:
         check_known(control, name)
         found = await completed(control.building(name))
         if found is None:
-            raise HttpProblem(404, "Not found", f"no generation of {name} is being built")
+            raise HttpProblem(ErrorCode.NOT_FOUND, f"no generation of {name} is being built")
         if wants_events(request):
             updates = _watched(control, name, found["generation"])
             return progress_stream(TaskUpdate("progress", found), updates)
@@ -119,7 +120,7 @@ async def _first_update(updates: AsyncIterator[TaskUpdate]) -> TaskUpdate:
     first = await anext(updates)
     if first.kind == "failed":
         details = first.data["details"]
-        raise HttpProblem(409, "Conflict", details) if first.conflict else unavailable(details)
+        raise HttpProblem(ErrorCode.CONFLICT, details) if first.conflict else unavailable(details)
     return first
 
 

@@ -24,6 +24,7 @@ from projections.rejected import NotRejected, RejectedEvents
 from runtime.http.bodies import read_body
 from runtime.http.errors import HttpProblem
 from runtime.http.openapi import request_body
+from schemas.errors import ErrorCode
 from schemas.streams import STREAMS
 from schemas.times import parse_time
 from schemas.validation import InvalidFact
@@ -127,14 +128,14 @@ async def _completed(operation: Awaitable[T]) -> T:
         try:
             return await operation
         except NotRejected as exc:
-            raise HttpProblem(404, "Not found", str(exc)) from None
+            raise HttpProblem(ErrorCode.NOT_FOUND, str(exc)) from None
 
     return await completed(found())
 
 
 def _known(stream: str) -> str:
     if stream not in _STREAMS:
-        raise HttpProblem(404, "Not found", f"no stream {stream[:100]!r}: known are {', '.join(_STREAMS)}")
+        raise HttpProblem(ErrorCode.NOT_FOUND, f"no stream {stream[:100]!r}: known are {', '.join(_STREAMS)}")
     return stream
 
 

@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 
 from projections.sessions.state_conditions import StateCondition
 from runtime.http.errors import HttpProblem
+from schemas.errors import ErrorCode
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -62,7 +63,7 @@ def _why(model: type[BaseModel], error: ErrorDetails) -> str:
 
 def invalid_parameter(name: str, why: str) -> HttpProblem:
     """The documented error for a parameter that cannot be read."""
-    return HttpProblem(400, "Invalid parameter", f"{name[:100]}: {why}")
+    return HttpProblem(ErrorCode.INVALID_PARAMETER, f"{name[:100]}: {why}")
 
 
 def invalid_cursor(text: str, of: str) -> HttpProblem:

@@ -25,6 +25,7 @@ from projections.sessions.window import Window
 from runtime.compat.fastapi_routes import DirectRoute
 from runtime.database.connections import Connection
 from runtime.http.errors import HttpProblem, session_not_found
+from schemas.errors import ErrorCode
 from schemas.subjects import is_token
 
 ReadPage = Callable[[Connection, Window], Awaitable[SessionPage]]
@@ -129,8 +130,7 @@ def _check_site(session_id: str, found: SessionSites) -> None:
         raise session_not_found(session_id)
     if len(found.sites) > 1:
         raise HttpProblem(
-            409,
-            "Ambiguous session ID",
+            ErrorCode.AMBIGUOUS_SESSION_ID,
             f"{session_id} exists at the sites {', '.join(found.sites)}: name one with ?site=",
             headers=with_position(found.position),
         )

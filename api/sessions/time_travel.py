@@ -22,6 +22,7 @@ from projections.sessions.views import SessionViews
 from runtime.compat.nats_client import BusClient
 from runtime.http.errors import HttpProblem, unavailable
 from runtime.process.time_slice import TimeSlice
+from schemas.errors import ErrorCode
 from schemas.positions import Position
 from schemas.streams import HEARTBEATS, SESSIONS
 from schemas.subjects import entity_filter, partition_of
@@ -75,7 +76,8 @@ class TimeTravel:
                 _check_existed(after, end)
             if last_sequence(before) > last_sequence(after):
                 raise HttpProblem(
-                    400, "Invalid parameter", f"`from` must not be after `to`: from is {start}, to is {end}"
+                    ErrorCode.INVALID_PARAMETER,
+                    f"`from` must not be after `to`: from is {start}, to is {end}",
                 )
             now = _now()
             then, later = start.clock(before.last, now), end.clock(after.last, now)
@@ -134,8 +136,7 @@ def _check_existed(replay: SessionReplay, at: PointInTime) -> None:
     """Raise HttpProblem (404) unless there was a session."""
     if replay.session is None:
         raise HttpProblem(
-            404,
-            "Session not found",
+            ErrorCode.SESSION_NOT_FOUND,
             f"the event stream has no session {replay.key[1]} {at}: not yet, or no longer",
         )
 
@@ -146,8 +147,7 @@ def _now() -> datetime:
 
 def _too_many_facts(reached: datetime) -> HttpProblem:
     return HttpProblem(
-        422,
-        "Too many facts",
+        ErrorCode.TOO_MANY_FACTS,
         f"the session has more than {_MOST_FACTS} facts, or {_MOST_BYTES >> 20} MiB of them, by then; ask"
         f" for a time before {format_time(reached)}",
     )

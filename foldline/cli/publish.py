@@ -48,7 +48,7 @@ async def _publish(subject: str, body: bytes, *, key: str | None, time: str | No
             ack = await publisher.publish(fact)
             await publisher.aclose()
     except InvalidFact as exc:
-        raise Problem(f"{exc.error}: {exc.details}") from exc
+        raise Problem(f"{exc.code.summary}: {exc.details}") from exc
     except PublishError as exc:
         raise Problem(f"the fact was not published: {exc}", "FOLDLINE_NATS_URL") from exc
     if as_json:

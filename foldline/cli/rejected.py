@@ -108,7 +108,7 @@ async def _control() -> AsyncIterator[PublishingRejectedControl]:
         try:
             yield PublishingRejectedControl(rejected_events(), _OneConnection(conn), nc, publisher)
         except InvalidFact as exc:
-            raise Problem(f"the event is still not valid: {exc.error}: {exc.details}") from exc
+            raise Problem(f"the event is still not valid: {exc.code.summary}: {exc.details}") from exc
         finally:
             await publisher.aclose()
 

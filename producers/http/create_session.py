@@ -15,6 +15,7 @@ from producers.http.write_headers import WriteHeaders
 from producers.publishing.publisher import Conflict
 from producers.publishing.requests import InDoubt
 from runtime.http.errors import HttpProblem, unavailable
+from schemas.errors import ErrorCode
 from schemas.facts import EXPIRED, TIME, Fact, event_time, parse_fact
 from schemas.headers import header
 from schemas.positions import Position
@@ -94,7 +95,7 @@ async def _resolve_conflict(surface: WriteSurface, fact: Fact) -> CreatedSession
     if first is None:
         return newest.sequence  # opened by other facts: `created` fills in under them
     if first.message_id != fact.message_id:
-        raise HttpProblem(409, "Session already exists", f"There is a session with ID {subject.id}")
+        raise HttpProblem(ErrorCode.SESSION_EXISTS, f"There is a session with ID {subject.id}")
     position = Position(SESSIONS.name, partition_of(subject.id, partitions), first.sequence)
     return CreatedSession(
         _document(subject, first.body, header(first.headers, TIME), first.stored_at), position

@@ -5,6 +5,7 @@ from typing import Final
 from producers.publishing.publisher import Publisher
 from producers.publishing.requests import InDoubt
 from runtime.http.errors import HttpProblem, unavailable
+from schemas.errors import ErrorCode
 from schemas.facts import Fact
 from schemas.positions import Position
 from schemas.subjects import Subject, entity_filter, published_form
@@ -29,7 +30,6 @@ async def refuse_key_reuse(publisher: Publisher, fact: Fact, position: Position,
         and Subject.parse_stored(first.subject) != subject
     ):
         raise HttpProblem(
-            409,
-            "Idempotency-Key already used",
+            ErrorCode.KEY_REUSED,
             f"the key was used for {published_form(first.subject)}: use a new key for each write",
         )

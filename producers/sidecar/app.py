@@ -3,9 +3,12 @@
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
+
+from fastapi import FastAPI
 
 from producers.sidecar.carrier import Carrier
 from producers.sidecar.daemon.facts import SessionFacts
@@ -19,8 +22,9 @@ from producers.sidecar.ingest import SidecarSurface, sidecar_router
 from producers.sidecar.line_connection import LineConnection
 from producers.sidecar.spool import Spool
 from runtime.compat.fastapi_routes import add_routes
-from runtime.http.errors import JOBS, SESSIONS
-from runtime.http.serving import Listener, Surfaces, serve
+from runtime.http.envelopes import JOBS, SESSIONS
+from runtime.http.listeners import Listener
+from runtime.http.serving import serve
 from runtime.http.surface_app import surface_app
 from runtime.problems import Problem
 from runtime.process.garbage import collect_rarely
@@ -30,10 +34,18 @@ from runtime.settings import Settings
 logger = logging.getLogger("foldline.sidecar")
 
 
-def create_apps(settings: Settings) -> Surfaces:
-    """Make the ingest endpoints and the session daemon. Entering what they live in raises Problem."""
-    ingest = surface_app("Foldline sidecar", JOBS)
-    daemon = surface_app("Foldline session daemon", SESSIONS)
+class Apps(NamedTuple):
+    """The two applications of a sidecar, and the lifespan of both."""
+
+    ingest: FastAPI
+    daemon: FastAPI
+    lifespan: AbstractAsyncContextManager[None]
+
+
+def create_apps(settings: Settings) -> Apps:
+    """Make the ingest endpoints and the session daemon. Entering their lifespan raises Problem."""
+    ingest = surface_app("sidecar", "Foldline sidecar", JOBS)
+    daemon = surface_app("daemon", "Foldline session daemon", SESSIONS)
 
     @asynccontextmanager
     async def life() -> AsyncIterator[None]:
@@ -67,7 +79,7 @@ def create_apps(settings: Settings) -> Surfaces:
             add_routes(daemon, daemon_router(Reports(sessions, lambda: line.connected), settings.max_body))
             yield
 
-    return Surfaces([ingest, daemon], life())
+    return Apps(ingest, daemon, life())
 
 
 @contextmanager
@@ -82,8 +94,9 @@ def run(settings: Settings) -> None:
     """Accept events until SIGTERM or Ctrl-C. Raises Problem."""
     set_up_logging(settings)
     collect_rarely()
+    apps = create_apps(settings)
     listeners = [
-        Listener(settings.sidecar_port, "FOLDLINE_SIDECAR_PORT"),
-        Listener(settings.daemon_port, "FOLDLINE_DAEMON_PORT"),
+        Listener(settings.sidecar_port, "FOLDLINE_SIDECAR_PORT", apps.ingest, JOBS),
+        Listener(settings.daemon_port, "FOLDLINE_DAEMON_PORT", apps.daemon, SESSIONS),
     ]
-    serve(settings.host, listeners, lambda: create_apps(settings))
+    serve(settings.host, listeners, apps.lifespan)

@@ -1,9 +1,9 @@
-"""uvicorn's HTTP protocol with one write for head and body of an answer."""
+"""uvicorn's HTTP protocol with one write for an answer, and errors in the surface's envelope."""
 
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 
 class SingleWriteProtocol(HttpToolsProtocol):
@@ -12,6 +12,8 @@ class SingleWriteProtocol(HttpToolsProtocol):
     uvicorn itself makes two writes, for the head and for the body; each costs us a system call, and the
     client wakes up twice. Parts of a streamed answer leave in the turn of the loop in which they were made.
     A WebSocket writes to the socket itself.
+
+    The application of the configuration has `malformed(port)`, the JSON that answers what is no HTTP.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -24,6 +26,24 @@ class SingleWriteProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         self.transport = self.transport.release()  # type: ignore[attr-defined]
         super().handle_websocket_upgrade()
+
+    def send_400_response(self, msg: str) -> None:
+        body = self.config.app.malformed(self.server[1])  # type: ignore[union-attr, index]
+        dated = [b"%b: %b\r\n" % header for header in self.server_state.default_headers]
+        self.transport.write(
+            b"%bcontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n%b\r\n%b"
+            % (STATUS_LINE[400], len(body), b"".join(dated), body)
+        )
+        self.transport.close()
+
+    def _should_upgrade(self) -> bool:
+        # A handshake that cannot succeed is an ordinary request; the library would answer in its own way.
+        headers = dict(self.headers)
+        return (
+            headers.get(b"sec-websocket-version") == b"13"
+            and b"sec-websocket-key" in headers
+            and super()._should_upgrade()
+        )
 
 
 class _GatheringTransport:

@@ -1,7 +1,8 @@
-"""uvicorn's server, which tells at once when a signal asks it to stop."""
+"""uvicorn's server, which tells at once when a signal asks it to stop, or leaves signals to others."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
@@ -22,3 +23,11 @@ class SignalledServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._loop.call_soon_threadsafe(self._on_stop)
         super().handle_exit(sig, frame)
+
+
+class SideServer(uvicorn.Server):
+    """A server in a process whose signals others handle; `should_exit = True` ends it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

@@ -6,6 +6,7 @@ from typing import Final
 from starlette.requests import Request
 
 from runtime.http.errors import HttpProblem
+from schemas.errors import ErrorCode
 from schemas.validation import InvalidFact
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
@@ -23,8 +24,7 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     encoding = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip"):
         raise HttpProblem(
-            415,
-            "Unsupported content encoding",
+            ErrorCode.UNSUPPORTED_ENCODING,
             f"{encoding[:50]!r} is not supported: send gzip, or no Content-Encoding",
         )
     declared = headers.get(b"content-length", b"")
@@ -35,7 +35,7 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
         message = await request.receive()
         if message["type"] != "http.request":
             raise HttpProblem(
-                400, "Invalid request", "The connection ended before the whole body had arrived"
+                ErrorCode.INVALID_REQUEST, "The connection ended before the whole body had arrived"
             )
         parts.append(message.get("body", b""))
         size += len(parts[-1])
@@ -71,7 +71,7 @@ def gunzip(packed: bytes, max_bytes: int) -> bytes:
 
 
 def _bad_gzip() -> HttpProblem:
-    return HttpProblem(400, "Invalid request", "Failed to decompress request")
+    return HttpProblem(ErrorCode.INVALID_REQUEST, "Failed to decompress request")
 
 
 def _too_large(max_bytes: int) -> InvalidFact:

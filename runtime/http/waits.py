@@ -6,6 +6,7 @@ from typing import Final
 
 from runtime.http.errors import HttpProblem
 from runtime.settings import Settings
+from schemas.errors import ErrorCode
 
 POSITION: Final = "Foldline-Position"
 MIN_POSITION: Final = "Foldline-Min-Position"
@@ -32,4 +33,4 @@ def wanted_wait(headers: Mapping[str, str], settings: Settings, *, default: floa
 
 def bad_header(name: str, why: str) -> HttpProblem:
     """Return a 400 that names the header; `why` goes on with the value and what is right."""
-    return HttpProblem(400, "Invalid request", f"{name}: {why}")
+    return HttpProblem(ErrorCode.INVALID_HEADER, f"{name}: {why}")

@@ -23,7 +23,8 @@ from projections.sessions.projection import SessionsProjection
 from runtime.compat.fastapi_routes import add_routes
 from runtime.compat.nats_client import BusClient
 from runtime.database.connections import Connection, connect, pool
-from runtime.http.errors import SESSIONS, install_error_handlers
+from runtime.http.envelopes import SESSIONS
+from runtime.http.error_handlers import install_error_handlers
 from runtime.settings import Settings
 from schemas.headers import NO_HEADERS
 from schemas.streams import stream_of

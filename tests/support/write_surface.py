@@ -15,7 +15,8 @@ from producers.http.session_surface import WriteSurface
 from producers.http.session_writes import sessions_router
 from producers.publishing.publisher import Publisher
 from runtime.compat.fastapi_routes import add_routes
-from runtime.http.errors import SESSIONS, install_error_handlers
+from runtime.http.envelopes import SESSIONS
+from runtime.http.error_handlers import install_error_handlers
 from schemas.positions import Position
 from schemas.sessions.recovery import HungSession
 from tests.support.settings import PARTITIONS, line_settings

@@ -109,7 +109,7 @@ def test_a_body_is_an_object(fact: str, body: bytes) -> None:
 )
 def test_missing_fields_are_named(fact: str, body: bytes, names: str) -> None:
     problem = refused(fact, body)
-    assert (problem.reason, problem.error) == ("missing_field", "Missing required field")
+    assert (problem.reason, problem.code.summary) == ("missing_field", "Missing required field")
     assert problem.details == f"{names} is required"
 
 

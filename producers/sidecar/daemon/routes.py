@@ -13,7 +13,7 @@ from runtime.compat.fastapi_routes import DirectRoute
 from runtime.http.bodies import read_body
 from runtime.http.errors import HttpProblem, unavailable
 from runtime.http.openapi import request_body
-from schemas.errors import SessionError
+from schemas.errors import ErrorCode, SessionError
 from schemas.validation import InvalidFact, check_body, parse_json
 
 Report = Callable[[WatchedSession, Body], Awaitable[None]]
@@ -105,8 +105,7 @@ def _session_id(parameters: Body) -> str:
     session_id = parameters.get("session_id")
     if not isinstance(session_id, str) or not session_id:
         raise HttpProblem(
-            400,
-            "Missing session_id parameter",
+            ErrorCode.MISSING_SESSION_ID,
             "session_id is required: the text that POST /register answered",
         )
     return session_id
