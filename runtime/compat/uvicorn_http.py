@@ -1,9 +1,11 @@
 """uvicorn's HTTP protocol with one write for an answer, and errors in the surface's envelope."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+_MOST_HELD: Final = 1 << 16  # bytes
 
 
 class SingleWriteProtocol(HttpToolsProtocol):
@@ -47,11 +49,15 @@ class SingleWriteProtocol(HttpToolsProtocol):
 
 
 class _GatheringTransport:
-    """A transport that sends what it was given at the end of the turn, on `flush` and before it closes."""
+    """A transport that sends what it was given at the end of the turn, on `flush` and before it closes.
+
+    More than 64 KiB are not held: an answer made without a pause would never wait for its reader.
+    """
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._held: list[bytes] = []
+        self._size = 0
         self._call_soon = asyncio.get_running_loop().call_soon
 
     def __getattr__(self, name: str) -> Any:
@@ -61,10 +67,13 @@ class _GatheringTransport:
         if not self._held:
             self._call_soon(self.flush)
         self._held.append(data)
+        self._size += len(data)
+        if self._size > _MOST_HELD:
+            self.flush()
 
     def flush(self) -> None:
         if held := self._held:
-            self._held = []
+            self._held, self._size = [], 0
             self._transport.writelines(held)
 
     def close(self) -> None:

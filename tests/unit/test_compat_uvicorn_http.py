@@ -27,7 +27,7 @@ class Wire(asyncio.Transport):
     """Keeps what is written, piece by piece, and that it was closed."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__({"sockname": ("127.0.0.1", 8000)})
         self.sent: list[bytes] = []
 
     def writelines(self, list_of_data: Any) -> None:
@@ -93,10 +93,32 @@ async def test_what_goes_on_is_sent_as_it_is_made() -> None:
     protocol.shutdown()
 
 
-async def test_a_request_that_cannot_be_read_is_answered() -> None:
-    wire, _ = asked(whole, b"\0\r\n\r\n")
+async def test_an_answer_made_without_a_pause_is_not_held() -> None:
+    async def eager(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(8):
+            await send({"type": "http.response.body", "body": bytes(40_000), "more_body": True})
+        await send({"type": "http.response.body"})
+
+    wire, protocol = asked(eager, REQUEST)
+    await wait_until(lambda: b"".join(wire.sent).endswith(b"0\r\n\r\n"))
+    assert [len(piece) // 40_000 for piece in wire.sent][:4] == [2, 2, 2, 2]
+    protocol.shutdown()
+
+
+async def test_what_is_no_http_is_answered_as_the_application_says() -> None:
+    class App:
+        def malformed(self, port: int) -> bytes:
+            return b"{%d}" % port
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            raise AssertionError("there is no request")
+
+    wire, _ = asked(App(), b"\0\r\n\r\n")
     await wait_until(wire.is_closing)
-    assert wire.sent[0].startswith(b"HTTP/1.1 400 ")
+    head, _, body = wire.sent[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert (body, b"content-length: 6" in head) == (b"{8000}", True)
 
 
 def test_the_protocol_has_the_methods_that_are_overridden() -> None:
@@ -104,6 +126,8 @@ def test_the_protocol_has_the_methods_that_are_overridden() -> None:
         "connection_made": ["self", "transport"],
         "on_response_complete": ["self"],
         "handle_websocket_upgrade": ["self"],
+        "send_400_response": ["self", "msg"],
+        "_should_upgrade": ["self"],
     }
     for name, parameters in expected.items():
         assert list(inspect.signature(getattr(HttpToolsProtocol, name)).parameters) == parameters
