@@ -13,6 +13,7 @@ from api.jobs.jobs import job_views, jobs_router
 from api.jobs.jobs_collector import JobsCollector
 from api.jobs.live_fanout import LiveFanout
 from api.jobs.live_stream import job_stream_router
+from api.jobs.responses import SiteHealth
 from api.operations.follower_gauges import EVERY_S, FollowerGauges
 from api.operations.projections import projections_router
 from api.operations.rebuilds import rebuilds_router
@@ -120,7 +121,7 @@ async def _jobs_routers(side: ReadSide, publisher: Publisher, stack: AsyncExitSt
         ),
         job_stream_router(live),
         jobs_router(side.reader, views),
-        job_health_router("local-api", checks, collector.refresh, pool_state),
+        job_health_router("local-api", checks, collector.refresh, pool_state, SiteHealth),
     ]
 
 

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from api.jobs.health import job_health_router
 from api.jobs.jobs import job_views, jobs_router
 from api.jobs.jobs_collector import JobsCollector
+from api.jobs.responses import CentralHealth
 from api.jobs.site_monitor import SiteMonitor
 from api.jobs.sites import sites_router
 from api.reading.checks import database_check, identity_check, line_check, projection_check
@@ -57,6 +58,7 @@ async def _wire(app: FastAPI, settings: Settings) -> AsyncExitStack:
             checks,
             collector.refresh,
             lambda _: {"sites": {site.id: site.as_json() for site in sites.all()}},
+            CentralHealth,
         )
         add_routes(app, jobs_router(side.reader, views, sites), sites_router(sites), health)
         return stack.pop_all()

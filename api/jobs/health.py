@@ -8,20 +8,25 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from api.reading.checks import Check, ask_all
-from api.reading.scrape import Refresh, metrics_response
+from api.reading.scrape import PROMETHEUS, Refresh, metrics_response
 from runtime.compat.fastapi_routes import DirectRoute
+from runtime.http.openapi import answer, operation
 
 Particulars = Callable[[Mapping[str, str]], Mapping[str, Any]]
 """Answers what one surface's health shows beside the common part, given what is wrong by check."""
 
 
 def job_health_router(
-    service: str, checks: Mapping[str, Check], refresh: Refresh, particulars: Particulars
+    service: str, checks: Mapping[str, Check], refresh: Refresh, particulars: Particulars, model: Any
 ) -> APIRouter:
-    """Routes for probes and Prometheus. `checks` are by the name they are reported under."""
+    """Routes for probes and Prometheus. `checks` are by the name they are reported under.
+
+    `model` describes the health with its particulars.
+    """
     router = APIRouter(tags=["operations"], route_class=DirectRoute)
 
-    @router.api_route("/v1/healthz", methods=["GET", "HEAD"])
+    @router.head("/v1/healthz", include_in_schema=False)
+    @router.get("/v1/healthz", **operation("read_health", model, others={503: answer(model)}))
     async def healthz(request: Request) -> Response:
         """Every dependency is asked: `ok` if all are well, else `degraded` with the reasons, and 503."""
         found = await ask_all(checks)
@@ -35,7 +40,7 @@ def job_health_router(
         }
         return Response(to_json(body), 503 if wrong else 200, media_type="application/json")
 
-    @router.get("/metrics")
+    @router.get("/metrics", **operation("read_metrics", media=PROMETHEUS))
     async def metrics(request: Request) -> Response:
         """Everything this process counts, for Prometheus."""
         return await metrics_response(refresh)

@@ -1,6 +1,7 @@
 """`/v1/jobs`, `/v1/subjobs` and `/v1/stats`, as the jobs reference documents them."""
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,21 +10,36 @@ from pydantic_core import to_json
 
 from api.jobs.job_queries import JobsQuery, ListQuery, SiteQuery, StatsQuery, SubjobsQuery, read_list_query
 from api.jobs.measured_reads import measured_read
+from api.jobs.responses import SiteJobPage, SiteSubjobPage
 from api.jobs.site_monitor import SiteMonitor
 from api.reading import cursor
-from api.reading.formats import list_response, requested_format
-from api.reading.params import query_parameters, read_query
+from api.reading.cursor import NEXT_CURSOR_HEADER
+from api.reading.formats import TABLES, list_response, requested_format
+from api.reading.params import read_query
 from api.reading.reader import Reader
 from api.reading.responses import json_response, with_position
 from projections.jobs.views import PROJECTION, EntityType, JobFilters, JobViews
 from runtime.compat.fastapi_routes import DirectRoute
 from runtime.http.errors import HttpProblem
+from runtime.http.openapi import Header, operation
+from runtime.http.waits import POSITION_HEADER, READ_HEADERS
 from schemas.errors import ErrorCode
+from schemas.jobs.responses import JobPage, JobStatsPage, SubjobPage, WholeJob
 
 
 def jobs_router(reader: Reader, views: JobViews, sites: SiteMonitor | None = None) -> APIRouter:
     """The routes of jobs. At a centre, which has `sites`, each list is of one site and shows its status."""
     router = APIRouter(prefix="/v1", tags=["jobs"], route_class=DirectRoute)
+
+    def described(operation_id: str, page: Any, query: type[ListQuery]) -> dict[str, Any]:
+        return _read(
+            operation_id,
+            page,
+            query=query,
+            media=TABLES,
+            more=(NEXT_CURSOR_HEADER,),
+            errors=(400, 503) if sites is None else (400, 404, 503),
+        )
 
     async def listed(request: Request, kind: EntityType, query: ListQuery, filters: JobFilters) -> Response:
         started = time.perf_counter()
@@ -47,21 +63,23 @@ def jobs_router(reader: Reader, views: JobViews, sites: SiteMonitor | None = Non
             body["site"] = {"id": site.id, **site.as_json()}
         return json_response(to_json(body), page.position)
 
-    @router.get("/jobs", openapi_extra=query_parameters(JobsQuery))
+    @router.get("/jobs", **described("list_jobs", JobPage if sites is None else SiteJobPage, JobsQuery))
     async def jobs(request: Request) -> Response:
         """Jobs, newest first: JSON, or by `Accept` CSV (`text/csv`) or NDJSON (`application/x-ndjson`)."""
         query, metadata = read_list_query(JobsQuery, request)
         filters = query.filters(metadata, key=query.job_key, outliers=query.outliers)
         return await listed(request, "job", query, filters)
 
-    @router.get("/subjobs", openapi_extra=query_parameters(SubjobsQuery))
+    @router.get(
+        "/subjobs", **described("list_subjobs", SubjobPage if sites is None else SiteSubjobPage, SubjobsQuery)
+    )
     async def subjobs(request: Request) -> Response:
         """Subjobs, newest first: JSON, or by `Accept` CSV or NDJSON."""
         query, metadata = read_list_query(SubjobsQuery, request)
         filters = query.filters(metadata, key=query.sub_key, job_id=query.job_id)
         return await listed(request, "subjob", query, filters)
 
-    @router.get("/stats", openapi_extra=query_parameters(StatsQuery))
+    @router.get("/stats", **_read("read_job_stats", JobStatsPage, query=StatsQuery, errors=(400, 503)))
     async def stats(request: Request) -> Response:
         """Ended jobs by hour or day, site and application; percentiles from histograms, within 4.5 %."""
         query = read_query(StatsQuery, request)
@@ -72,7 +90,9 @@ def jobs_router(reader: Reader, views: JobViews, sites: SiteMonitor | None = Non
             )
         return json_response(to_json({"items": items, "count": len(items)}), position)
 
-    @router.get("/jobs/{job_id:path}", openapi_extra=query_parameters(SiteQuery))
+    @router.get(
+        "/jobs/{job_id:path}", **_read("read_job", WholeJob, query=SiteQuery, errors=(400, 404, 409, 503))
+    )
     async def job(job_id: str, request: Request) -> Response:
         """One job with its subjobs and events."""
         query = read_query(SiteQuery, request)
@@ -92,6 +112,11 @@ def jobs_router(reader: Reader, views: JobViews, sites: SiteMonitor | None = Non
         return json_response(to_json(found), position)
 
     return router
+
+
+def _read(operation_id: str, answer: Any, *, more: Sequence[Header] = (), **how: Any) -> dict[str, Any]:
+    headers = (POSITION_HEADER, *more)
+    return operation(operation_id, answer, request_headers=READ_HEADERS, response_headers=headers, **how)
 
 
 def job_views(reader: Reader) -> JobViews:

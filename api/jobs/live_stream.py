@@ -10,13 +10,27 @@ from pydantic import Field
 from api.jobs.endless_response import EndlessResponse
 from api.jobs.live_fanout import LiveFanout, Resync
 from api.jobs.subscriber import Wanted
-from api.reading.params import Query, Text, invalid_parameter, query_parameters, read_query
-from api.reading.server_sent_events import CONNECTED, KEEPALIVE, SILENCE_S, named_event, numbered_event
+from api.reading.params import Query, Text, invalid_parameter, read_query
+from api.reading.server_sent_events import (
+    CONNECTED,
+    KEEPALIVE,
+    SILENCE_S,
+    event_stream,
+    named_event,
+    numbered_event,
+)
 from projections.jobs.live_events import LiveEvent
 from runtime.compat.fastapi_routes import DirectRoute
+from runtime.http.openapi import Header, operation
 from schemas.jobs.facts import KINDS
+from schemas.jobs.responses import LiveJobEvent
 
 LAST_EVENT_ID: Final = "Last-Event-ID"
+_LAST_EVENT_ID: Final = Header(
+    LAST_EVENT_ID,
+    "The id of the last event that was read; the answer goes on behind it.",
+    {"type": "string", "pattern": "^[0-9]{1,18}$"},
+)
 
 
 class StreamQuery(Query):
@@ -58,7 +72,16 @@ def job_stream_router(live: LiveFanout, *, silence: float = SILENCE_S) -> APIRou
     """The route of the live stream. After `silence` seconds without an event a comment is sent."""
     router = APIRouter(prefix="/v1", tags=["jobs"], route_class=DirectRoute)
 
-    @router.get("/stream", openapi_extra=query_parameters(StreamQuery))
+    @router.get(
+        "/stream",
+        **operation(
+            "stream_job_events",
+            query=StreamQuery,
+            request_headers=(_LAST_EVENT_ID,),
+            media=event_stream(LiveJobEvent),
+            errors=(400,),
+        ),
+    )
     async def stream(request: Request) -> Response:
         """Server-sent events from now on, or behind `Last-Event-ID`: each once, in the order of the stream.
 

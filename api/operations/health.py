@@ -8,8 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic_core import to_json
 
+from api.operations.responses import Alive, Readiness
 from api.reading.checks import Check, ask_all
-from api.reading.scrape import Refresh, metrics_response
+from api.reading.scrape import PROMETHEUS, Refresh, metrics_response
+from runtime.http.openapi import answer, operation
 
 
 def health_router(checks: Mapping[str, Check], notes: Mapping[str, Check], refresh: Refresh) -> APIRouter:
@@ -20,12 +22,14 @@ def health_router(checks: Mapping[str, Check], notes: Mapping[str, Check], refre
     router = APIRouter(tags=["operations"])
     alive = to_json({"status": "healthy", "service": "foldline", "version": _version()})
 
-    @router.api_route("/health", methods=["GET", "HEAD"])
+    @router.head("/health", include_in_schema=False)
+    @router.get("/health", **operation("read_health", Alive))
     async def health() -> Response:
         """This process answers; nothing else is asked."""
         return Response(alive, media_type="application/json")
 
-    @router.api_route("/ready", methods=["GET", "HEAD"])
+    @router.head("/ready", include_in_schema=False)
+    @router.get("/ready", **operation("read_readiness", Readiness, others={503: answer(Readiness)}))
     async def ready() -> Response:
         """Every dependency is asked: 200 if all are well, else 503."""
         found, noted = await asyncio.gather(ask_all(checks), ask_all(notes))
@@ -38,7 +42,7 @@ def health_router(checks: Mapping[str, Check], notes: Mapping[str, Check], refre
             body["notes"] = told
         return Response(to_json(body), 200 if well else 503, media_type="application/json")
 
-    @router.get("/metrics")
+    @router.get("/metrics", **operation("read_metrics", media=PROMETHEUS))
     async def metrics() -> Response:
         """Everything this process counts, for Prometheus."""
         return await metrics_response(refresh)

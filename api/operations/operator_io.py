@@ -18,6 +18,8 @@ from schemas.errors import ErrorCode
 from schemas.validation import check_body, from_validation_error
 
 _MAX_BODY: Final = 16 << 10
+BODY_ERRORS: Final = (400, 413, 415)
+"""The statuses by which `read_json` refuses a body."""
 T = TypeVar("T")
 
 

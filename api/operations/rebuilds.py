@@ -2,23 +2,43 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import psycopg
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from api.operations.operator_io import EntityBody, RequestBody, check_known, completed, read_json
+from api.operations.operator_io import (
+    BODY_ERRORS,
+    EntityBody,
+    RequestBody,
+    check_known,
+    completed,
+    read_json,
+)
 from api.operations.progress_stream import progress_stream
 from api.operations.projection_control import ProjectionControl, TaskUpdate
+from api.operations.responses import (
+    Cancelled,
+    Failure,
+    FoldedEvents,
+    FoldingProgress,
+    RebuildDone,
+    RebuildEnd,
+    RebuildState,
+    Verification,
+)
 from api.reading.responses import encoded_response
-from api.reading.server_sent_events import wants_events
+from api.reading.server_sent_events import event_stream, wants_events
 from line.problems import StreamUnavailable
 from runtime.http.errors import HttpProblem, unavailable
-from runtime.http.openapi import request_body
+from runtime.http.openapi import Header, answer, operation
 from schemas.errors import ErrorCode
 
 _POLL_S: Final = 1.0
+_LOCATION: Final = Header("Location", "Where the progress is shown.", always=True)
+_PROGRESS: Final = event_stream(FoldingProgress | RebuildDone | Failure)
+_ERRORS: Final = (*BODY_ERRORS, 404, 409, 503)
 
 
 class WorkersBody(RequestBody):
@@ -44,7 +64,10 @@ def rebuilds_router(control: ProjectionControl, own_site: str) -> APIRouter:
     """The routes. An entity without a site is taken to be of `own_site`."""
     router = APIRouter(prefix="/v1/projections/{name}", tags=["operations"])
 
-    @router.post("/rebuild", openapi_extra=request_body(RebuildBody))
+    @router.post(
+        "/rebuild",
+        **_task("rebuild_projection", RebuildBody, others={200: answer(FoldedEvents, media=_PROGRESS)}),
+    )
     async def rebuild(name: str, request: Request) -> Response:
         """Fold the line anew beside the live generation, then switch to it.
 
@@ -60,7 +83,9 @@ def rebuilds_router(control: ProjectionControl, own_site: str) -> APIRouter:
         updates = control.rebuild(name, anew=body.anew, put_back=False, workers=body.workers)
         return await _task_answer(name, request, updates)
 
-    @router.post("/put-back", openapi_extra=request_body(WorkersBody))
+    @router.post(
+        "/put-back", **_task("put_back_projection", WorkersBody, others={200: answer(media=_PROGRESS)})
+    )
     async def put_back(name: str, request: Request) -> Response:
         """Make the generation that the last rebuild replaced live again, once it has caught up."""
         check_known(control, name)
@@ -68,7 +93,15 @@ def rebuilds_router(control: ProjectionControl, own_site: str) -> APIRouter:
         updates = control.rebuild(name, anew=False, put_back=True, workers=body.workers)
         return await _task_answer(name, request, updates)
 
-    @router.get("/rebuild")
+    @router.get(
+        "/rebuild",
+        **operation(
+            "read_rebuild",
+            RebuildState,
+            media=event_stream(RebuildState | RebuildEnd | Failure),
+            errors=(404, 503),
+        ),
+    )
     async def building(name: str, request: Request) -> Response:
         """The rebuild under way, wherever it was started; with `Accept: text/event-stream` its progress."""
         check_known(control, name)
@@ -80,13 +113,22 @@ def rebuilds_router(control: ProjectionControl, own_site: str) -> APIRouter:
             return progress_stream(TaskUpdate("progress", found), updates)
         return encoded_response(found)
 
-    @router.delete("/rebuild")
+    @router.delete("/rebuild", **operation("cancel_rebuild", Cancelled, errors=(404, 503)))
     async def cancel(name: str) -> Response:
         """Ask a rebuild to stop, wherever it runs; what was built is kept."""
         check_known(control, name)
         return encoded_response({"cancelled": await completed(control.cancel(name))})
 
-    @router.post("/verify", openapi_extra=request_body(VerifyBody))
+    @router.post(
+        "/verify",
+        **operation(
+            "verify_projection",
+            Verification,
+            request=VerifyBody,
+            media=event_stream(FoldingProgress | Verification | Failure),
+            errors=_ERRORS,
+        ),
+    )
     async def verify(name: str, request: Request) -> Response:
         """Fold the line into a scratch schema up to the live checkpoints, and compare every row.
 
@@ -105,6 +147,18 @@ def rebuilds_router(control: ProjectionControl, own_site: str) -> APIRouter:
         return encoded_response(last.data)
 
     return router
+
+
+def _task(operation_id: str, request: type[RequestBody], **more: Any) -> dict[str, Any]:
+    return operation(
+        operation_id,
+        FoldingProgress | RebuildDone,
+        status=202,
+        request=request,
+        response_headers=(_LOCATION,),
+        errors=_ERRORS,
+        **more,
+    )
 
 
 async def _task_answer(name: str, request: Request, updates: AsyncIterator[TaskUpdate]) -> Response:

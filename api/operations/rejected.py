@@ -1,13 +1,14 @@
 """`/v1/rejected`: events that had no effect, and why; shown, retried, dismissed and restored."""
 
 from collections.abc import Awaitable
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
-from api.operations.operator_io import ReasonBody, completed, read_json
+from api.operations.operator_io import BODY_ERRORS, ReasonBody, completed, read_json
 from api.operations.rejected_control import RejectedControl
+from api.operations.responses import Dismissed, RejectedEvent, RejectedPage, Retried
 from api.reading import cursor
 from api.reading.params import (
     Limit,
@@ -15,7 +16,6 @@ from api.reading.params import (
     Text,
     invalid_cursor,
     invalid_parameter,
-    query_parameters,
     read_query,
 )
 from api.reading.reader import Reader
@@ -23,7 +23,8 @@ from api.reading.responses import encoded_response, with_position
 from projections.rejected import NotRejected, RejectedEvents
 from runtime.http.bodies import read_body
 from runtime.http.errors import HttpProblem
-from runtime.http.openapi import request_body
+from runtime.http.openapi import operation
+from runtime.http.waits import POSITION_HEADER
 from schemas.errors import ErrorCode
 from schemas.streams import STREAMS
 from schemas.times import parse_time
@@ -61,7 +62,9 @@ def rejected_router(reader: Reader, rejected: RejectedEvents, control: RejectedC
     router = APIRouter(tags=["operations"])
     known = {"projection": rejected.projections, "stream": _STREAMS}
 
-    @router.get("/v1/rejected", openapi_extra=query_parameters(RejectedQuery))
+    @router.get(
+        "/v1/rejected", **operation("list_rejected", RejectedPage, query=RejectedQuery, errors=(400, 503))
+    )
     async def page(request: Request) -> Response:
         """Rejected events: not valid, and therefore without effect; newest first."""
         query = read_query(RejectedQuery, request)
@@ -90,12 +93,25 @@ def rejected_router(reader: Reader, rejected: RejectedEvents, control: RejectedC
         }
         return encoded_response(body)
 
-    @router.get("/v1/rejected/{stream}/{sequence}")
+    @router.get(
+        "/v1/rejected/{stream}/{sequence}",
+        **operation("read_rejected_event", RejectedEvent, errors=(400, 404, 503)),
+    )
     async def show(stream: str, sequence: SequencePath) -> Response:
         """One event as it was published, with headers and body, and the reasons it was rejected for."""
         return encoded_response(await _completed(control.show(_known(stream), sequence)))
 
-    @router.post("/v1/rejected/{stream}/{sequence}/retry", openapi_extra=query_parameters(RetryQuery))
+    @router.post(
+        "/v1/rejected/{stream}/{sequence}/retry",
+        **operation(
+            "retry_rejected_event",
+            Retried,
+            query=RetryQuery,
+            request=Any,
+            response_headers=(POSITION_HEADER._replace(always=True),),
+            errors=(*BODY_ERRORS, 404, 409, 503),
+        ),
+    )
     async def retry(stream: str, sequence: SequencePath, request: Request) -> Response:
         """Publish the event as a new fact, with the corrected body if one is sent, and dismiss it."""
         query = read_query(RetryQuery, request)
@@ -105,14 +121,25 @@ def rejected_router(reader: Reader, rejected: RejectedEvents, control: RejectedC
         )
         return encoded_response(retried, headers=with_position(retried["position"]))
 
-    @router.post("/v1/rejected/{stream}/{sequence}/dismiss", openapi_extra=request_body(ReasonBody))
+    @router.post(
+        "/v1/rejected/{stream}/{sequence}/dismiss",
+        **operation(
+            "dismiss_rejected_event",
+            Dismissed,
+            request=ReasonBody,
+            errors=(*BODY_ERRORS, 404, 409, 503),
+        ),
+    )
     async def dismiss(stream: str, sequence: SequencePath, request: Request) -> Response:
         """Hide the event from the list and the metrics; nothing else changes."""
         body = await read_json(ReasonBody, request)
         await _completed(control.dismiss(_known(stream), sequence, body.reason))
         return encoded_response({"dismissed": body.reason})
 
-    @router.delete("/v1/rejected/{stream}/{sequence}/dismiss")
+    @router.delete(
+        "/v1/rejected/{stream}/{sequence}/dismiss",
+        **operation("restore_rejected_event", Dismissed, errors=(400, 404, 503)),
+    )
     async def restore(stream: str, sequence: SequencePath) -> Response:
         """Show a dismissed event again."""
         await _completed(control.restore(_known(stream), sequence))

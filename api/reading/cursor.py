@@ -5,8 +5,11 @@ import binascii
 import json
 from typing import Any, Final
 
+from runtime.http.openapi import Header
+
 NEXT_CURSOR: Final = "Foldline-Next-Cursor"
 """The header with the cursor of the next page, where the body has no place for it."""
+NEXT_CURSOR_HEADER: Final = Header(NEXT_CURSOR, "Leads to the next page; absent on the last.")
 
 
 class InvalidCursor(ValueError):

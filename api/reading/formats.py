@@ -14,6 +14,12 @@ from schemas.times import format_time
 
 Format = Literal["text/csv", "application/x-ndjson"]
 
+TABLES: Final[Mapping[Format, Mapping[str, Any]]] = {
+    "text/csv": {"type": "string", "description": "A line of names, then a line for each item."},
+    "application/x-ndjson": {"type": "string", "description": "A line of JSON for each item."},
+}
+"""The formats as OpenAPI describes them."""
+
 _FORMATS: Final[Mapping[str, Format]] = {
     "text/csv": "text/csv",
     "application/x-ndjson": "application/x-ndjson",

@@ -94,23 +94,6 @@ def state_conditions(name: str, texts: Texts, *, scalar: bool = False) -> tuple[
     return tuple(conditions)
 
 
-def query_parameters(model: type[BaseModel]) -> dict[str, Any]:
-    """Describe the parameters for OpenAPI, as a route's `openapi_extra`."""
-    properties = model.model_json_schema()["properties"]
-    return {
-        "parameters": [
-            {
-                "name": field.alias or name,
-                "in": "query",
-                "required": field.is_required(),
-                "description": field.description or "",
-                "schema": properties[field.alias or name],
-            }
-            for name, field in model.model_fields.items()
-        ]
-    }
-
-
 def _may_repeat(model: type[BaseModel], name: str) -> bool:
     field = model.model_fields.get(name)
     return field is not None and getattr(field.annotation, "__origin__", None) is tuple

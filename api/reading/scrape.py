@@ -1,9 +1,15 @@
 """`/metrics`: everything this process counts, for Prometheus."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
 
 from fastapi import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from runtime.http.openapi import TEXT
+
+PROMETHEUS: Final[Mapping[str, Mapping[str, Any]]] = {"text/plain": TEXT}
+"""The answer as OpenAPI describes it."""
 
 Refresh = Callable[[], Awaitable[None]]
 """Brings metrics that the database knows up to date; never raises, and takes a few seconds at most."""

@@ -1,9 +1,12 @@
 """Server-sent events: their encoding, and the headers of an answer that consists of them."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import Request
 from pydantic_core import to_json
+
+from runtime.http.openapi import inlined_schema
 
 HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -13,6 +16,13 @@ HEADERS: Final = {
 SILENCE_S: Final = 15.0  # without an event, until a comment shows that the connection lives
 KEEPALIVE: Final = b": ping\n\n"
 CONNECTED: Final = b": connected\n\n"
+
+
+def event_stream(data: Any) -> Mapping[str, Mapping[str, Any]]:
+    """Describe an answer of server-sent events for OpenAPI; `data` is the type of what they carry."""
+    carried = {"contentMediaType": "application/json", "contentSchema": inlined_schema(data)}
+    text = {"type": "string", "description": "Server-sent events; `data` of each is JSON of `contentSchema`."}
+    return {"text/event-stream": text | carried}
 
 
 def wants_events(request: Request) -> bool:

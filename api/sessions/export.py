@@ -14,14 +14,13 @@ from pydantic import Field
 from starlette.types import Receive, Scope, Send
 
 from api.reading import cursor
-from api.reading.cursor import NEXT_CURSOR
+from api.reading.cursor import NEXT_CURSOR, NEXT_CURSOR_HEADER
 from api.reading.params import (
     Limit,
     Query,
     Text,
     Texts,
     invalid_cursor,
-    query_parameters,
     read_query,
     state_conditions,
 )
@@ -29,12 +28,21 @@ from api.reading.reader import Reader
 from api.reading.responses import with_position
 from projections.sessions.exports import ExportPage, SessionExports, SessionFilters, Sort, StatusFilter
 from projections.sessions.views import PROJECTION
+from runtime.http.openapi import Header, operation
+from runtime.http.waits import POSITION_HEADER, READ_HEADERS
+from schemas.sessions.responses import Session, SessionSummary
 from schemas.times import Timestamp, format_time, parse_time
 from schemas.validation import InvalidFact
 
 logger = logging.getLogger("foldline.api")
 
 TOTAL: Final = "Foldline-Total"
+_ANSWER_HEADERS: Final = (
+    Header(TOTAL, "The number of all that match.", {"type": "integer", "minimum": 0}, always=True),
+    POSITION_HEADER,
+    NEXT_CURSOR_HEADER,
+    Header("Link", 'The next page as a URL, `rel="next"`; absent on the last.'),
+)
 _CHUNK: Final = 64 << 10
 _LONGEST_PAGE_S: Final = 60.0
 _LONGEST_EXPORT_S: Final = 1800.0
@@ -116,7 +124,17 @@ def export_router(reader: Reader, exports: SessionExports) -> APIRouter:
     """The route of the export."""
     router = APIRouter(tags=["data"])
 
-    @router.get("/api/data/sessions", openapi_extra=query_parameters(ExportQuery))
+    @router.get(
+        "/api/data/sessions",
+        **operation(
+            "list_sessions",
+            list[Session | SessionSummary],
+            query=ExportQuery,
+            request_headers=READ_HEADERS,
+            response_headers=_ANSWER_HEADERS,
+            errors=(400, 503),
+        ),
+    )
     async def export(request: Request) -> Response:
         """All sessions, or those that match, as an array; total, position and next cursor are in headers."""
         query = read_query(ExportQuery, request)

@@ -1,12 +1,13 @@
 """`/api/sessions/{id}`: the document of one session, and its events, metrics and history by pages."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from api.reading.coalescing import CoalescedReads
-from api.reading.params import query_parameters, read_query
+from api.reading.params import Query, read_query
 from api.reading.points_in_time import read_point_in_time
 from api.reading.reader import Reader
 from api.reading.responses import json_response, with_position
@@ -25,7 +26,10 @@ from projections.sessions.window import Window
 from runtime.compat.fastapi_routes import DirectRoute
 from runtime.database.connections import Connection
 from runtime.http.errors import HttpProblem, session_not_found
+from runtime.http.openapi import operation
+from runtime.http.waits import POSITION_HEADER, READ_HEADERS
 from schemas.errors import ErrorCode
+from schemas.sessions.responses import EventPage, HistoryPage, MetricPage, Session, SessionDiff
 from schemas.subjects import is_token
 
 ReadPage = Callable[[Connection, Window], Awaitable[SessionPage]]
@@ -73,7 +77,7 @@ def sessions_router(reader: Reader, views: SessionViews, time_travel: TimeTravel
             ),
         )
 
-    @router.get("", openapi_extra=query_parameters(DocumentQuery))
+    @router.get("", **_read("read_session", Session, DocumentQuery, 422))
     async def session(session_id: str, request: Request) -> Response:
         """One session with its state, events, metrics and state history."""
         query = read_query(DocumentQuery, request)
@@ -86,7 +90,7 @@ def sessions_router(reader: Reader, views: SessionViews, time_travel: TimeTravel
         _check_site(session_id, found)
         return json_response(found.body or b"", found.position)
 
-    @router.get("/diff", openapi_extra=query_parameters(DiffQuery))
+    @router.get("/diff", **_read("compare_session", SessionDiff, DiffQuery, 422))
     async def diff(session_id: str, request: Request) -> Response:
         """The changes of a session between two points in time."""
         query = read_query(DiffQuery, request)
@@ -96,18 +100,18 @@ def sessions_router(reader: Reader, views: SessionViews, time_travel: TimeTravel
         answer = await time_travel.diff(site, session_id, start, end, query.limit)
         return json_response(answer.body, answer.position)
 
-    @router.get("/events", openapi_extra=query_parameters(EventsQuery))
+    @router.get("/events", **_read("list_session_events", EventPage, EventsQuery))
     async def events(session_id: str, request: Request) -> Response:
         """A session's events, a page at a time."""
         query = read_query(EventsQuery, request)
         return await timeline("event", session_id, request, query, level=query.level)
 
-    @router.get("/metrics", openapi_extra=query_parameters(MetricsQuery))
+    @router.get("/metrics", **_read("list_session_metrics", MetricPage, MetricsQuery))
     async def metrics(session_id: str, request: Request) -> Response:
         """A session's metrics, a page at a time."""
         return await timeline("metric", session_id, request, read_query(MetricsQuery, request))
 
-    @router.get("/history", openapi_extra=query_parameters(PageQuery))
+    @router.get("/history", **_read("list_session_history", HistoryPage, PageQuery))
     async def history(session_id: str, request: Request) -> Response:
         """A session's state after each change, a page at a time."""
         query = read_query(PageQuery, request)
@@ -119,6 +123,17 @@ def sessions_router(reader: Reader, views: SessionViews, time_travel: TimeTravel
         )
 
     return router
+
+
+def _read(operation_id: str, answer: Any, query: type[Query], *errors: int) -> dict[str, Any]:
+    return operation(
+        operation_id,
+        answer,
+        query=query,
+        request_headers=READ_HEADERS,
+        response_headers=(POSITION_HEADER,),
+        errors=(400, 404, 409, *errors, 503),
+    )
 
 
 def _check_site(session_id: str, found: SessionSites) -> None:

@@ -6,12 +6,15 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 from pydantic_core import to_json
 
-from api.reading.params import Query, Text, invalid_parameter, query_parameters, read_query, state_conditions
+from api.reading.params import Query, Text, invalid_parameter, read_query, state_conditions
 from api.reading.reader import Reader
 from api.reading.responses import json_response
 from projections.sessions.series import Aggregation, Series, SeriesQuery, SessionSeries, StateFilter
 from projections.sessions.state_conditions import StateCondition
 from projections.sessions.views import PROJECTION
+from runtime.http.openapi import operation
+from runtime.http.waits import POSITION_HEADER, READ_HEADERS
+from schemas.sessions.responses import TimeSeries
 from schemas.times import Timestamp
 
 
@@ -49,7 +52,17 @@ def timeseries_router(reader: Reader, series: SessionSeries) -> APIRouter:
     """The route of time series."""
     router = APIRouter(tags=["data"])
 
-    @router.get("/api/timeseries", openapi_extra=query_parameters(TimeseriesQuery))
+    @router.get(
+        "/api/timeseries",
+        **operation(
+            "read_timeseries",
+            TimeSeries,
+            query=TimeseriesQuery,
+            request_headers=READ_HEADERS,
+            response_headers=(POSITION_HEADER,),
+            errors=(400, 503),
+        ),
+    )
     async def timeseries(request: Request) -> Response:
         """A metric's points by time, with statistics of all of them."""
         query = read_query(TimeseriesQuery, request)

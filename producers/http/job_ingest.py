@@ -5,23 +5,23 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from producers.http.write_headers import WriteHeaders
-from producers.http.write_response import ProgressWaiter, write_response
+from producers.http.ingest_responses import INGEST_ERRORS, StoredBatch, StoredEvent
+from producers.http.write_headers import FACT_HEADERS, WriteHeaders
+from producers.http.write_response import WRITTEN_HEADERS, ProgressWaiter, write_response
 from producers.job_admission import admit_batch, job_admission
 from producers.publishing.publisher import Ack, BusUnavailable, Publisher, PublishError
 from runtime.compat.fastapi_routes import DirectRoute
 from runtime.http.bodies import read_body
 from runtime.http.errors import HttpProblem, unavailable
-from runtime.http.openapi import request_body
+from runtime.http.openapi import operation
 from runtime.metrics import EVENTS_PROCESSED
 from runtime.settings import Settings
-from schemas.errors import JobError
 from schemas.facts import Fact
 from schemas.jobs.facts import JobEvent
 from schemas.validation import MAX_DEPTH, InvalidFact, invalid_json
@@ -29,7 +29,6 @@ from schemas.validation import MAX_DEPTH, InvalidFact, invalid_json
 PROJECTION: Final = "jobs"
 MAX_BATCH: Final = 10_000
 _ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_ERRORS: Final[dict[int | str, dict[str, Any]]] = {status: {"model": JobError} for status in (413, 422, 503)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +95,19 @@ def job_events_router(surface: JobSurface) -> APIRouter:
             wait=headers.wait,
         )
 
-    for path, endpoint, model in (
-        ("/events", ingest_event, JobEvent),
-        ("/events:batch", ingest_batch, list[JobEvent]),
+    for path, endpoint, name, body, batch in (
+        ("/events", ingest_event, "ingest_event", StoredEvent, JobEvent),
+        ("/events:batch", ingest_batch, "ingest_batch", StoredBatch, list[JobEvent]),
     ):
-        router.add_api_route(
-            path, endpoint, methods=["POST"], openapi_extra=request_body(model), responses=_ERRORS
+        described = operation(
+            name,
+            body,
+            request=batch,
+            request_headers=FACT_HEADERS,
+            response_headers=WRITTEN_HEADERS,
+            errors=INGEST_ERRORS,
         )
+        router.add_api_route(path, endpoint, methods=["POST"], **described)
     return router
 
 

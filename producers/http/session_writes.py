@@ -3,52 +3,60 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, cast
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
+from pydantic import Field
+from pydantic_core import to_json
+from typing_extensions import TypedDict
 
 from producers.admission import admit_fact
 from producers.http.create_session import create_session
 from producers.http.session_surface import WriteSurface
-from producers.http.write_headers import WriteHeaders
+from producers.http.write_headers import WRITE_HEADERS, WriteHeaders
+from producers.http.write_response import WRITTEN_HEADERS
 from producers.publishing.publisher import BusUnavailable, Conflict
 from runtime.compat.fastapi_routes import DirectRoute
 from runtime.http.bodies import read_body
 from runtime.http.errors import HttpProblem, session_not_found, unavailable
-from runtime.http.openapi import request_body
-from schemas.errors import SessionError
+from runtime.http.openapi import operation
 from schemas.facts import parse_fact
 from schemas.positions import Position
-from schemas.sessions.facts import SessionHeartbeat, documented_body
+from schemas.sessions.facts import SessionCreated, SessionHeartbeat, documented_body
 from schemas.sessions.recovery import recovered
-from schemas.subjects import Subject, is_token
+from schemas.sessions.responses import Session
+from schemas.subjects import TOKEN, Subject, is_token
 
 logger = logging.getLogger("foldline.http")
 
 Endpoint = Callable[[str, Request], Awaitable[Response]]
 
+# Operation, fact and description by the last part of the path.
 _ROUTES: Final = {
-    "state": ("state", "Change the state by JSON Merge Patch (RFC 7396): null deletes"),
-    "events": ("event", "Log an event"),
-    "metrics": ("metric", "Record a metric"),
-    "end": ("ended", "End the session in order"),
-    "crash": ("crashed", "Report an abnormal end"),
+    "state": ("change_session_state", "state", "Merge a JSON Merge Patch (RFC 7396): null deletes."),
+    "events": ("log_session_event", "event", "Log an event."),
+    "metrics": ("record_session_metric", "metric", "Record a metric."),
+    "end": ("end_session", "ended", "End the session in order."),
+    "crash": ("report_session_crash", "crashed", "Report an abnormal end."),
+    "heartbeat": ("send_session_heartbeat", "heartbeat", "Report that the application is alive."),
 }
 _HUNG_TIMEOUT: Final = 1.0
 
 
-class WriteAccepted(BaseModel):
+class WriteAccepted(TypedDict):
     """The answer to every write, as the document and its existing clients have it."""
 
-    success: Literal[True] = True
-    status: Literal["ok"] = "ok"
+    success: Literal[True]
+    status: Literal["ok"]
 
 
-_ACCEPTED: Final = WriteAccepted().model_dump_json().encode()
-_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": SessionError} for status in (400, 404, 413, 503)
-}
+class NewSession(SessionCreated):
+    """The body of a create: that of `created`, and the id if the client chooses it."""
+
+    session_id: Annotated[str, Field(pattern=f"^{TOKEN.pattern}$")] | None = None
+
+
+_ACCEPTED: Final = to_json(WriteAccepted(success=True, status="ok"))
 
 
 def sessions_router(surface: WriteSurface) -> APIRouter:
@@ -56,6 +64,7 @@ def sessions_router(surface: WriteSurface) -> APIRouter:
     router = APIRouter(prefix="/api/sessions", tags=["sessions: write"], route_class=DirectRoute)
 
     async def create(request: Request) -> Response:
+        """Begin a session. Its id is `session_id`, else it follows from the `Idempotency-Key`."""
         headers = WriteHeaders.of(request.headers, surface.settings)
         body = await read_body(request, surface.settings.max_body)
         created = await create_session(surface, body, headers)
@@ -67,55 +76,56 @@ def sessions_router(surface: WriteSurface) -> APIRouter:
         "",
         create,
         methods=["POST"],
-        name="create_session",
-        status_code=201,
-        summary="Create a session",
-        openapi_extra=_body_of("created"),
-        responses={**_ERRORS, 409: {"model": SessionError}},
+        **_write("create_session", NewSession, Session, status=201, errors=(400, 409, 413, 415, 503)),
     )
-    for path, (fact, summary) in _ROUTES.items():
-        _add(router, path, fact, _fact_route(surface, fact), summary)
-    _add(router, "heartbeat", "heartbeat", _heartbeat_route(surface), "Report that the application is alive")
+    for path, (operation_id, fact, description) in _ROUTES.items():
+        endpoint = _heartbeat_route(surface) if fact == "heartbeat" else _fact_route(surface, fact)
+        router.add_api_route(
+            f"/{{session_id}}/{path}",
+            endpoint,
+            methods=["POST"],
+            description=description,
+            **_write(
+                operation_id,
+                documented_body(fact),
+                WriteAccepted,
+                errors=(400, 404, 409, 413, 415, 503),
+            ),
+        )
     return router
 
 
-def _add(router: APIRouter, path: str, fact: str, endpoint: Endpoint, summary: str) -> None:
-    router.add_api_route(
-        f"/{{id}}/{path}",
-        endpoint,
-        methods=["POST"],
-        name=f"{fact}_session",
-        summary=summary,
-        openapi_extra=_body_of(fact),
-        response_model=WriteAccepted,
-        responses=_ERRORS,
+def _write(operation_id: str, request: Any, body: Any, **more: Any) -> dict[str, Any]:
+    return operation(
+        operation_id,
+        body,
+        request=request,
+        request_headers=WRITE_HEADERS,
+        response_headers=WRITTEN_HEADERS,
+        **more,
     )
 
 
-def _body_of(fact: str) -> dict[str, Any]:
-    return request_body(documented_body(fact))
-
-
 def _fact_route(surface: WriteSurface, fact: str) -> Endpoint:
-    async def write(id: str, request: Request) -> Response:  # noqa: A002 - the document's name for it
-        position, headers, _ = await _write(surface, id, fact, request)
+    async def write(session_id: str, request: Request) -> Response:
+        position, headers, _ = await _publish(surface, session_id, fact, request)
         return await surface.answer(_ACCEPTED, positions=[position], wait=headers.wait)
 
     return write
 
 
 def _heartbeat_route(surface: WriteSurface) -> Endpoint:
-    async def beat(id: str, request: Request) -> Response:  # noqa: A002 - the document's name for it
-        position, headers, body = await _write(surface, id, "heartbeat", request)
+    async def beat(session_id: str, request: Request) -> Response:
+        position, headers, body = await _publish(surface, session_id, "heartbeat", request)
         host_only = cast(SessionHeartbeat, parse_fact("session", "heartbeat", body)).host_only
-        recovery = None if host_only else await _recover(surface, id)
+        recovery = None if host_only else await _recover(surface, session_id)
         positions = [position, *([recovery] if recovery else [])]
         return await surface.answer(_ACCEPTED, positions=positions, wait=headers.wait)
 
     return beat
 
 
-async def _write(
+async def _publish(
     surface: WriteSurface, session_id: str, fact: str, request: Request
 ) -> tuple[Position, WriteHeaders, bytes]:
     """Publish one fact of a session; answers its position. Raises InvalidFact, HttpProblem."""

@@ -5,10 +5,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
-from runtime.http.waits import wanted_wait
+from runtime.http.openapi import Header
+from runtime.http.waits import WAIT_HEADER, wanted_wait
 from runtime.settings import Settings
 from schemas.facts import TIME
 from schemas.times import parse_time
+
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+FACT_HEADERS: Final = (
+    Header(TIME, "When it happened, if the body does not say it.", {"type": "string", "format": "date-time"}),
+    Header("traceparent", "W3C trace context; it is stored with the fact."),
+    WAIT_HEADER,
+)
+WRITE_HEADERS: Final = (
+    Header(
+        IDEMPOTENCY_KEY,
+        "A write under the same key has no further effect and gets the first answer.",
+        {"type": "string", "pattern": "^[!-~]{1,256}$"},
+    ),
+    *FACT_HEADERS,
+)
+"""The headers of a write whose body has no place for a key, as OpenAPI describes them."""
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}(-[0-9a-f]+){3,8}")
 _LONGEST_TRACEPARENT: Final = 128
@@ -34,5 +51,5 @@ class WriteHeaders:
         if len(trace) <= _LONGEST_TRACEPARENT and _TRACEPARENT.fullmatch(trace):
             passed_on["traceparent"] = trace
         return cls(
-            headers.get("Idempotency-Key"), passed_on, wanted_wait(headers, settings, default=default_wait)
+            headers.get(IDEMPOTENCY_KEY), passed_on, wanted_wait(headers, settings, default=default_wait)
         )

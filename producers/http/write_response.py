@@ -1,12 +1,15 @@
 """Responses to writes: with the position of what was written, once the read model shows it."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from fastapi import Response
 
-from runtime.http.waits import POSITION, PROJECTED
+from runtime.http.waits import POSITION, POSITION_HEADER, PROJECTED, PROJECTED_HEADER
 from schemas.positions import Position, format_positions
+
+WRITTEN_HEADERS: Final = (POSITION_HEADER, PROJECTED_HEADER)
+"""The headers of a success, as OpenAPI describes them."""
 
 
 class ProgressWaiter(Protocol):

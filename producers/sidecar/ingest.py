@@ -14,16 +14,18 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 
+from producers.http.ingest_responses import INGEST_ERRORS, AcceptedEvent, SpooledBatch
 from producers.http.job_ingest import split_batch
 from producers.job_admission import admit_batch, job_admission
 from producers.sidecar.carrier import Carried, Carrier
+from producers.sidecar.health import SidecarHealth
 from producers.sidecar.line_connection import LineConnection
 from producers.sidecar.spool import Spool, SpoolFull
 from runtime import metrics
 from runtime.compat.fastapi_routes import DirectRoute
 from runtime.http.bodies import read_body
 from runtime.http.errors import unavailable
-from runtime.http.openapi import request_body
+from runtime.http.openapi import TEXT, operation
 from runtime.settings import Settings
 from schemas.facts import AUTO, Fact, message_id
 from schemas.jobs.facts import JobEvent
@@ -121,13 +123,15 @@ def sidecar_router(surface: SidecarSurface) -> APIRouter:
         metrics.SPOOL_DISK.set(await asyncio.to_thread(surface.spool.on_disk))
         return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    for path, endpoint, model in (
-        ("/v1/ingest/events", ingest_event, JobEvent),
-        ("/v1/ingest/events:batch", ingest_batch, list[JobEvent]),
+    for path, endpoint, name, body, batch in (
+        ("/v1/ingest/events", ingest_event, "ingest_event", AcceptedEvent, JobEvent),
+        ("/v1/ingest/events:batch", ingest_batch, "ingest_batch", SpooledBatch, list[JobEvent]),
     ):
-        router.add_api_route(path, endpoint, methods=["POST"], openapi_extra=request_body(model))
-    router.add_api_route("/v1/healthz", healthz, methods=["GET", "HEAD"])
-    router.add_api_route("/metrics", show_metrics, methods=["GET"])
+        described = operation(name, body, request=batch, errors=INGEST_ERRORS)
+        router.add_api_route(path, endpoint, methods=["POST"], **described)
+    router.get("/v1/healthz", **operation("read_health", SidecarHealth))(healthz)
+    router.head("/v1/healthz", include_in_schema=False)(healthz)
+    router.get("/metrics", **operation("read_metrics", media={"text/plain": TEXT}))(show_metrics)
     return router
 
 

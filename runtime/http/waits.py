@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from runtime.http.errors import HttpProblem
+from runtime.http.openapi import Header
 from runtime.settings import Settings
 from schemas.errors import ErrorCode
 
@@ -12,6 +13,25 @@ POSITION: Final = "Foldline-Position"
 MIN_POSITION: Final = "Foldline-Min-Position"
 PROJECTED: Final = "Foldline-Projected"
 WAIT: Final = "Foldline-Wait"
+
+_POSITION: Final = "[A-Z][A-Za-z0-9_-]*/[0-9]+:[0-9]+"
+_POSITIONS: Final = {"type": "string", "pattern": f"^{_POSITION}(,{_POSITION})*$"}
+
+WAIT_HEADER: Final = Header(
+    WAIT, "How long to wait for a position, ms; 0 does not wait.", {"type": "integer", "minimum": 0}
+)
+READ_HEADERS: Final = (
+    Header(MIN_POSITION, "Answer only when the read model has passed these positions.", _POSITIONS),
+    WAIT_HEADER,
+)
+POSITION_HEADER: Final = Header(
+    POSITION, "Where the write stands, or how far the answer reflects the event stream.", _POSITIONS
+)
+PROJECTED_HEADER: Final = Header(
+    PROJECTED,
+    "`false`: the fact is stored, and could not be read before the wait ended.",
+    {"type": "string", "enum": ["false"]},
+)
 
 _MILLISECONDS: Final = re.compile(r"[0-9]{1,9}")
 

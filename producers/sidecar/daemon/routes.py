@@ -8,21 +8,29 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from producers.sidecar.daemon.reports import Body, Registration, Reports
+from producers.sidecar.daemon.requests import (
+    EventReport,
+    IncrementReport,
+    MetricReport,
+    ObservationReport,
+    SessionQuery,
+    SessionReport,
+    StateReport,
+)
+from producers.sidecar.daemon.responses import DaemonHealth, Done, KnownSession, Registered
 from producers.sidecar.daemon.watched_session import WatchedSession
 from runtime.compat.fastapi_routes import DirectRoute
 from runtime.http.bodies import read_body
 from runtime.http.errors import HttpProblem, unavailable
-from runtime.http.openapi import request_body
-from schemas.errors import ErrorCode, SessionError
+from runtime.http.openapi import operation
+from schemas.errors import ErrorCode
 from schemas.validation import InvalidFact, check_body, parse_json
 
 Report = Callable[[WatchedSession, Body], Awaitable[None]]
 
 _RETRY_S: Final = 10
+_BODY_ERRORS: Final = (400, 413, 415)
 _DONE: Final = {"success": True, "status": "ok"}
-_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": SessionError} for status in (400, 404, 413, 503)
-}
 
 
 def daemon_router(reports: Reports, max_body: int) -> APIRouter:
@@ -62,34 +70,29 @@ def daemon_router(reports: Reports, max_body: int) -> APIRouter:
 
         return endpoint
 
-    for work in (
-        reports.state,
-        reports.event,
-        reports.metric,
-        reports.heartbeat,
-        reports.pause_heartbeat,
-        reports.resume_heartbeat,
-        reports.end,
+    for name, work, body in (
+        ("report_state", reports.state, StateReport),
+        ("report_event", reports.event, EventReport),
+        ("report_metric", reports.metric, MetricReport | IncrementReport | ObservationReport),
+        ("report_heartbeat", reports.heartbeat, SessionReport),
+        ("pause_heartbeat", reports.pause_heartbeat, SessionReport),
+        ("resume_heartbeat", reports.resume_heartbeat, SessionReport),
+        ("end_session", reports.end, SessionReport),
     ):
-        name = work.__name__
+        described = operation(name, Done, request=body, errors=(*_BODY_ERRORS, 404, 503))
         router.add_api_route(
-            f"/{name}",
-            report(work),
-            methods=["POST"],
-            name=name,
-            summary=work.__doc__,
-            responses=_ERRORS,
+            f"/{work.__name__}", report(work), methods=["POST"], description=work.__doc__, **described
         )
-    router.add_api_route(
+    router.post(
         "/register",
-        register,
-        methods=["POST"],
-        openapi_extra=request_body(Registration),
-        responses=_ERRORS,
+        **operation("register_session", Registered, request=Registration, errors=(*_BODY_ERRORS, 503)),
+    )(register)
+    router.get("/health", **operation("read_health", DaemonHealth))(health)
+    router.head("/health", include_in_schema=False)(health)
+    router.get("/session", **operation("read_session", KnownSession, query=SessionQuery, errors=(400, 404)))(
+        session
     )
-    router.add_api_route("/health", health, methods=["GET", "HEAD"])
-    router.add_api_route("/session", session, methods=["GET"], responses=_ERRORS)
-    router.add_api_route("/sessions", all_sessions, methods=["GET"])
+    router.get("/sessions", **operation("list_sessions", list[KnownSession]))(all_sessions)
     return router
 
 

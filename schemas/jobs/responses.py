@@ -1,0 +1,166 @@
+"""The bodies that the jobs surfaces answer with, for OpenAPI. Nothing is encoded by them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from schemas.jobs.facts import Kind, Status
+
+_Metrics = Annotated[dict[str, float], Field(description="Numbers by name.")]
+_Seconds = Annotated[float | None, Field(description="Seconds.")]
+
+
+class _App(TypedDict):
+    app_id: str
+    app_name: str
+    app_version: str | None
+    site_id: str
+
+
+class _Life(TypedDict):
+    """The fields that jobs and subjobs share."""
+
+    status: Status
+    started_at: Annotated[datetime | None, Field(description="Begin of the newest attempt.")]
+    ended_at: Annotated[datetime | None, Field(description="End of the newest attempt.")]
+    duration_s: Annotated[
+        float | None, Field(description="As the producer measured it, else from start to end; seconds.")
+    ]
+    cpu_user_s: _Seconds
+    cpu_system_s: _Seconds
+    mem_max_mb: Annotated[float | None, Field(description="Megabytes.")]
+    metadata: dict[str, Any]
+    inserted_at: Annotated[datetime, Field(description="When the newest event was stored.")]
+    metrics: _Metrics
+    attempts: int
+    errors: Annotated[int, Field(description="The number of events of the kind `error`.")]
+    last_event_at: Annotated[datetime, Field(description="Newest event time, of a job with its subjobs.")]
+    stalled: Annotated[bool, Field(description="It runs, and was silent for too long.")]
+
+
+class StatusCounts(TypedDict):
+    """How many subjobs have each status."""
+
+    running: int
+    succeeded: int
+    failed: int
+    canceled: int
+
+
+class Job(_App, _Life):
+    """A job."""
+
+    job_id: str
+    job_key: Annotated[str | None, Field(description="Business key.")]
+    subjobs_by_status: StatusCounts
+
+
+class Subjob(_App, _Life):
+    """A part of a job."""
+
+    subjob_id: str
+    job_id: Annotated[str, Field(description="The job it belongs to.")]
+    sub_key: str | None
+
+
+class JobHistoryEvent(TypedDict):
+    """One event of a job or of one of its subjobs."""
+
+    sequence: Annotated[int, Field(description="Its place in the event stream.")]
+    at: datetime
+    entity_type: Literal["job", "subjob"]
+    subjob_id: Annotated[str | None, Field(description="Null for an event of the job itself.")]
+    kind: Kind
+    status: Status | None
+    metrics: _Metrics
+    metadata: dict[str, Any]
+
+
+class WholeJob(Job):
+    """A job with its subjobs and events, at most 10,000 of each."""
+
+    subjobs: list[Subjob]
+    events: Annotated[list[JobHistoryEvent], Field(description="In the order of the event stream.")]
+
+
+class _Page(TypedDict):
+    count: Annotated[int, Field(description="The number of items on this page.")]
+    duration_s: Annotated[float, Field(description="How long the answer took, seconds.")]
+    next_cursor: Annotated[str | None, Field(description="Leads to the next page; null on the last.")]
+
+
+class JobPage(_Page):
+    """A page of jobs, newest `inserted_at` first."""
+
+    items: list[Job]
+
+
+class SubjobPage(_Page):
+    """A page of subjobs, newest `inserted_at` first."""
+
+    items: list[Subjob]
+
+
+class DurationStats(TypedDict):
+    """Durations of ended jobs in seconds; null when none has one. Percentiles are within 4.5 %."""
+
+    mean: float | None
+    p50: float | None
+    p95: float | None
+    max: float | None
+
+
+class MemoryStats(TypedDict):
+    """Peak memory of ended jobs in megabytes; null when none has one."""
+
+    mean: float | None
+    max: float | None
+
+
+class JobStats(TypedDict):
+    """Figures of the jobs of one application that ended in one hour or day (UTC)."""
+
+    start: Annotated[datetime, Field(description="Begin of the hour or day.")]
+    site_id: str
+    app_id: str
+    app_name: str
+    count: int
+    succeeded: int
+    failed: int
+    canceled: int
+    success_rate: Annotated[float, Field(description="From 0 to 1.")]
+    duration_s: DurationStats
+    cpu_s: _Seconds
+    mem_mb: MemoryStats
+
+
+class JobStatsPage(TypedDict):
+    """Statistics by hour or day, site and application, newest first."""
+
+    items: list[JobStats]
+    count: int
+
+
+class LivePayload(TypedDict):
+    """The content of an event, as it was sent."""
+
+    status: Status | None
+    metrics: _Metrics
+    metadata: dict[str, Any]
+
+
+class LiveJobEvent(TypedDict):
+    """The data of a server-sent event of the live stream."""
+
+    at: datetime
+    entity_type: Literal["job", "subjob"]
+    entity_id: str
+    job_id: str
+    site_id: str
+    app_id: str
+    app_name: str
+    kind: Kind
+    status: Annotated[Status | None, Field(description="The status that the event ends an attempt with.")]
+    payload: LivePayload
