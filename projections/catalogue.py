@@ -9,7 +9,10 @@ from projections.sessions.projection import SessionsProjection
 from runtime.problems import Problem
 from schemas.streams import streams_of
 
-PROJECTIONS: Final[tuple[Projection[Any, Any], ...]] = (SessionsProjection(), JobsProjection())
+PROJECTIONS: Final[tuple[Projection[Any, Any], ...]] = (
+    SessionsProjection(),
+    JobsProjection(),
+)
 """The projections of a site."""
 
 

@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import ClassVar, Generic, Self, TypeVar
 
 from projections.recorded import Recorded
+from projections.table import Table, schema_sql
 from runtime.database.connections import Connection
-from runtime.database.queries import in_schema, read_sql
 from schemas.streams import Stream
 
 State = TypeVar("State")
@@ -40,6 +40,8 @@ class Projection(ABC, Generic[State, Changes]):
     streams: tuple[Stream, ...]
     entity: ClassVar[str]
     """The subject's token of what it is about: `session`."""
+    facts: ClassVar[frozenset[str]]
+    """The facts of the entity that it folds; the engine passes over others. A new one raises the version."""
     latest_only: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Tables filled from a stream that keeps only the newest message of a subject: table → stream."""
     aggregates: ClassVar[frozenset[str]] = frozenset()
@@ -58,7 +60,12 @@ class Projection(ABC, Generic[State, Changes]):
 
     def schema_sql(self) -> str:
         """Return the statements that create its tables in `self.schema`."""
-        return in_schema(read_sql(self.package, "schema.sql"), self.schema)
+        return schema_sql(self.package, self.tables, self.schema)
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """Its tables whose columns are declared."""
+        return ()
 
     async def prepare(self, conn: Connection) -> None:
         """Prepare a connection: before the first `write` on it, and again after a failure."""

@@ -16,6 +16,7 @@ pytest_plugins = [
     "tests.support.processes",
     "tests.support.publisher",
     "tests.support.read_api",
+    "tests.support.recipes",
     "tests.support.servers",
     "tests.support.sessions_surface",
     "tests.support.write_surface",

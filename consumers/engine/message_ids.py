@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from line.raw_event import RawEvent
-from projections.bulk_upsert import json_text
+from projections.binary_copy import json_text
 from projections.dedup_key import MESSAGE_ID_WINDOW, DedupKey
 from projections.projection import Key
 from runtime.database.connections import Connection

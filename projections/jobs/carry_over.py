@@ -5,9 +5,12 @@ from typing import Final
 
 from pydantic_core import to_json
 
+from projections.carried_columns import carried_columns
+from projections.jobs.rows import EVENT
+from projections.jobs.state import ENTITY
 from projections.projection import Key
 from runtime.database.connections import Connection
-from runtime.database.queries import load_queries
+from runtime.database.queries import fill, load_queries
 from schemas.streams import Stream
 
 COUNTED_AT_ONCE: Final = 1_000
@@ -25,9 +28,11 @@ def first_sequences_by_site(streams: Sequence[Stream], first_sequences: Mapping[
 async def carry_over(conn: Connection, source: str, schema: str, by_site: str) -> list[Key]:
     """Copy the rows of aged jobs from the schema `source` to another that is empty, and return their keys."""
     queries = load_queries("projections.jobs", "carry_over.sql", schema=schema)
-    for name in ("carry-entities", "carry-events", "carry-apps"):
-        statement = queries[name].replace(b"{source}", f'"{source}"'.encode())
-        await conn.execute(statement, {"first_sequences": by_site})
+    for name, table in (("carry-entities", ENTITY), ("carry-events", EVENT)):
+        columns, defaults = await carried_columns(conn, table, source)
+        statement = fill(queries[name].decode(), schema, columns | {"source": f'"{source}"'})
+        await conn.execute(statement.encode(), defaults | {"first_sequences": by_site})
+    await conn.execute(queries["carry-apps"])
     return [(site, id_) async for site, id_ in await conn.execute(queries["carried"])]
 
 

@@ -6,12 +6,13 @@ with aged as (
     join json_to_recordset(%(first_sequences)s::json) f (site text, first bigint) on f.site = e.site or f.site is null
     where e.sub = '' and e.first_seq < f.first
 )
-insert into {schema}.entity select e.* from {source}.entity e join aged using (site, id)
+insert into {schema}.entity ({columns})
+select {values} from {source}.entity t join aged using (site, id)
 
 -- name: carry-events
 -- Copies the events of the jobs that were carried over.
-insert into {schema}.event
-select t.* from {source}.event t join {schema}.entity e on e.site = t.site and e.id = t.id and e.sub = ''
+insert into {schema}.event ({columns})
+select {values} from {source}.event t join {schema}.entity e on e.site = t.site and e.id = t.id and e.sub = ''
 
 -- name: carry-apps
 -- Adds the names of the applications of the jobs that were carried over.

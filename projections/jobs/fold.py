@@ -5,13 +5,18 @@ attempt is the status, and a `started` after an end begins another attempt.
 """
 
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
 
 from projections.jobs.rows import JobChanges
 from projections.jobs.state import JobState
 from projections.projection import StateKey
 from projections.recorded import Recorded
 from schemas.jobs.facts import JobFact, Status
+
+VERSION: Final = 2
+"""Raised with every change that makes the same line give other rows."""
+FACTS: Final = frozenset({"started", "progress", "metric", "finished", "error", "canceled"})
+"""The facts that are folded."""
 
 States = dict[StateKey, JobState | None]
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from projections.columns import Column
 from projections.jobs.state import JobState
+from projections.sum_table import SumTable
 
 PER_OCTAVE: Final = 8
 """Buckets of a histogram between a duration and its double: a percentile is off by at most 4.5 %."""
@@ -56,6 +58,32 @@ class HourlyStats:
             self.memories += sign
             self.mem_kib += sign * memory
             self.mem_max_kib = max(self.mem_max_kib, memory)
+
+
+TALLY: Final = SumTable(
+    "tally",
+    [
+        Column("part", "smallint"),
+        Column("site", "text"),
+        Column("app_id", "text"),
+        Column("hour", "timestamptz"),
+        Column("app_name", "text"),
+        Column("succeeded", "bigint"),
+        Column("failed", "bigint"),
+        Column("canceled", "bigint"),
+        Column("durations", "bigint"),
+        Column("duration_us", "numeric"),
+        Column("duration_max_us", "bigint"),
+        Column("cpu_us", "numeric"),
+        Column("memories", "bigint"),
+        Column("mem_kib", "numeric"),
+        Column("mem_max_kib", "bigint"),
+    ],
+    key=("site", "app_id", "hour", "part"),
+    newest=("app_name",),
+    greatest=("duration_max_us", "mem_max_kib"),
+)
+"""The fields of StatsKey and HourlyStats, which have the names of its columns."""
 
 
 def stats_key_of(site: str, job: JobState) -> StatsKey | None:

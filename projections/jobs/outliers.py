@@ -6,7 +6,7 @@ The medians are remembered for a while, because finding them reads whole histogr
 import time
 from typing import Final
 
-from projections.bulk_upsert import json_text
+from projections.binary_copy import json_text
 from projections.statements import Statements
 from runtime.database.connections import Connection
 

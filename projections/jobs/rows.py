@@ -1,13 +1,32 @@
 """Rows a batch adds to the jobs read model, beside those of jobs and subjobs."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from projections.bulk_upsert import json_text
+from projections.binary_copy import json_text
+from projections.columns import Column
 from projections.jobs.hourly_stats import HourlyStats, StatsKey, bucket_of, stats_key_of
 from projections.jobs.state import JobState
 from projections.recorded import Recorded
+from projections.table import RowTable
 from schemas.jobs.facts import JobFact
+
+EVENT: Final = RowTable(
+    "event",
+    [
+        Column("part", "smallint"),
+        Column("site", "text"),
+        Column("id", "text"),
+        Column("sub", "text"),
+        Column("seq", "bigint"),
+        Column("at", "timestamptz"),
+        Column("kind", "text"),
+        Column("status", "text", nullable=True),
+        Column("metrics", "json"),
+        Column("metadata", "json"),
+    ],
+    key=("site", "id", "seq"),
+)
 
 
 @dataclass(slots=True)

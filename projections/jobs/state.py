@@ -1,31 +1,33 @@
 """The state of a job or a subjob: the columns of its row, as the fold sees them."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from msgspec import Struct, field
+from msgspec import field
 from msgspec.structs import replace
 
+from projections.columns import Column, Integer, SmallInt, StoredState
+from projections.state_table import StateTable
 from schemas.jobs.facts import JobFact, Status
 
 
-class JobState(Struct):
-    """The columns of the table `entity` after its key, in the order of the query `load-entities`.
+class JobState(StoredState):
+    """The columns of the table `entity` after its key.
 
     `started_at` and `ended_at` are of the newest attempt.
     """
 
-    part: int
+    part: SmallInt
     first_seq: int
     last_seq: int
     inserted_at: datetime  # store time of the newest event
-    last_event_at: datetime  # newest event time
+    last_event_at: datetime  # newest event time; of a job also that of its subjobs
     app_id: str
     app_name: str
     app_version: str | None
     key: str | None  # business key of a job, sub key of a subjob
     status: Status
-    attempts: int
+    attempts: Integer
     started_at: datetime | None
     ended_at: datetime | None
     last_started_at: datetime | None  # the newest `started` of all attempts
@@ -73,3 +75,8 @@ class JobState(Struct):
         if self.started_at is None or self.ended_at is None:
             return None
         return max(0.0, (self.ended_at - self.started_at).total_seconds())
+
+
+ENTITY: Final = StateTable(
+    "entity", JobState, subkey="sub", computed=[Column("duration_s", "double precision", nullable=True)]
+)

@@ -23,6 +23,9 @@ from schemas.sessions.facts import (
 )
 from schemas.validation import InvalidFact
 
+VERSION: Final = 1
+"""Raised with every change that makes the same line give other rows."""
+
 States = dict[StateKey, Session | None]
 Model = TypeVar("Model", bound=FactBody | SessionState)
 
@@ -126,3 +129,6 @@ _FOLDS: Final[dict[str, Callable[[Session, Recorded, SessionChanges], Session]]]
     "ended": _ended,
     "crashed": _crashed,
 }
+
+FACTS: Final = frozenset({*_FOLDS, "heartbeat", "expired"})
+"""The facts that are folded."""

@@ -9,7 +9,7 @@ from msgspec import UnsetType
 from msgspec.structs import FieldInfo, fields
 from pydantic_core import to_json
 
-from projections.bulk_upsert import json_text
+from projections.binary_copy import json_text
 from projections.sessions.history import Snapshot, read_patches, snapshots
 from schemas.sessions.document import SessionDocument, snapshot
 from schemas.sessions.facts import FactBody, SessionEvent, SessionMetric

@@ -1,15 +1,35 @@
 """Rows a batch adds to the sessions read model, beside those of sessions."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from projections.bulk_upsert import json_text
+from projections.binary_copy import json_text
+from projections.columns import Column
 from projections.projection import Key
 from projections.recorded import Recorded
 from projections.sessions.render import served_metric, timeline_item
+from projections.table import RowTable
 from schemas.sessions.facts import SessionMetric
 
 Row = tuple[Any, ...]
+
+_PLACE: Final = (
+    Column("part", "smallint"),
+    Column("site", "text"),
+    Column("id", "text"),
+    Column("seq", "bigint"),
+    Column("at", "timestamptz"),
+)
+_KEY: Final = ("site", "id", "seq")
+EVENT: Final = RowTable("event", [*_PLACE, Column("name", "text"), Column("body", "json")], key=_KEY)
+METRIC: Final = RowTable(
+    "metric",
+    [*_PLACE, Column("name", "text"), Column("value", "double precision"), Column("body", "json")],
+    key=_KEY,
+)
+PATCH: Final = RowTable(  # `under`: a late `created`, which fills in under what is there
+    "patch", [*_PLACE, Column("under", "boolean"), Column("body", "json")], key=_KEY
+)
 
 
 @dataclass(slots=True)

@@ -1,33 +1,34 @@
 """The state of a session: the columns of its row, as the fold sees them, without timelines and heartbeats."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from projections.columns import SmallInt, StoredState
+from projections.state_table import StateTable
 
-class Session(Struct):
-    """The columns of the table `session` after its key, in the order of the query `load-sessions`."""
 
-    part: int
+class Session(StoredState):
+    """The columns of the table `session` after its key."""
+
+    part: SmallInt
     first_seq: int
     last_seq: int
-    created_seq: int | None
-    created_at: datetime
-    touched_at: datetime
+    created_seq: int | None  # None until the `created` fact came
+    created_at: datetime  # event time of `created`, until then of the first fact
+    touched_at: datetime  # newest event time of any fact but heartbeats
     ended_at: datetime | None
     crashed: bool
-    hung_seq: int | None
-    hung_stored_at: datetime | None
+    hung_seq: int | None  # sequence of the event that made it hung; None = not hung
+    hung_stored_at: datetime | None  # store time of that event: liveness compares store times
     ever_hung: bool
     ever_recovered: bool
     machine_id: str | None
     hostname: str | None
-    events: int
+    events: int  # how many rows the timelines hold
     metrics: int
     state: dict[str, Any]
-    weight: int = 0  # bytes of the state as JSON, when last read or written
 
     @classmethod
     def opened(cls, part: int, sequence: int, at: datetime) -> Self:
@@ -55,3 +56,6 @@ class Session(Struct):
     def at(self, sequence: int) -> "Session":
         """Return a copy at `sequence` to fold into, which leaves the original as it was."""
         return replace(self, last_seq=sequence)
+
+
+SESSION: Final = StateTable("session", Session)

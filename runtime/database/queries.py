@@ -1,24 +1,25 @@
 """Named queries, kept in `.sql` files: each stands under `-- name: …` and a description."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Final
 
 _NAME: Final = re.compile(r"^-- name: ([a-z0-9-]+)\n(-- .+\n)+", re.MULTILINE)
+_NO_MARKS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Queries:
-    """Queries by name, for one schema: `{schema}` in their text stands for its quoted name."""
+    """Queries by name, for one schema; their text is filled as `fill` says."""
 
-    def __init__(self, text: str, schema: str) -> None:
-        text = in_schema(text, schema)
-        marks = list(_NAME.finditer(text))
-        ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    def __init__(self, text: str, schema: str, marks: Mapping[str, str] = _NO_MARKS) -> None:
+        text = fill(text, schema, marks)
+        names = list(_NAME.finditer(text))
+        ends = [name.start() for name in names[1:]] + [len(text)]
         self.schema = schema
         self.all = MappingProxyType(
-            {mark[1]: text[mark.end() : end].strip().encode() for mark, end in zip(marks, ends, strict=True)}
+            {name[1]: text[name.end() : end].strip().encode() for name, end in zip(names, ends, strict=True)}
         )
 
     def __getitem__(self, name: str) -> bytes:
@@ -32,14 +33,26 @@ def in_schema(text: str, schema: str) -> str:
     return text.replace("{schema}", f'"{schema}"')
 
 
+def fill(text: str, schema: str, marks: Mapping[str, str]) -> str:
+    """Fill in `{schema}`, and each `{mark}` with SQL of our own. Other braces stay."""
+    for mark, sql in marks.items():
+        text = text.replace(f"{{{mark}}}", sql)
+    return in_schema(text, schema)
+
+
 def columns_of(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
     """Turn rows into columns, as a statement with `unnest` takes them. There is at least one row."""
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def load_queries(package: str, file: str, *, schema: str) -> Queries:
+def load_queries(package: str, file: str, *, schema: str, marks: Mapping[str, str] = _NO_MARKS) -> Queries:
     """Read the queries of a `.sql` file that lies beside the modules of `package`."""
-    return Queries(read_sql(package, file), schema)
+    return Queries(read_sql(package, file), schema, marks)
+
+
+def has_sql(package: str, file: str) -> bool:
+    """Whether a `.sql` file lies beside the modules of `package`."""
+    return files(package).joinpath(file).is_file()
 
 
 def read_sql(package: str, file: str) -> str:

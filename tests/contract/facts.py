@@ -93,12 +93,15 @@ def _job_facts(draw: st.DrawFn) -> list[Published]:
     return facts
 
 
+_OF_SESSIONS: Final = Facts(
+    all=fact_lists(min_size=8),
+    lasting=fact_lists(kinds=st.sampled_from(sorted(SESSION_FACTS.keys() - {"expired"})), min_size=8),
+)
+_OF_JOBS: Final = Facts(all=_job_facts(), lasting=_job_facts())
+
 FACTS: Final = {
-    "sessions": Facts(
-        all=fact_lists(min_size=8),
-        lasting=fact_lists(kinds=st.sampled_from(sorted(SESSION_FACTS.keys() - {"expired"})), min_size=8),
-    ),
-    "jobs": Facts(all=_job_facts(), lasting=_job_facts()),
+    "sessions": _OF_SESSIONS,
+    "jobs": _OF_JOBS,
 }
 """Facts by the name of their projection."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
@@ -14,6 +15,8 @@ from projections.generations import Role, create, name_of
 from projections.projection import Projection
 from runtime.database.connections import connect
 from runtime.settings import Settings
+from schemas.facts import EXPIRED
+from schemas.facts import FACTS as ENTITY_FACTS
 from tests.contract.facts import FACTS, Facts, facts_of, interleavings, repetitions, with_own_ids
 from tests.property.strategies import splits
 from tests.reference.published import Published
@@ -50,9 +53,21 @@ def test_there_are_facts_for_the_catalogue_and_for_nothing_else() -> None:
 
 @pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
 def test_every_read_model_has_the_same_files(projection: Projection[Any, Any]) -> None:
-    modules = ("fold", "state", "rows", "projection", "views", "render")
-    wanted = {*(f"{name}.py" for name in modules), "schema.sql", "write.sql", "read.sql"}
-    assert wanted <= {file.name for file in files(projection.package).iterdir()}
+    found = {file.name for file in files(projection.package).iterdir() if file.name != "__pycache__"}
+    assert {"fold.py", "projection.py"} <= found
+    assert ("views.py" in found) == ("read.sql" in found)
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
+def test_version_and_facts_are_those_of_the_fold(projection: Projection[Any, Any]) -> None:
+    fold = import_module(f"{projection.package}.fold")
+    assert (projection.version, projection.facts) == (fold.VERSION, fold.FACTS)
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
+def test_it_folds_what_its_entity_has_and_its_end(projection: Projection[Any, Any]) -> None:
+    assert projection.facts <= ENTITY_FACTS[projection.entity]
+    assert ENTITY_FACTS[projection.entity] & {EXPIRED} <= projection.facts
 
 
 async def rows_after(folding: Folding, batches: list[list[Published]], **how: Any) -> Rows:

@@ -11,6 +11,7 @@ import pytest
 import consumers.engine.batch
 import consumers.engine.state_cache
 import projections.sessions.projection
+import projections.state_table
 import runtime.process.time_slice
 from projections.projection import Key
 from projections.sessions.projection import SessionsProjection
@@ -80,7 +81,7 @@ async def test_patches_of_a_large_state_let_others_run(
     assert await cursor.fetchall() == [(109, 99_999)]
 
 
-@pytest.mark.parametrize("name", ["_session_row", "from_json"])
+@pytest.mark.parametrize("name", ["json_text", "from_json"])
 async def test_large_states_are_written_and_loaded_while_others_run(
     db: Connection, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -90,7 +91,7 @@ async def test_large_states_are_written_and_loaded_while_others_run(
     await folding.fold([[patch(n, f"S{n}", state) for n in range(1, 6)]])
     folding.projector.forget()  # so that they are loaded
     alone = Alone(monkeypatch)
-    alone.count(projections.sessions.projection, name)
+    alone.count(projections.state_table, name)
     await alone.watch(folding.fold([[patch(10 + n, f"S{n}", {"k0": "new"}) for n in range(1, 6)]]))
     assert sum(alone.counts) == 5
     assert max(alone.counts) == 1

@@ -32,6 +32,12 @@ def test_queries_by_name_in_a_schema() -> None:
         queries["third"]
 
 
+def test_marks_stand_for_parts_of_statements() -> None:
+    text = "-- name: one\n-- Fills marks.\nselect {columns} from {schema}.{table} where {where}"
+    queries = Queries(text, "blue", {"columns": "a, b", "table": "t"})
+    assert queries["one"] == b'select a, b from "blue".t where {where}'
+
+
 @pytest.mark.parametrize("schema", ["", "Upper", 'quo"te', "semi;colon", "1st", "x" * 64])
 def test_odd_schema_names_are_refused(schema: str) -> None:
     with pytest.raises(ValueError, match="no schema name"):

@@ -1,0 +1,96 @@
+"""Columns follow from the fields of a state."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import pytest
+from msgspec import field
+
+from projections.columns import Column, Integer, SmallInt, StoredState, columns_of
+from projections.state_table import StateTable
+from projections.table import RowTable
+
+
+class Everything(StoredState):
+    """One field of every kind."""
+
+    part: SmallInt
+    number: int
+    share: float | None
+    small: Integer | None
+    at: datetime
+    sure: bool
+    status: Literal["open", "closed"]
+    document: dict[str, Any] = field(default_factory=dict)
+    names: list[str] = field(default_factory=lambda: ["a"])
+    text: str = "none"
+
+
+def test_types_nullability_and_defaults_follow_from_the_fields() -> None:
+    assert columns_of(Everything) == (
+        Column("part", "smallint"),
+        Column("number", "bigint"),
+        Column("share", "double precision", nullable=True),
+        Column("small", "integer", nullable=True),
+        Column("at", "timestamptz"),
+        Column("sure", "boolean"),
+        Column("status", "text"),
+        Column("document", "jsonb", default={}),
+        Column("names", "jsonb", default=["a"]),
+        Column("text", "text", default="none"),
+    )
+
+
+@pytest.mark.parametrize("kind", [bytes, int | str, Literal[1, 2], tuple[int, int], Any])
+def test_a_type_without_a_column_is_refused_by_name(kind: Any) -> None:
+    odd = type("Odd", (StoredState,), {"__annotations__": {"part": SmallInt, "field": kind}})
+    with pytest.raises(TypeError, match=r"Odd\.field: no PostgreSQL type"):
+        columns_of(odd)
+
+
+def test_a_json_column_is_never_null() -> None:
+    with pytest.raises(TypeError, match="may not be null"):
+        Column("document", "jsonb", nullable=True)
+
+
+@pytest.mark.parametrize("name", ["", "Upper", 'quo"te', "semi;colon", "1st", "x" * 64])
+def test_odd_names_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="no column name"):
+        Column(name, "text")
+
+
+def test_the_first_field_of_a_state_is_its_partition() -> None:
+    class NoPart(StoredState):
+        """A state that says nothing of its partition."""
+
+        number: int
+
+    with pytest.raises(TypeError, match=r"NoPart.*`part`"):
+        StateTable("none", NoPart)
+
+
+def test_a_key_is_of_columns_that_are_there_and_never_null() -> None:
+    columns = [Column("seq", "bigint"), Column("name", "text", nullable=True)]
+    with pytest.raises(ValueError, match=r"\['name', 'place'\]"):
+        RowTable("rows", columns, key=("seq", "name", "place"))
+
+
+def test_binary_copy_takes_no_jsonb() -> None:
+    with pytest.raises(TypeError, match="jsonb"):
+        RowTable("rows", [Column("body", "jsonb")], key=("body",))
+
+
+def test_lists_of_a_state_table() -> None:
+    table = StateTable(
+        "every", Everything, subkey="sub", computed=[Column("length", "bigint", nullable=True)]
+    )
+    assert [column.name for column in table.columns][:4] == ["part", "site", "id", "sub"]
+    assert table.columns[-1].name == "length"
+    assert table.lists["loaded"].startswith(
+        "site, id, sub, part, number, share, small, at, sure, status, document::text"
+    )
+    assert "length" not in table.lists["loaded"]
+    assert table.lists["stored"].endswith("text, length, document, names")
+    assert table.lists["cast"].endswith("text, length, document::jsonb, names::jsonb")
+    assert "sub = excluded.sub" not in table.lists["updated"]
+    assert "length = excluded.length" in table.lists["updated"]
