@@ -7,14 +7,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from consumers.reactors.liveness import Liveness
+from consumers.reactors.catalogue import install_reactors
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.ports import pick_port
 from foldline.embedded.postgres import PostgresServer
 from line.connection import close_bus, connect_bus
 from line.streams import prepare_line
 from projections.catalogue import PROJECTIONS
-from projections.generations import add_leases
 from projections.install import install
 from runtime.database.connections import connect_with_retry
 from runtime.database.engine.install import install_engine
@@ -68,4 +67,4 @@ async def _prepare(config: Settings) -> None:
         await install_engine(conn)
         for projection in PROJECTIONS:
             await install(conn, projection, config.partitions)
-        await add_leases(conn, Liveness.name, config.partitions, streams=Liveness.streams)
+        await install_reactors(conn, config)

@@ -11,7 +11,6 @@ import secrets
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -26,17 +25,15 @@ from consumers.control.upgrade import upgrade
 from consumers.engine.follower import Follower
 from consumers.engine.handler import Handler
 from consumers.engine.projector import Projector
-from consumers.reactors import retention, sweep
-from consumers.reactors.expiry import Expiry, subscribe_expiry
-from consumers.reactors.liveness import Liveness
-from consumers.reactors.periodic import PeriodicRun, try_run
+from consumers.reactors.catalogue import followers_of, install_reactors, reactors_of, tasks_of
+from consumers.reactors.declaration import Resources
+from consumers.reactors.process_reactors import ProcessReactors
 from line.connection import close_bus, connect_bus
 from line.identity import check_identity
 from line.progress import Progress
 from line.streams import prepare_line
 from producers.publishing.publisher import Publisher
 from projections.catalogue import projections_of
-from projections.generations import add_leases
 from projections.install import install
 from projections.projection import Projection
 from runtime.compat.faststream_app import is_asked_to_stop
@@ -44,7 +41,6 @@ from runtime.database import connections
 from runtime.database.engine.install import install_engine
 from runtime.process.garbage import collect_rarely
 from runtime.process.logs import set_up_logging
-from runtime.process.repeating import repeating
 from runtime.process.starting import start_with_retry
 from runtime.process.tasks import cancel_and_wait
 from runtime.settings import Settings, settings
@@ -53,35 +49,34 @@ logger = logging.getLogger("foldline.consumer")
 
 
 def create_app(config: Settings) -> FastStream:
-    """Make the process: followers of all projections, and the reactors unless it serves a centre."""
+    """Make the process: followers of all projections, and the reactors that its settings enable."""
     broker = ReconnectingBroker(config)
-    wired: dict[str, Expiry] = {}
-    if not config.endpoints:  # a centre only gathers: what ends is concluded at the sites
-        subscribe_expiry(broker, lambda: wired["expiry"])
+    reactors = ProcessReactors(reactors_of(config))
+    reactors.subscribe(broker)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         starting = asyncio.create_task(
-            start_with_retry(partial(_wire, config), timeout=config.connect_timeout)
+            start_with_retry(partial(_wire, config, reactors), timeout=config.connect_timeout)
         )
         while not (await asyncio.wait({starting}, timeout=0.2))[0]:
             if is_asked_to_stop(app):
                 starting.cancel()
-        wired["expiry"], following = await starting
-        async with following:
+        async with await starting:
             yield
 
     app = FastStream(broker, lifespan=lifespan, logger=faststream_logger)
     return app
 
 
-async def _wire(config: Settings) -> tuple[Expiry, AsyncExitStack]:
+async def _wire(config: Settings, reactors: ProcessReactors) -> AsyncExitStack:
     """Follow the line until the stack that is returned is closed."""
     async with AsyncExitStack() as stack:
-        return await _follow(config, stack), stack.pop_all()
+        await _follow(config, reactors, stack)
+        return stack.pop_all()
 
 
-async def _follow(config: Settings, stack: AsyncExitStack) -> Expiry:
+async def _follow(config: Settings, reactors: ProcessReactors, stack: AsyncExitStack) -> None:
     """Connect, prepare line and schemas, and start following. Everything stops with `stack`."""
     reading = await connect_bus(config, name="foldline-consumer")
     stack.push_async_callback(close_bus, reading)
@@ -96,28 +91,29 @@ async def _follow(config: Settings, stack: AsyncExitStack) -> Expiry:
     publisher = Publisher(publishing, partitions=config.partitions, timeout=config.publish_timeout)
     stack.push_async_callback(publisher.aclose)
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-    handlers: list[Handler] = [Projector(projection) for projection in projections]
-    if not config.endpoints:
-        handlers.append(
-            Liveness(
-                reading, publisher, progress, partitions=config.partitions, timeout=config.heartbeat_timeout
-            )
-        )
+    resources = Resources(
+        settings=config,
+        nc=reading,
+        publisher=publisher,
+        progress=progress,
+        pool=pool,
+        followers=followers_of(config),
+        tasks=tasks_of(config),
+    )
+    projectors: list[Handler] = [Projector(projection) for projection in projections]
+    handlers = projectors + reactors.handlers(resources)
     followers = [Follower(handler, reading, config, owner) for handler in handlers]
     running = [asyncio.create_task(follower.run()) for follower in followers]
     stack.push_async_callback(_stop, followers, running)
     for projection in outdated:
         upgrading = asyncio.create_task(upgrade(projection, config, reading))
         stack.push_async_callback(cancel_and_wait, upgrading)
-    for name, run_once, period in _periodic_runs(config, reading, publisher, progress):
-        runs = repeating(partial(try_run, config, name, run_once), every=period, first=period)
-        await stack.enter_async_context(runs)
+    await stack.enter_async_context(reactors.running(resources))
     if config.metrics_port:
         server, thread = start_http_server(config.metrics_port, addr=config.host)
         stack.callback(thread.join)
         stack.callback(server.shutdown)
     logger.info("consumer %s follows the line", owner)
-    return Expiry(reading, progress, pool, partitions=config.partitions)
 
 
 async def _install(
@@ -127,28 +123,9 @@ async def _install(
     async with await connections.connect_with_retry(config, name="foldline-install") as conn:
         await install_engine(conn)
         outdated = [one for one in projections if not await install(conn, one, config.partitions)]
-        if not config.endpoints:
-            await add_leases(conn, Liveness.name, config.partitions, streams=Liveness.streams)
+        await install_reactors(conn, config)
         await check_identity(nc, conn, closely=True)
     return outdated
-
-
-def _periodic_runs(
-    config: Settings, nc: Client, publisher: Publisher, progress: Progress
-) -> list[tuple[str, PeriodicRun, float]]:
-    """The periodic reactors of this process: name, what one run does, and seconds between two runs."""
-    if config.endpoints:
-        return []
-    runs: list[tuple[str, PeriodicRun, float]] = [
-        ("sweep", sweep.Sweep(nc, age=sweep.AGE).run, sweep.PERIOD_S)
-    ]
-    if days := config.session_retention_days:
-        reactor = retention.Retention(
-            nc, publisher, progress, partitions=config.partitions, age=timedelta(days=days)
-        )
-        runs.append(("retention", reactor.run, retention.PERIOD_S))
-        logger.info("sessions expire after %g days of silence", days)
-    return runs
 
 
 async def _stop(followers: list[Follower], running: list[asyncio.Task[None]]) -> None:

@@ -16,11 +16,15 @@ from api.jobs.live_stream import job_stream_router
 from api.jobs.responses import SiteHealth
 from api.operations.follower_gauges import EVERY_S, FollowerGauges
 from api.operations.projections import projections_router
+from api.operations.reactor_gauges import EVERY_S as READ_EVERY_S
+from api.operations.reactor_gauges import ReactorGauges
+from api.operations.reactors import reactors_router
 from api.operations.rebuilds import rebuilds_router
 from api.reading.checks import Check, database_check, identity_check, line_check
 from api.reading.reader import Reader
 from api.routes import read_routers
 from foldline.projection_control import EngineProjectionControl
+from foldline.reactor_control import ConsumerReactorControl
 from foldline.read_side import ReadSide, connect_read_side
 from foldline.rejected_control import PublishingRejectedControl
 from foldline.surfaces import traced_surface
@@ -97,6 +101,8 @@ async def _sessions_routers(side: ReadSide, publisher: Publisher, stack: AsyncEx
     stack.push_async_callback(control.aclose)
     meter = FollowerGauges(reader, nc)
     await stack.enter_async_context(repeating(meter.try_to_measure, every=EVERY_S))
+    reactors = ConsumerReactorControl(reader, nc)
+    await stack.enter_async_context(repeating(ReactorGauges(reactors).try_to_read, every=READ_EVERY_S))
     events = RejectedEvents({projection.name: projection.schema for projection in PROJECTIONS})
     rejected = PublishingRejectedControl(events, reader, nc, publisher)
     return [
@@ -104,6 +110,7 @@ async def _sessions_routers(side: ReadSide, publisher: Publisher, stack: AsyncEx
         *read_routers(reader, nc, _checks(side), events, rejected),
         projections_router(control, settings.site),
         rebuilds_router(control, settings.site),
+        reactors_router(reactors),
     ]
 
 

@@ -24,6 +24,7 @@ class ErrorCode(IntEnum):
     STREAM_NOT_FOUND = 10059
     WRONG_LAST_SEQUENCE = 10071
     NO_CLUSTER = 10074
+    CONSUMER_EXISTS = 10148
     # In a cluster: the same message id, or the same subject, is being written at this moment.
     MESSAGE_ID_IN_PROGRESS = 10158
     SUBJECT_IN_PROGRESS = 10164

@@ -45,6 +45,35 @@ FAILURES: Final = Counter(
 FENCED: Final = Counter(
     "foldline_fenced_total", "Batches refused because a lease had moved on.", ["follower"]
 )
+REACTOR_HANDLED: Final = Counter(
+    "foldline_reactor_handled_total", "Events, batches or runs that a reactor has finished.", ["reactor"]
+)
+REACTOR_FAILURES: Final = Counter(
+    "foldline_reactor_failures_total",
+    "Events, batches or runs that a reactor has to try again.",
+    ["reactor"],
+)
+REACTOR_SECONDS: Final = Histogram(
+    "foldline_reactor_seconds",
+    "Duration of an event, a batch or a run of a reactor, seconds.",
+    ["reactor"],
+    buckets=(*_LATENCY, 10, 30, 60, 300),
+)
+REACTOR_SUCCEEDED: Final = Gauge(
+    "foldline_reactor_last_success_timestamp", "When a reactor last succeeded here, Unix time.", ["reactor"]
+)
+REACTOR_PENDING: Final = Gauge(
+    "foldline_reactor_pending_events", "Events that a task reactor has not acknowledged.", ["reactor"]
+)
+REACTOR_FAILING: Final = Gauge(
+    "foldline_reactor_failing_events", "Events that a task reactor has tried in vain for long.", ["reactor"]
+)
+REACTOR_PAUSED: Final = Gauge(
+    "foldline_reactor_paused", "1 while a reactor is paused by an operator, else 0.", ["reactor"]
+)
+REACTOR_RUNNING: Final = Gauge(
+    "foldline_reactor_running", "1 while any consumer runs the reactor, else 0.", ["reactor"]
+)
 EXPIRED: Final = Counter("foldline_expired_sessions_total", "Sessions that retention expired.")
 SWEPT: Final = Counter(
     "foldline_swept_facts_total", "`expired` facts removed once every generation had folded them."

@@ -48,6 +48,7 @@ class ErrorCode(StrEnum):
     JOB_NOT_FOUND = "job_not_found", 404, "Job not found"
     SITE_NOT_FOUND = "site_not_found", 404, "Site not found"
     UNKNOWN_PROJECTION = "unknown_projection", 404, "Unknown projection"
+    UNKNOWN_REACTOR = "unknown_reactor", 404, "Unknown reactor"
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "Method not allowed"
     CONFLICT = "conflict", 409, "Conflict"
     SESSION_EXISTS = "session_exists", 409, "Session already exists"

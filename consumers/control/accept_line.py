@@ -82,6 +82,7 @@ async def _start_over(
                 await drop(conn, projection.name, role)
             await conn.execute(_QUERIES["pause-if-running"], {"follower": projection.name, "reason": REASON})
         await conn.execute(_QUERIES["reset-checkpoints"])
+        await conn.execute(_QUERIES["reset-reactors"])
         streams = {"streams": [change.stream for change in found]}
         skips = await (await conn.execute(_QUERIES["forget-skips"], streams)).fetchall()
         await conn.execute(_QUERIES["forget-dismissals"], streams)

@@ -1,57 +1,64 @@
-"""Expiry: an expired session's facts are purged from the line, after every projection has passed the fact.
+"""Expiry: an expired session's facts are purged from the line, after every follower has passed the fact.
 
-A task reactor: a FastStream subscriber on a durable consumer, acknowledged after the purge. Order does not
-matter and purging twice is purging once. The `expired` fact itself stays until the sweep: a generation that
-folded half of the session before the purge still has to read that it is gone.
+A task reactor: order does not matter, and purging twice is purging once. The `expired` fact itself stays
+until the sweep: a generation that folded half of the session before the purge still has to read that it is
+gone.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Final
 
-from faststream import AckPolicy
-from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
 from nats.aio.client import Client
-from nats.js.api import ConsumerConfig
 from psycopg_pool import AsyncConnectionPool
 
 from consumers.engine.handler import NotYet
+from consumers.reactors.declaration import Act, Resources, Task
 from consumers.reactors.newest_messages import newest_heartbeat
-from consumers.reactors.redelivery import ack_or_redeliver
-from line.delivery import Delivery, parse_delivery
 from line.jetstream import request_api
 from line.progress import Progress
+from line.raw_event import RawEvent
 from projections.sessions.liveness import outlived
 from runtime.database.connections import Connection
 from schemas.positions import Position
 from schemas.streams import HEARTBEATS, SESSIONS
-from schemas.subjects import PREFIX, Subject, entity_filter, partition_of, published_form
-from schemas.validation import InvalidFact
+from schemas.subjects import Subject, entity_filter
 
 logger = logging.getLogger("foldline.expiry")
 
-SUBJECT: Final = f"{PREFIX}.*.*.session.*.expired"
-DURABLE: Final = "expiry"
 _FOLLOWER_WAIT_S: Final = 5.0
 
 
 class Expiry:
-    """Purges expired sessions: facts below the `expired` one, and heartbeats stored before it."""
+    """Purges expired sessions: facts below the `expired` one, and heartbeats stored before it.
+
+    `followers`: the names of all that have to pass the fact before.
+    """
 
     def __init__(
-        self, nc: Client, progress: Progress, pool: AsyncConnectionPool[Connection], *, partitions: int
+        self,
+        nc: Client,
+        progress: Progress,
+        pool: AsyncConnectionPool[Connection],
+        *,
+        followers: Iterable[str],
+        partitions: int,
     ) -> None:
         self._nc = nc
         self._progress = progress
         self._pool = pool
+        self._followers = tuple(followers)
         self._partitions = partitions
 
-    async def purge(self, subject: Subject, expired: Delivery) -> None:
-        """Purge what was stored for the session until it expired. Raises NotYet while a follower needs it."""
+    async def purge(self, expired: RawEvent) -> None:
+        """Purge what was stored for the session until it expired.
+
+        Raises NotYet while a follower needs it, InvalidFact for a subject that names no session.
+        """
+        subject = Subject.parse_stored(expired.subject)
         sequence = expired.sequence
-        part = partition_of(subject.id, self._partitions)
-        position = Position(SESSIONS.name, part, sequence)
-        for follower in ("sessions", "liveness"):
+        position = Position(SESSIONS.name, expired.partition, sequence)
+        for follower in self._followers:
             if not await self._progress.wait(follower, [position], _FOLLOWER_WAIT_S):
                 raise NotYet(f"{follower} has not passed {position}")
         async with self._pool.connection() as conn:
@@ -72,24 +79,19 @@ class Expiry:
             raise NotYet(f"cannot purge {stream}: {answer.get('error', answer)}")
 
 
-def subscribe_expiry(broker: NatsBroker, expiry: Callable[[], Expiry]) -> None:
-    """Register the reactor. `expiry` is called for each message, once the process is wired."""
+def _purge_of(resources: Resources) -> Act:
+    return Expiry(
+        resources.nc,
+        resources.progress,
+        resources.pool,
+        followers=resources.followers[SESSIONS.name],
+        partitions=resources.settings.partitions,
+    ).purge
 
-    @broker.subscriber(
-        SUBJECT,
-        stream=JStream(SESSIONS.name, declare=False),
-        durable=DURABLE,
-        pull_sub=PullSub(batch_size=10, timeout=5.0),
-        ack_policy=AckPolicy.MANUAL,
-        config=ConsumerConfig(ack_wait=30, max_deliver=-1),
-        title="session.expired",
-        description="Purges an expired session from the line once every read model has passed it.",
-    )
-    async def purge_expired(message: NatsMessage) -> None:
-        raw = message.raw_message
-        try:
-            subject = Subject.parse(published_form(raw.subject))
-        except InvalidFact:
-            await message.ack()  # the projector rejected it: no session has such an id
-            return
-        await ack_or_redeliver(message, lambda: expiry().purge(subject, parse_delivery(raw.reply)))
+
+EXPIRY: Final = Task(
+    name="expiry",
+    about="purges an expired session from the line once every read model has passed the fact",
+    facts=("session.expired",),
+    make=_purge_of,
+)

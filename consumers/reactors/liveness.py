@@ -14,8 +14,8 @@ from typing import Final, cast
 
 from nats.aio.client import Client
 
-from consumers.engine.handler import More, NotYet, no_more
-from consumers.engine.leases import Leases, reached_by
+from consumers.engine.handler import NotYet
+from consumers.reactors.declaration import Conclude, Following, Resources
 from consumers.reactors.newest_messages import newest_heartbeat, newest_of_partitions
 from line.progress import Progress
 from line.raw_event import RawEvent
@@ -46,11 +46,6 @@ class Liveness:
     `timeout`: the seconds of silence after which a session may have crashed.
     """
 
-    name = "liveness"
-    version = None
-    streams = (SESSIONS, HEARTBEATS)
-    linger = 0.25  # it judges silence of many seconds
-
     def __init__(
         self, nc: Client, publisher: Publisher, progress: Progress, *, partitions: int, timeout: float
     ) -> None:
@@ -60,24 +55,11 @@ class Liveness:
         self._partitions = partitions
         self._timeout = timedelta(seconds=timeout)
 
-    def forget(self) -> None:
-        """Do nothing: the reactor remembers nothing between batches."""
-
-    def prefetch(self, event: RawEvent) -> None:
-        """Do nothing: no work ahead is worth keeping."""
-
-    async def apply(
-        self, writer: Connection, events: Sequence[RawEvent], leases: Leases, more: More = no_more
-    ) -> None:
-        """Draw the conclusions of a batch, then commit its checkpoints. Raises NotYet, Fenced."""
-        epochs = leases.epochs({event.partition for event in events})
+    async def conclude(self, conn: Connection, events: Sequence[RawEvent]) -> None:
+        """Draw the conclusions of a batch. Raises NotYet."""
         valid = list(_decoded(events))
-        await self._recover(writer, valid)
-        await self._judge_machines(writer, valid)
-        reached = reached_by(events, epochs)
-        async with writer.transaction():
-            await leases.fence(writer, reached)
-        leases.advance(reached)
+        await self._recover(conn, valid)
+        await self._judge_machines(conn, valid)
 
     async def _recover(self, conn: Connection, events: list[Recorded]) -> None:
         """Publish a recovery for each hang with a heartbeat stored after it, whichever stream is ahead."""
@@ -195,3 +177,22 @@ def _is_of_application(heartbeat: bytes) -> bool:
 
 def _machine_id(event: Recorded) -> str:
     return cast(SessionCreated, event.body).machine_id or ""
+
+
+def _conclude_of(resources: Resources) -> Conclude:
+    return Liveness(
+        resources.nc,
+        resources.publisher,
+        resources.progress,
+        partitions=resources.settings.partitions,
+        timeout=resources.settings.heartbeat_timeout,
+    ).conclude
+
+
+LIVENESS: Final = Following(
+    name="liveness",
+    about="publishes recoveries from a hang, and crashes that show when a machine returns",
+    streams=(SESSIONS, HEARTBEATS),
+    linger=0.25,  # it judges silence of many seconds
+    make=_conclude_of,
+)

@@ -15,21 +15,24 @@ from typing import Final
 from nats.aio.client import Client
 
 from consumers.engine.handler import NotYet
+from consumers.reactors.declaration import Periodic, PeriodicRun, Resources
 from consumers.reactors.newest_messages import newest_fact, newest_heartbeat
-from consumers.reactors.periodic import QUERIES
 from line.progress import Progress
 from producers.publishing.publisher import Conflict, Publisher, PublishError
 from projections.projection import Key
 from projections.sessions.retention import silent_sessions
 from runtime import metrics
 from runtime.database.connections import Connection
+from runtime.database.engine.queries import engine_queries
 from schemas.facts import EXPIRED
 from schemas.positions import Position
 from schemas.sessions.expiry import expired
+from schemas.streams import HEARTBEATS, SESSIONS
 
 logger = logging.getLogger("foldline.retention")
 
-PERIOD_S: Final = 600.0
+_QUERIES: Final = engine_queries()
+_PERIOD_S: Final = 600.0
 _PAGE: Final = 100
 _PAGE_WAIT_S: Final = 60.0  # how long the read model may take to pass a page's facts
 
@@ -56,7 +59,7 @@ class Retention:
 
     async def run(self, conn: Connection) -> int:
         """Expire all silent sessions; returns how many. Raises NotYet, psycopg.Error."""
-        row = await (await conn.execute(QUERIES["moment-ago"], {"age": self._age})).fetchone()
+        row = await (await conn.execute(_QUERIES["moment-ago"], {"age": self._age})).fetchone()
         return await self.expire(conn, row[0]) if row else 0
 
     async def expire(self, conn: Connection, before: datetime) -> int:
@@ -101,3 +104,25 @@ class Retention:
         except PublishError as exc:
             raise NotYet(f"cannot publish an expiry: {exc}") from exc
         return None if ack.duplicate else ack.position
+
+
+def _run_of(resources: Resources) -> PeriodicRun:
+    settings = resources.settings
+    logger.info("sessions expire after %g days of silence", settings.session_retention_days)
+    return Retention(
+        resources.nc,
+        resources.publisher,
+        resources.progress,
+        partitions=settings.partitions,
+        age=timedelta(days=settings.session_retention_days),
+    ).run
+
+
+RETENTION: Final = Periodic(
+    name="retention",
+    about="publishes `expired` for sessions that gave no sign of life for too long",
+    streams=(SESSIONS, HEARTBEATS),
+    period_s=_PERIOD_S,
+    setting="session_retention_days",
+    make=_run_of,
+)

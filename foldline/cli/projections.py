@@ -1,4 +1,4 @@
-"""`foldline projections`, `pause`, `resume`, `cancel` and `drop`: the read models and their state."""
+"""`foldline projections`, `cancel` and `drop`: the read models and their state."""
 
 from typing import Annotated
 
@@ -8,10 +8,8 @@ from rich.text import Text
 
 from consumers.control.building_generation import drop_generation
 from consumers.control.overview import Overview, overview
-from consumers.control.pause import pause as pause_projection
-from consumers.control.pause import resume as resume_projection
 from foldline.cli.connections import bus, command_settings, database, printable, ranges, run, show_json
-from foldline.cli.parameters import Json, Projection, Reason
+from foldline.cli.parameters import Json, Projection
 from foldline.cli.tables import print_table
 from projections.catalogue import projection_named, projections_of
 from projections.generations import Role, cancel_building
@@ -23,16 +21,6 @@ from schemas.times import format_time
 def projections(as_json: Json = False) -> None:
     """List the projections with their generations, versions, lag in events, and pauses."""
     run(_projections(as_json))
-
-
-def pause(projection: Projection, reason: Reason) -> None:
-    """Stop folding a projection until it is resumed, over restarts as well; reads go on."""
-    run(_pause(projection, reason))
-
-
-def resume(projection: Projection) -> None:
-    """Fold a paused projection again; partitions that stopped by themselves go on as well."""
-    run(_resume(projection))
 
 
 def drop(
@@ -68,18 +56,6 @@ def _settings(name: str) -> Settings:
     config = command_settings(database=True)
     projection_named(name, config.endpoints)
     return config
-
-
-async def _pause(name: str, reason: str) -> None:
-    async with database(_settings(name)) as conn:
-        await pause_projection(conn, name, reason)
-    typer.echo(f"{name} is paused: nothing is folded until `foldline resume {name}`")
-
-
-async def _resume(name: str) -> None:
-    async with database(_settings(name)) as conn:
-        paused = await resume_projection(conn, name)
-    typer.echo(f"{name}: {paused} partitions go on" if paused else f"{name} was not paused")
 
 
 async def _cancel(name: str) -> None:

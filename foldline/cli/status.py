@@ -1,4 +1,4 @@
-"""`foldline status`: streams, followers, lag."""
+"""`foldline status`: streams, followers, lag, reactors."""
 
 from collections.abc import Iterator
 
@@ -6,14 +6,17 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.text import Text
 
+from consumers.control.reactors import reactor_statuses
 from foldline.cli.connections import bus, command_settings, database, printable, ranges, run, show_json
 from foldline.cli.parameters import Json
+from foldline.cli.reactors import show_reactors
 from foldline.cli.tables import print_table
 from line.status import FollowerStatus, LineStatus, StreamStatus, read_status
+from schemas.reactors import ReactorStatus
 
 
 def status(as_json: Json = False) -> None:
-    """Show the streams, who folds which partitions, and how far each follower is behind."""
+    """Show the streams, who folds which partitions, how far each follower is behind, and the reactors."""
     run(_status(as_json))
 
 
@@ -21,16 +24,18 @@ async def _status(as_json: bool) -> None:
     config = command_settings(database=True)
     async with bus(config) as nc, database(config) as conn:
         found = await read_status(nc, conn)
+        reactors = await reactor_statuses(nc, conn, config, found.followers)
     if as_json:
-        show_json(found.as_json())
+        show_json(found.as_json() | {"reactors": [one.model_dump() for one in reactors]})
     else:
-        _show(found)
+        _show(found, reactors)
 
 
-def _show(found: LineStatus) -> None:
+def _show(found: LineStatus, reactors: list[ReactorStatus]) -> None:
     console = Console(highlight=False)
     _show_streams(console, found.streams)
     _show_followers(console, found.followers)
+    show_reactors(console, reactors)
     for warning in (*(line for follower in found.followers for line in _warnings(follower)), *found.changed):
         console.print(Text(warning, style="red"))
 

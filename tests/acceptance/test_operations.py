@@ -30,6 +30,7 @@ def test_the_openapi_document_names_every_path(api: SessionsApi) -> None:
         "/api/sessions",
         "/api/timeseries",
         "/v1/rejected",
+        "/v1/reactors",
         "/health",
         "/ready",
         "/metrics",

@@ -103,12 +103,20 @@ def test_status(api: SessionsApi, stack: Stack, session: str) -> None:
         held = sorted(part for parts in follower["owners"].values() for part in parts)
         assert (len(follower["owners"]), held, follower["unheld"]) == (2, list(range(16)), [])
     assert {follower["name"] for follower in found["followers"]} == {"sessions", "liveness", "jobs"}
+    states = {reactor["name"]: reactor["state"] for reactor in found["reactors"]}
+    assert states.items() >= {"liveness": "running", "expiry": "running", "sweep": "running"}.items()
+    assert foldline(stack, "reactors", "--json").json()[0].keys() == found["reactors"][0].keys()
     shown = foldline(stack, "status")
     assert shown.code == 0
-    assert all(
-        word in shown.out
-        for word in ("SESSIONS", "HEARTBEATS", "JOBS", "sessions", "liveness", "jobs", "events")
-    )
+    words = ("SESSIONS", "HEARTBEATS", "JOBS", "sessions", "liveness", "jobs", "events", "expiry", "running")
+    assert all(word in shown.out for word in words)
+
+
+def test_only_what_is_there_is_paused(stack: Stack) -> None:
+    refused = foldline(stack, "pause", "nothing", "--reason", "a test")
+    assert refused.code == 1
+    known = "sessions, jobs, liveness, expiry, retention, sweep"
+    assert refused.err == f"foldline: no projection or reactor 'nothing': known are {known}\n"
 
 
 async def test_rejected(api: SessionsApi, stack: Stack, line: Line, unique: str) -> None:

@@ -28,7 +28,9 @@ def followed(stack: Stack, section: str) -> dict[str, Outcome]:
     return {line: foldline(stack, *shlex.split(line)[1:]) for line in lines}
 
 
-@pytest.mark.parametrize("section", ["See how it is", "Check a read model", "Stop folding for a while"])
+@pytest.mark.parametrize(
+    "section", ["See how it is", "Check a read model", "Stop folding for a while", "Reactors"]
+)
 def test_every_command_does_what_it_says(stack: Stack, section: str) -> None:
     for line, outcome in followed(stack, section).items():
         assert (outcome.code, line, outcome.err if outcome.code else "") == (0, line, "")
@@ -39,6 +41,17 @@ def test_a_pause_is_seen(stack: Stack) -> None:
     assert "paused" in done["foldline projections"].out
     assert "the disk is being moved" in done["foldline projections"].out
     assert "16 partitions go on" in done["foldline resume sessions"].out
+
+
+def test_the_pause_of_a_reactor_is_seen(stack: Stack) -> None:
+    first, pause, _, resume = examples(PAGE, "Reactors")[0].text.splitlines()
+    foldline(stack, *shlex.split(pause)[1:])
+    shown = foldline(stack, *first.split()[1:]).out
+    assert all(
+        word in shown for word in ("liveness", "expiry", "sweep", "paused", "the disk is being copied")
+    )
+    assert foldline(stack, *resume.split()[1:]).out == "expiry goes on\n"
+    assert foldline(stack, *resume.split()[1:]).out == "expiry was not paused\n"
 
 
 def test_rebuild_after_a_bug(stack: Stack) -> None:

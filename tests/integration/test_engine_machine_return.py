@@ -7,15 +7,14 @@ import pytest
 from nats.aio.client import Client
 
 from consumers.engine.projector import Projector
-from consumers.reactors.liveness import Liveness
-from line.connection import connect_bus
-from line.progress import Progress
-from producers.publishing.publisher import Publisher
+from consumers.reactors.following import FollowingHandler
+from consumers.reactors.liveness import LIVENESS
+from consumers.reactors.outcomes import Outcomes
 from projections.catalogue import PROJECTIONS
-from runtime.database.connections import Connection, pool
+from runtime.database.connections import Connection
 from runtime.settings import Settings
 from schemas.streams import SESSIONS
-from tests.support.engine import engine, following
+from tests.support.engine import engine, following, reactor_resources
 from tests.support.line import Line, Model
 from tests.support.waiting import wait_until
 
@@ -62,16 +61,10 @@ async def test_heartbeats_are_folded_after_the_judgement(quick: Settings, nc: Cl
     returned = await machine_returned(line)
     projector = Projector(PROJECTIONS[0])
     projector.streams = (SESSIONS,)
-    publishing = await connect_bus(quick, name="test-publisher", publisher=True)
-    publisher = Publisher(publishing, partitions=quick.partitions)
-    async with pool(quick, name="test-liveness") as readers:
-        progress = Progress(nc, readers)
-        await progress.start()
-        liveness = Liveness(nc, publisher, progress, partitions=quick.partitions, timeout=TIMEOUT)
+    async with reactor_resources(quick) as resources:
+        liveness = FollowingHandler(LIVENESS, LIVENESS.make(resources), Outcomes(["liveness"]))
         async with following(nc, quick, projector, liveness):
             await model.passed("Y", returned, follower="liveness")
-    await publisher.aclose()
-    await publishing.close()
     assert await model.reached("X", "HEARTBEATS") == 0
     assert [fact.subject for fact in await line.stored() if fact.fact == "crashed"] == [
         "ev.local.session.X.crashed"

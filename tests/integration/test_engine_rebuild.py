@@ -6,16 +6,18 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 
-from consumers.reactors.expiry import Expiry
-from line.delivery import Delivery
-from line.progress import Progress
-from runtime.database.connections import Connection, connect, pool
+from consumers.reactors.expiry import EXPIRY
+from line.raw_event import RawEvent
+from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
 from schemas.facts import MESSAGE_ID
-from schemas.subjects import Subject
-from tests.support.engine import engine
+from schemas.headers import NO_HEADERS
+from schemas.streams import SESSIONS
+from schemas.subjects import Subject, partition_of
+from tests.support.engine import engine, reactor_resources
 from tests.support.folding import Folding
 from tests.support.line import Line, Model
+from tests.support.settings import PARTITIONS
 
 CREATED = {"product": "P", "version": "1"}
 
@@ -42,19 +44,18 @@ async def life(line: Line, session_id: str, *, version: str) -> dict[str, str]:
     return ids
 
 
-async def expire(line: Line, session_id: str) -> Delivery:
+async def expire(line: Line, session_id: str) -> RawEvent:
     sequence = await line.put("expired", session_id)
     *_, expired = await line.stored()
-    return Delivery(sequence, 0, expired.stored_at, 0)
+    part, subject = partition_of(session_id, PARTITIONS), Subject("local", "session", session_id, "expired")
+    stored = subject.stored(PARTITIONS)
+    return RawEvent(SESSIONS.name, part, sequence, expired.stored_at, stored, NO_HEADERS, b"")
 
 
-async def purge(settings: Settings, nc: Client, session_id: str, expired: Delivery) -> None:
+async def purge(settings: Settings, expired: RawEvent) -> None:
     """What the reactor does with the fact."""
-    async with pool(settings, name="test-expiry") as readers:
-        progress = Progress(nc, readers)
-        await progress.start()
-        expiry = Expiry(nc, progress, readers, partitions=settings.partitions)
-        await expiry.purge(Subject("local", "session", session_id, "expired"), expired)
+    async with reactor_resources(settings) as resources:
+        await EXPIRY.make(resources)(expired)
 
 
 async def equal(line: Line, db: Connection, scratch: Folding) -> dict[str, list[str]]:
@@ -71,7 +72,7 @@ async def test_a_session_begun_again_is_as_a_rebuild_finds_it(
 ) -> None:
     line, model = Line(nc), Model(db)
 
-    async def facts() -> tuple[Delivery, Delivery]:
+    async def facts() -> tuple[RawEvent, RawEvent]:
         for session_id in ("kept", "again", "gone"):
             await life(line, session_id, version="1")
             await line.put("heartbeat", session_id)
@@ -93,8 +94,8 @@ async def test_a_session_begun_again_is_as_a_rebuild_finds_it(
             again, gone = await facts()
         await model.caught_up(line, "sessions", "liveness")
         # Only the first use of each id went away: JetStream forgot the others as well.
-        await purge(settings, nc, "again", again)
-        await purge(settings, nc, "gone", gone)
+        await purge(settings, again)
+        await purge(settings, gone)
     live = await equal(line, db, scratch)
     assert len(live["session"]) == 3  # with the probe of forget_message_ids
     assert await model.events("again") == ["2"]
@@ -116,7 +117,7 @@ async def test_a_heartbeat_from_after_the_expiry_survives_the_purge(
         if reborn:
             await line.created("S1", version="2")
         await model.caught_up(line, "sessions", "liveness")
-        await purge(settings, nc, "S1", expired)
+        await purge(settings, expired)
     assert [fact.subject for fact in await line.stored("HEARTBEATS")] == ["ev.local.session.S1.heartbeat"]
     assert [fact.fact for fact in await line.stored()] == ["expired"] + ["created"] * reborn
     live = await equal(line, db, scratch)
@@ -135,6 +136,6 @@ async def test_a_heartbeat_from_before_the_expiry_goes_with_the_session(
         await line.put("heartbeat", "S1")
         expired = await expire(line, "S1")
         await model.caught_up(line, "sessions", "liveness")
-        await purge(settings, nc, "S1", expired)
+        await purge(settings, expired)
     assert await line.stored("HEARTBEATS") == []
     assert await equal(line, db, scratch) == {table: [] for table in await scratch.rows()}

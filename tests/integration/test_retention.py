@@ -2,21 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
 from nats.aio.client import Client
 
 from consumers.reactors import retention
+from consumers.reactors.declaration import PeriodicRun
+from consumers.reactors.outcomes import Outcomes
 from consumers.reactors.periodic import run_in_one_replica
 from consumers.reactors.retention import Retention
-from line.connection import connect_bus
-from line.progress import Progress
-from producers.publishing.publisher import Publisher
 from runtime.database.connections import Connection, pool
 from runtime.settings import Settings
-from tests.support.engine import engine
+from tests.support.engine import engine, reactor_resources
 from tests.support.line import Line, Model
 from tests.support.processes import Processes
 from tests.support.waiting import wait_until
@@ -28,15 +27,19 @@ LONG = timedelta(days=1)
 @asynccontextmanager
 async def reactor(settings: Settings, age: timedelta, *, page: int = 2) -> AsyncIterator[Retention]:
     """A retention reactor as a consumer wires it."""
-    async with AsyncExitStack() as stack:
-        nc = await connect_bus(settings, name="test-retention", publisher=True)
-        stack.push_async_callback(nc.close)
-        readers = await stack.enter_async_context(pool(settings, name="test-retention"))
-        progress = Progress(nc, readers)
-        await progress.start()
-        publisher = Publisher(nc, partitions=settings.partitions)
-        stack.push_async_callback(publisher.aclose)
-        yield Retention(nc, publisher, progress, partitions=settings.partitions, age=age, page=page)
+    async with reactor_resources(settings) as made:
+        yield Retention(
+            made.nc,
+            made.publisher,
+            made.progress,
+            partitions=settings.partitions,
+            age=age,
+            page=page,
+        )
+
+
+async def run_once(settings: Settings, run: PeriodicRun) -> int | None:
+    return await run_in_one_replica(settings, "retention", run, Outcomes(["retention"]))
 
 
 async def expired(line: Line) -> list[str]:
@@ -55,9 +58,9 @@ async def test_silent_sessions_expire_page_by_page(settings: Settings, nc: Clien
         await filled(line, model, 5)
         ended = await line.put("ended", "S4")
         await model.passed("S4", ended)
-        assert await run_in_one_replica(settings, "retention", silent.run) == 5
+        assert await run_once(settings, silent.run) == 5
         assert await model.session("S0") is None
-        assert await run_in_one_replica(settings, "retention", silent.run) == 0
+        assert await run_once(settings, silent.run) == 0
     assert await expired(line) == ["S0", "S1", "S2", "S3", "S4"]
 
 
@@ -66,7 +69,7 @@ async def test_what_the_line_heard_of_keeps_a_session(settings: Settings, nc: Cl
     line, model = Line(nc), Model(db)
     async with engine(settings), reactor(settings, LONG) as silent:
         await model.passed("S1", await line.created("S1", timestamp="2020-01-01T00:00:00Z"))
-        assert await run_in_one_replica(settings, "retention", silent.run) == 0
+        assert await run_once(settings, silent.run) == 0
     assert await expired(line) == []
 
 
@@ -77,7 +80,7 @@ async def test_a_session_with_a_rejected_last_fact_expires(
     async with engine(settings), reactor(settings, NOW) as silent:
         await line.created("S1")
         await model.passed("S1", await line.put("state", "S1", b"{"))
-        assert await run_in_one_replica(settings, "retention", silent.run) == 1
+        assert await run_once(settings, silent.run) == 1
 
 
 async def test_a_session_touched_at_the_last_moment_survives(
@@ -94,7 +97,7 @@ async def test_a_session_touched_at_the_last_moment_survives(
             return await look(bus, key, partitions)
 
         monkeypatch.setattr(retention, "newest_heartbeat", touched)
-        assert await run_in_one_replica(settings, "retention", silent.run) == 1
+        assert await run_once(settings, silent.run) == 1
         assert await expired(line) == ["S0"]
         assert await wait_until(lambda: model.events("S1")) == ["last moment"]
 
@@ -132,12 +135,12 @@ async def test_one_replica_at_a_time(settings: Settings) -> None:
         await leave.wait()
         return 1
 
-    first = asyncio.create_task(run_in_one_replica(settings, "retention", long))
+    first = asyncio.create_task(run_once(settings, long))
     await asyncio.wait_for(inside.wait(), 20)
-    assert await run_in_one_replica(settings, "retention", long) is None
+    assert await run_once(settings, long) is None
     leave.set()
     assert await first == 1
-    assert await run_in_one_replica(settings, "retention", long) == 1
+    assert await run_once(settings, long) == 1
 
 
 async def test_without_retention_nobody_looks(settings: Settings, processes: Processes) -> None:

@@ -7,6 +7,7 @@ from nats.aio.client import Client
 from consumers.control.rebuild import rebuild
 from consumers.control.verify import verify
 from consumers.engine.projector import Projector
+from consumers.reactors.expiry import EXPIRY
 from consumers.reactors.sweep import Sweep
 from line.connection import connect_bus
 from projections.catalogue import projection_named
@@ -37,7 +38,7 @@ async def purged(line: Line, session_id: str) -> None:
 
 async def sweep(nc: Client, db: Connection, count: int) -> None:
     """Wait until the sweep finds `count` facts that may go; it may find none before."""
-    sweeper = Sweep(nc, age=timedelta(0))
+    sweeper = Sweep(nc, [EXPIRY.durable], age=timedelta(0))
     assert await wait_until(lambda: sweeper.run(db), 30, what="the sweep") == count
     assert await sweeper.run(db) == 0
 
@@ -70,7 +71,7 @@ async def test_a_session_expires_while_a_generation_has_folded_half_of_it(
     half_built = f"select id from {building}.session order by id"
     assert await (await db.execute(half_built.encode())).fetchall() == [("S1",), ("kept",)]
     # The one being built has not read it yet: the fact must stay.
-    assert await Sweep(nc, age=timedelta(0)).run(db) == 0
+    assert await Sweep(nc, [EXPIRY.durable], age=timedelta(0)).run(db) == 0
     assert await facts_of(line, "S1") == ["expired"]
 
     await rebuild(SESSIONS, settings, nc)
@@ -134,5 +135,5 @@ async def test_a_young_expiry_is_left_for_verifications_that_begin(
     consumer.wait_for("young.expired purged", 60)
     (young,) = await line.stored()
     assert young.fact == "expired"
-    assert await Sweep(nc, age=timedelta(minutes=10)).run(db) == 0
+    assert await Sweep(nc, [EXPIRY.durable], age=timedelta(minutes=10)).run(db) == 0
     await sweep(nc, db, 1)

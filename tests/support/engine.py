@@ -10,13 +10,14 @@ from nats.aio.client import Client
 from consumers.engine.follower import Follower
 from consumers.engine.handler import Handler
 from consumers.engine.projector import Projector
-from consumers.reactors.liveness import Liveness
+from consumers.reactors.catalogue import followers_of, install_reactors, reactors_of, tasks_of
+from consumers.reactors.declaration import Resources
+from consumers.reactors.process_reactors import ProcessReactors
 from line.connection import connect_bus
 from line.progress import Progress
 from line.streams import prepare_line
 from producers.publishing.publisher import Publisher
 from projections.catalogue import PROJECTIONS
-from projections.generations import add_leases
 from projections.install import install
 from runtime.database.connections import connect_with_retry, pool
 from runtime.database.engine.install import install_engine
@@ -33,7 +34,7 @@ async def _install(settings: Settings) -> None:
         await install_engine(conn)
         for projection in PROJECTIONS:
             await install(conn, projection, settings.partitions)
-        await add_leases(conn, Liveness.name, settings.partitions, streams=Liveness.streams)
+        await install_reactors(conn, settings)
 
 
 @asynccontextmanager
@@ -52,8 +53,8 @@ async def following(
 
 
 @asynccontextmanager
-async def engine(settings: Settings, *, owner: str = "test") -> AsyncIterator[list[Follower]]:
-    """Run what a consumer process runs but for task reactors: the projectors and the liveness reactor."""
+async def reactor_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Connect as a consumer process does, for reactors that a test makes."""
     async with AsyncExitStack() as stack:
         reading = await connect_bus(settings, name="test-engine")
         stack.push_async_callback(reading.close)
@@ -65,17 +66,25 @@ async def engine(settings: Settings, *, owner: str = "test") -> AsyncIterator[li
         await progress.start()
         publisher = Publisher(publishing, partitions=settings.partitions)
         stack.push_async_callback(publisher.aclose)
-        liveness = Liveness(
-            reading,
-            publisher,
-            progress,
-            partitions=settings.partitions,
-            timeout=settings.heartbeat_timeout,
+        yield Resources(
+            settings=settings,
+            nc=reading,
+            publisher=publisher,
+            progress=progress,
+            pool=readers,
+            followers=followers_of(settings),
+            tasks=tasks_of(settings),
         )
+
+
+@asynccontextmanager
+async def engine(settings: Settings, *, owner: str = "test") -> AsyncIterator[list[Follower]]:
+    """Run the followers of a consumer process: the projectors and the following reactors."""
+    async with reactor_resources(settings) as resources:
         projectors = [Projector(projection) for projection in PROJECTIONS]
-        yield await stack.enter_async_context(
-            following(reading, settings, *projectors, liveness, owner=owner)
-        )
+        reactors = ProcessReactors(reactors_of(settings)).handlers(resources)
+        async with following(resources.nc, settings, *projectors, *reactors, owner=owner) as followers:
+            yield followers
 
 
 @pytest.fixture

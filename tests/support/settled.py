@@ -2,7 +2,7 @@
 
 from nats.aio.client import Client
 
-from consumers.reactors.liveness import Liveness
+from consumers.reactors.liveness import LIVENESS
 from line.lag import LagProbe, summed
 from projections.catalogue import PROJECTIONS
 from runtime.database.connections import connect
@@ -14,7 +14,7 @@ async def at_the_end(nc: Client, settings: Settings) -> bool:
     async with await connect(settings, name="test-settled") as db:
         cursor = await db.execute("select follower, part, seqs from foldline.lease")
         rows = await cursor.fetchall()
-    for follower in (*PROJECTIONS, Liveness):
+    for follower in (*PROJECTIONS, LIVENESS):
         for stream in follower.streams:
             reached = {part: seqs.get(stream.name, 0) for who, part, seqs in rows if who == follower.name}
             if summed((await LagProbe(nc).lags(stream.name, reached)).values()).events:

@@ -20,8 +20,9 @@ select exists (
 )
 
 -- name: try-reactor-lock
--- One replica runs a periodic reactor at a time; held as long as the connection.
-select pg_try_advisory_lock(1179601989, hashtext(%(name)s))
+-- One replica runs a periodic reactor at a time, none while it is paused; held as long as the connection.
+select not exists (select from foldline.reactor where name = %(name)s and paused is not null)
+   and pg_try_advisory_lock(1179601989, hashtext(%(name)s))
 
 -- name: limit-lock-wait
 -- A statement of this transaction fails when it has waited this long for a lock.

@@ -68,6 +68,30 @@ create table if not exists foldline.skip (
     primary key (projection, stream, seq)
 );
 
+-- What is known of each reactor. The pause of a following reactor is on its leases.
+create table if not exists foldline.reactor (
+    name         text primary key,
+    running_at   timestamptz,                     -- when a process last said that it runs it
+    paused       text,                            -- the reason of a pause; null = not paused
+    paused_at    timestamptz,
+    ack_floor    bigint not null default 0,       -- of a task: everything up to this sequence was acknowledged
+    succeeded_at timestamptz,
+    failed_at    timestamptz,
+    failure      text
+) with (fillfactor = 50);
+
+-- The events that a task reactor has tried to handle many times in vain; it goes on trying.
+create table if not exists foldline.failing_event (
+    reactor   text        not null,
+    stream    text        not null,
+    seq       bigint      not null,
+    subject   text        not null,
+    tries     integer     not null,
+    error     text        not null,
+    failed_at timestamptz not null default clock_timestamp(),
+    primary key (reactor, stream, seq)
+);
+
 -- The streams that the read models are folded from. A stream of the same name that was created at another time
 -- is another stream.
 create table if not exists foldline.stream (
