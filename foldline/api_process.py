@@ -45,8 +45,8 @@ from runtime.process.logs import set_up_logging
 from runtime.process.repeating import repeating
 from runtime.process.starting import start_with_retry
 from runtime.settings import Settings
+from schemas.jobs.streams import JOBS as JOBS_STREAM
 from schemas.sessions.recovery import HungSession
-from schemas.streams import JOBS as JOBS_STREAM
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,14 @@
 
 import inspect
 import json
-from collections.abc import Iterator
 from typing import Any, Final
 
 from faststream import FastStream
 from faststream.nats import NatsBroker
 from faststream.specification.asyncapi import AsyncAPI
 
-from schemas.jobs.facts import KINDS, JobEvent
-from schemas.sessions.facts import SESSION_FACTS, documented_body
-from schemas.streams import stream_of
+from schemas.family import Family
+from schemas.registry import DECLARED, Registry
 from schemas.subjects import PREFIX, TOKEN
 
 _ABOUT: Final = """\
@@ -20,37 +18,31 @@ The body is the JSON payload and nothing else; an empty one means {}. Optional h
 in the stream; `<site>:<entity>:<id>:<key>` is recommended; the same id again has no effect), `Foldline-Time`
 (when it happened, RFC 3339), `traceparent`."""
 
-_PARAMETERS: Final = {
-    "site": {"description": f"Site token, {TOKEN.pattern}.", "default": "local"},
-    "id": {
-        "description": f"Entity id, {TOKEN.pattern}; for a subjob the id of its job. A job id of another "
-        "form becomes `h_` and the first 32 hex digits of its SHA-256."
-    },
-}
 
-
-def _facts() -> Iterator[tuple[str, str, type, Any]]:
-    """Yield entity, fact, the model that describes it, and the type of its body."""
-    for fact, model in SESSION_FACTS.items():
-        yield "session", fact, model, documented_body(fact)
-    for kind in KINDS:
-        yield "job", kind, JobEvent, JobEvent
-
-
-def line_document(version: str, server: str = "nats://localhost:4222") -> dict[str, Any]:
+def line_document(
+    version: str, server: str = "nats://localhost:4222", registry: Registry = DECLARED
+) -> dict[str, Any]:
     """AsyncAPI 3 with one channel per subject. `server` is where the example server listens."""
     broker = NatsBroker([server])
-    for entity, fact, model, body in _facts():
+    for (entity, name), fact in registry.fact_types.items():
         broker.publisher(
-            f"{PREFIX}.{{site}}.{entity}.{{id}}.{fact}",
-            schema=body,
-            title=f"{entity}.{fact}",
-            description=f"{inspect.getdoc(model)}\n\nStream {stream_of(entity, fact).name}.",
+            f"{PREFIX}.{{site}}.{entity}.{{id}}.{name}",
+            schema=fact.body,
+            title=f"{entity}.{name}",
+            description=f"{inspect.getdoc(fact.model)}\n\nStream {fact.stream.name}.",
         )
     specification = AsyncAPI(title="Foldline", version=version, description=_ABOUT, schema_version="3.0.0")
     document: dict[str, Any] = json.loads(
         FastStream(broker, specification=specification).schema.to_specification().to_json()
     )
     for channel in document["channels"].values():
-        channel["parameters"] = _PARAMETERS  # FastStream does not describe the parameters of an address
+        # FastStream does not describe the parameters of an address.
+        channel["parameters"] = _parameters(registry.families[channel["address"].split(".")[2]])
     return document
+
+
+def _parameters(family: Family) -> dict[str, Any]:
+    return {
+        "site": {"description": f"Site token, {TOKEN.pattern}.", "default": "local"},
+        "id": {"description": f"Id of the {family.entity}, {TOKEN.pattern}. {family.id_note}".rstrip()},
+    }

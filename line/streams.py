@@ -1,4 +1,4 @@
-"""The line's streams: created where missing, compared with the declaration, never changed silently."""
+"""The line's streams: created where missing, grown where they lack something, never changed silently."""
 
 import asyncio
 import logging
@@ -9,8 +9,10 @@ from nats.aio.client import Client
 
 from line.jetstream import NO_LEADER, ErrorCode, has_code, request_api
 from line.problems import LineProblem
+from line.stream_comparison import compare, describe
 from runtime.settings import Settings
-from schemas.streams import MAX_PAYLOAD, MIN_SERVER, drift
+from schemas.registry import DECLARED
+from schemas.streams import MAX_PAYLOAD, MIN_SERVER
 
 logger = logging.getLogger("foldline.line")
 
@@ -29,8 +31,8 @@ async def prepare_line(nc: Client, settings: Settings) -> None:
     for stream in settings.streams:
         if stream.origin is not None:
             await _await_origin(nc, *stream.origin)
-        declared = stream.config(
-            partitions=settings.partitions, replicas=settings.stream_replicas, only_site=only_site
+        declared = DECLARED.config(
+            stream, partitions=settings.partitions, replicas=settings.stream_replicas, only_site=only_site
         )
         await _ensure(nc, declared, deadline)
 
@@ -60,15 +62,16 @@ def check_server(nc: Client) -> None:
 
 
 async def _ensure(nc: Client, declared: dict[str, Any], deadline: float) -> None:
+    """Create the stream, or add to it what it lacks. Raises LineProblem for any other difference."""
     name = declared["name"]
     while True:
         info = await request_api(nc, f"STREAM.INFO.{name}")
+        additions: dict[str, Any] = {}
         if has_code(info, ErrorCode.STREAM_NOT_FOUND):
             info = await request_api(nc, f"STREAM.CREATE.{name}", declared)
-        elif "error" not in info and info["config"]["num_replicas"] < declared["num_replicas"]:
-            # More replicas change nothing that is stored: the only difference that is applied.
-            more = info["config"] | {"num_replicas": declared["num_replicas"]}
-            info = await request_api(nc, f"STREAM.UPDATE.{name}", more)
+        elif "error" not in info and (additions := _additions(declared, info["config"])):
+            before = info["config"]
+            info = await request_api(nc, f"STREAM.UPDATE.{name}", before | additions)
         if not (error := info.get("error", {})):
             break
         # A young cluster has no meta leader yet or does not know all its servers; nothing else passes.
@@ -76,11 +79,18 @@ async def _ensure(nc: Client, declared: dict[str, Any], deadline: float) -> None
         if not young or time.monotonic() >= deadline:
             raise LineProblem(f"stream {name}: {error.get('description', error)}{_advice(info)}")
         await asyncio.sleep(0.2)
-    if lines := drift(declared, info["config"]):
-        raise LineProblem(
-            "; ".join(lines)
-            + " (change the setting back, or move to new streams: partitions are fixed for good)"
-        )
+    if additions:
+        logger.info("stream %s grows: %s", name, describe(additions, before))
+    if left := _additions(declared, info["config"]):
+        raise LineProblem(f"stream {name}: the server did not take {', '.join(left)} from {declared}")
+
+
+def _additions(declared: dict[str, Any], actual: dict[str, Any]) -> dict[str, Any]:
+    """Return what may be added to a stream at once. Raises LineProblem where more than that differs."""
+    additions, problems = compare(declared, actual)
+    if problems:
+        raise LineProblem("; ".join(problems))
+    return additions
 
 
 def _advice(answer: dict[str, Any]) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from schemas.facts import AUTO, TIME, Body, Fact, check_subject, event_time, message_id, parse_fact
-from schemas.jobs.facts import JobFact
+from schemas.facts import AUTO, TIME, Fact, check_subject, event_time, message_id, own_key, parse_fact
+from schemas.family import Body
 from schemas.subjects import Subject
 from schemas.times import format_time
 from schemas.validation import MAX_FACT_BYTES, InvalidFact
@@ -30,8 +30,8 @@ def admit_fact(
     """
     model = parse_fact(subject.entity, subject.fact, body, max_bytes=max_bytes)
     check_subject(subject, model)
-    if key is None and isinstance(model, JobFact):
-        key = model.key
+    if key is None:
+        key = own_key(subject, model)
     return admit_validated(subject, body, model, key=key, headers=headers, now=now)
 
 

@@ -8,8 +8,8 @@ from producers.publishing.outcomes import BusUnavailable
 from producers.publishing.requests import InDoubt
 from producers.publishing.stored_lookup import StoredLookup
 from schemas.facts import EXPIRED
-from schemas.streams import STREAMS
-from schemas.subjects import entity_filter
+from schemas.registry import DECLARED
+from schemas.stored_subjects import entity_filter
 
 _CACHE_S: Final = 10.0
 _PAUSE_S: Final = 0.1
@@ -72,7 +72,7 @@ class Existence:
     async def _look(self, key: tuple[str, str, str], left: float) -> bool:
         # Streams in their declared order: the first one holds `expired`, which ends heartbeats as well.
         stored_filter = entity_filter(*key, self._partitions)
-        streams = [stream.name for stream in STREAMS if stream.entity == key[1]]
+        streams = [stream.name for stream in DECLARED.families[key[1]].streams]
         for look in (self._stored_lookup.last_nearby, self._stored_lookup.last):
             for stream in streams:
                 newest = await look(stream, stored_filter, min(left, _TRY_S))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from producers.admission import admit_validated
 from runtime.settings import Settings
@@ -27,9 +27,8 @@ def admit_job_event(
 
     `site` is for an event that names none; with `only_site` an event of another site is refused.
     """
-    model = parse_fact("job", "started", body, max_bytes=max_bytes)  # all kinds have one form
-    if not isinstance(model, JobFact):
-        raise TypeError(type(model))
+    # All kinds have one form.
+    model = cast(JobFact, parse_fact("job", "started", body, max_bytes=max_bytes))
     if only_site and model.site_id not in (None, site):
         raise InvalidFact(
             "wrong_site",

@@ -6,11 +6,10 @@ from typing import Final
 
 from line.messages import StoredMessage
 from producers.admission import admit_fact
-from schemas.facts import RETRY_OF, TIME, Fact, parse_fact
+from schemas.facts import RETRY_OF, TIME, Fact, own_subject, parse_fact
 from schemas.headers import header
-from schemas.jobs.facts import JobFact
 from schemas.positions import Position
-from schemas.streams import HEARTBEATS
+from schemas.registry import DECLARED
 from schemas.subjects import Subject, published_form
 from schemas.times import format_time
 from schemas.validation import InvalidFact
@@ -32,10 +31,11 @@ def republished_fact(
     Its event time is `time`, else that of its body or header, else the time the rejected event was stored.
     The same correction of the same event has the same message id, so it counts once however often it is sent.
     """
-    if message.stream == HEARTBEATS.name:
+    if message.stream in DECLARED.latest_only:
         raise InvalidFact(
             "not_retryable",
-            "a heartbeat says that an application is alive now: an old one cannot be published again",
+            f"of the facts on {message.stream} only the newest counts, for it says how things are now: an "
+            "old one cannot be published again",
         )
     body = message.body if body is None else body
     subject = subject or _subject(message.subject, body)
@@ -51,9 +51,6 @@ def republished_fact(
 
 
 def _subject(stored: str, body: bytes) -> Subject:
-    """Return the subject it was published under: for a job its body alone tells it. Raises InvalidFact."""
+    """Return the subject it was published under, where the body alone may tell it. Raises InvalidFact."""
     subject = Subject.parse(published_form(stored))
-    if subject.entity != "job":
-        return subject
-    model = parse_fact(subject.entity, subject.fact, body)
-    return model.subject(subject.site) if isinstance(model, JobFact) else subject
+    return own_subject(subject, parse_fact(subject.entity, subject.fact, body))

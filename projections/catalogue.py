@@ -7,7 +7,7 @@ from projections.jobs.projection import JobsProjection
 from projections.projection import Projection
 from projections.sessions.projection import SessionsProjection
 from runtime.problems import Problem
-from schemas.streams import streams_of
+from schemas.jobs.streams import JOBS
 
 PROJECTIONS: Final[tuple[Projection[Any, Any], ...]] = (
     SessionsProjection(),
@@ -18,7 +18,7 @@ PROJECTIONS: Final[tuple[Projection[Any, Any], ...]] = (
 
 def projections_of(sites: Collection[str]) -> tuple[Projection[Any, Any], ...]:
     """Return the projections of a site, or of a centre that gathers `sites`."""
-    return (JobsProjection(streams=streams_of(sites)),) if sites else PROJECTIONS
+    return (JobsProjection(streams=JOBS.mirrors(sites)),) if sites else PROJECTIONS
 
 
 def projection_named(name: str, sites: Collection[str] = ()) -> Projection[Any, Any]:

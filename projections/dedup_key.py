@@ -6,7 +6,9 @@ from typing import Final
 
 from line.raw_event import RawEvent
 from projections.projection import Key
-from schemas.streams import LATEST_ONLY
+from schemas.registry import DECLARED
+
+_LATEST_ONLY: Final = DECLARED.latest_only
 
 MESSAGE_ID_WINDOW: Final = timedelta(days=7)
 """An entity counts the same message id once within this span of store time."""
@@ -21,7 +23,7 @@ def dedup_key_of(event: RawEvent, key: Key | None) -> DedupKey | None:
     None when the event has no message id that its producer chose, when it names no entity, or when its stream
     keeps only the newest message of a subject.
     """
-    if event.stream in LATEST_ONLY or key is None or (message_id := event.explicit_id()) is None:
+    if event.stream in _LATEST_ONLY or key is None or (message_id := event.explicit_id()) is None:
         return None
     digest = hashlib.blake2b(message_id.encode(errors="surrogatepass"), digest_size=16)
     return *key, digest.hexdigest()

@@ -6,7 +6,8 @@ from datetime import datetime
 from msgspec import Struct
 
 from line.raw_event import RawEvent
-from schemas.facts import TIME, Body, entity_id, event_time, parse_fact
+from schemas.facts import TIME, entity_id, event_time, parse_fact
+from schemas.family import Body
 from schemas.headers import header
 from schemas.subjects import Subject
 from schemas.validation import InvalidFact
@@ -36,7 +37,11 @@ class Rejection:
 
 def decode(raw: RawEvent) -> Recorded:
     """Decode one stored message, as a pure function of the message. Raises InvalidFact."""
-    subject = Subject.parse_stored(raw.subject)
+    return decode_under(Subject.parse_stored(raw.subject), raw)
+
+
+def decode_under(subject: Subject, raw: RawEvent) -> Recorded:
+    """Decode a stored message whose subject is read already. Raises InvalidFact."""
     body = parse_fact(subject.entity, subject.fact, raw.body)
     return Recorded(
         raw.stream,

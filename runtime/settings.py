@@ -9,7 +9,8 @@ from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.future_limit import MAX_FUTURE
-from schemas.streams import Stream, streams_of
+from schemas.registry import DECLARED
+from schemas.streams import Stream
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -204,7 +205,7 @@ class Settings(BaseSettings):
     @property
     def streams(self) -> tuple[Stream, ...]:
         """The streams of this line: a site's own, or a centre's copies."""
-        return streams_of(self.endpoints)
+        return DECLARED.streams_of(self.endpoints)
 
     @property
     def spool(self) -> Path:

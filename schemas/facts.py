@@ -1,16 +1,15 @@
 """Facts: a published subject, a body and optional headers, and their validation."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from schemas.family import Body
 from schemas.future_limit import refuse_future
-from schemas.jobs.facts import KINDS, JobFact
-from schemas.sessions.facts import SESSION_FACTS, FactBody, SessionState
+from schemas.registry import DECLARED
 from schemas.subjects import Subject, slot_of, token_of
-from schemas.texts import check_texts, is_plain
 from schemas.times import parse_time
 from schemas.validation import (
     MAX_FACT_BYTES,
@@ -41,27 +40,13 @@ class Fact(NamedTuple):
     headers: Mapping[str, str]
 
 
-Body = FactBody | SessionState | JobFact
-"""The validated body of a fact."""
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def _validator(model: type[Model]) -> Callable[[bytes], Model]:
-    # `model_validate_json` calls this as well, by a detour that costs as much as a small body.
-    validate: Callable[[bytes], Model] = model.__pydantic_validator__.validate_json
-    return validate
-
-
-_PARSERS: Final[dict[tuple[str, str], Callable[[bytes], Body]]] = {
-    ("session", fact): (_validator(model) if issubclass(model, FactBody) else model.parse)
-    for fact, model in SESSION_FACTS.items()
-} | {("job", kind): JobFact.parse for kind in KINDS}
-
-FACTS: Final[dict[str, frozenset[str]]] = {
-    "session": frozenset(SESSION_FACTS),
-    "job": frozenset(KINDS),
+_PARSERS: Final = {name: fact.parse for name, fact in DECLARED.fact_types.items()}
+_BODY_ADDRESSES: Final = {
+    entity: family.body_address
+    for entity, family in DECLARED.families.items()
+    if family.body_address is not None
 }
-"""The facts of each entity; the server refuses any other subject."""
+_READ_ADDRESS: Final = {entity: address.read for entity, address in _BODY_ADDRESSES.items()}
 
 
 def parse_fact(entity: str, fact: str, body: bytes, *, max_bytes: int = MAX_FACT_BYTES) -> Body:
@@ -71,35 +56,45 @@ def parse_fact(entity: str, fact: str, body: bytes, *, max_bytes: int = MAX_FACT
         raise InvalidFact("unknown_fact", _unknown(entity, fact))
     check_body(body, max_bytes=max_bytes)
     try:
-        model = parser(body or b"{}")
+        return parser(body or b"{}")
     except ValidationError as exc:
         raise from_validation_error(exc, body) from None
-    if isinstance(model, FactBody) and not is_plain(body):
-        check_texts(type(model), vars(model))
-    return model
 
 
 def entity_id(subject: Subject, body: Body) -> str:
-    """Return the id of the entity: a session's is in the stored `subject`, a job's in the body.
+    """Return the id of the entity: it is in the stored `subject`, or in the body where that has a slot.
 
     Raises InvalidFact when subject and body contradict: a job under two subjects might lie in two partitions,
     and its events would have no order.
     """
-    if not isinstance(body, JobFact):
+    read = _READ_ADDRESS.get(subject.entity)
+    if read is None:
         return subject.id
-    job_id = body.job_id
-    if (
-        subject.id != slot_of(token_of(job_id))
-        or subject.fact != body.kind
-        or body.site_id not in (None, subject.site)
-    ):
-        raise _wrong_subject(body.subject(subject.site))
-    return job_id
+    site, found, fact = read(body)
+    if subject.id != slot_of(token_of(found)) or subject.fact != fact or site not in (None, subject.site):
+        raise _wrong_subject(own_subject(subject, body))
+    return found
+
+
+def own_subject(subject: Subject, body: Body) -> Subject:
+    """Return the subject that a fact belongs under: `subject`, or what its body says, if that says any."""
+    read = _READ_ADDRESS.get(subject.entity)
+    if read is None:
+        return subject
+    site, found, fact = read(body)
+    return Subject(site or subject.site, subject.entity, token_of(found), fact)
+
+
+def own_key(subject: Subject, body: Body) -> str | None:
+    """Return the idempotency key that a body carries; None if it carries none."""
+    read = DECLARED.families[subject.entity].body_key
+    return None if read is None else read(body)
 
 
 def check_subject(subject: Subject, body: Body) -> None:
     """Check at admission that body and published subject agree. Raises InvalidFact."""
-    if isinstance(body, JobFact) and subject != (right := body.subject(subject.site)):
+    right = own_subject(subject, body)
+    if right is not subject and right != subject:
         raise _wrong_subject(right)
 
 
@@ -111,11 +106,11 @@ def _wrong_subject(right: Subject) -> InvalidFact:
 
 def likely_entity_id(subject: Subject, body: bytes) -> str | None:
     """Return the id of the entity of a body that may be invalid; None if it cannot be told."""
-    if subject.entity != "job":
+    address = _BODY_ADDRESSES.get(subject.entity)
+    if address is None:
         return subject.id
     try:
-        entity = parse_json(body)["entity"]
-        found = entity["parent_id"] if entity["type"] == "subjob" else entity["id"]
+        found: str = address.guess(parse_json(body))
         fits = len(found.encode()) <= MAX_INDEXED_BYTES and found.isprintable()
         return found if fits and slot_of(token_of(found)) == subject.id else None
     except (InvalidFact, LookupError, TypeError, AttributeError):
@@ -125,7 +120,7 @@ def likely_entity_id(subject: Subject, body: bytes) -> str | None:
 def published_subject(stored: str, body: bytes) -> str:
     """Return the subject that a stored message was published under.
 
-    For a job whose body tells no id it has the slot in place of the id.
+    It has the slot in place of the id where there is one and the body tells no id.
     """
     subject = Subject.parse_stored(stored)
     found = likely_entity_id(subject, body)
@@ -152,6 +147,6 @@ def message_id(subject: Subject, key: str) -> str:
 
 
 def _unknown(entity: str, fact: str) -> str:
-    if entity not in FACTS:
-        return f"unknown entity {entity!r}: known are {', '.join(sorted(FACTS))}"
-    return f"unknown fact {fact!r} of a {entity}: known are {', '.join(sorted(FACTS[entity]))}"
+    if entity not in DECLARED.facts:
+        return f"unknown entity {entity!r}: known are {', '.join(sorted(DECLARED.facts))}"
+    return f"unknown fact {fact!r} of a {entity}: known are {', '.join(sorted(DECLARED.facts[entity]))}"

@@ -1,12 +1,13 @@
-"""The streams of the line, declared once; at start they are compared with the server's, field by field."""
+"""Streams: what is declared of each one, and its configuration as the JetStream API takes it.
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+Which facts a stream binds is not said here: each fact names its stream, see `schemas.registry`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from schemas.jobs.facts import KINDS
-from schemas.sessions.facts import SESSION_FACTS
-from schemas.subjects import PREFIX, SLOTS, SLOTTED
+from schemas.subjects import PREFIX, SLOTS
 
 MAX_PAYLOAD: Final = 8 << 20
 """The server's `max_payload`, bytes: more than a fact may have, so that a larger one can be rejected."""
@@ -16,113 +17,94 @@ _DAY_NS: Final = 86_400 * 1_000_000_000
 MIN_SERVER: Final = (2, 12, 0)
 """The first nats-server with atomic batch publish."""
 
+Bindings = Mapping[str, Sequence[str]]
+"""The facts that a stream binds: entity → names."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """A stream: the facts of one entity that it binds, and how long it keeps them."""
+    """A stream: its name, and how it keeps facts."""
 
     name: str
-    entity: str
-    facts: tuple[str, ...]
     newest_only: bool = False  # keep one message a subject: levels, not events
     days: int = 0  # until a fact leaves the line; 0 = until it is purged
-    origin: tuple[str, str] | None = None  # the (site, stream) that this one mirrors
+    shared: bool = False  # may bind facts of several entities
+    mirrored: bool = False  # a centre keeps a copy of each site's
+    origin: tuple[str, str] | None = None  # the (site, stream) that this one is a copy of
 
-    def subjects(self, site: str = "*") -> list[str]:
-        """Return one subject for each fact: the server refuses an unknown fact, so that none vanishes."""
-        return [f"{PREFIX}.{site}.{self.entity}.*.{fact}" for fact in self.facts]
-
-    def _copy(self, site: str, stream: str, replicas: int) -> dict[str, Any]:
-        # A mirror and not a source: message ids are unique within one site only, and a source drops a message
-        # whose id another source has used. Sequences and store times of a mirror are those of the site.
-        return {
-            "name": self.name,
-            "mirror": {"name": stream, "external": {"api": f"$JS.{site}.API"}},
-            "retention": "limits",
-            "storage": "file",
-            "discard": "old",
-            "num_replicas": replicas,
-            "max_age": self.days * _DAY_NS,
-            "allow_direct": True,
-        }
-
-    def config(self, *, partitions: int, replicas: int, only_site: str | None = None) -> dict[str, Any]:
-        """Return the stream's configuration as the JetStream API takes it (durations in nanoseconds).
-
-        With `only_site` the stream binds the facts of that site only.
-        """
-        if self.origin is not None:
-            return self._copy(*self.origin, replicas)
-        address = f"partition({SLOTS},2)" if self.entity in SLOTTED else "wildcard(2)"
-        return {
-            "name": self.name,
-            "subjects": self.subjects(only_site or "*"),
-            "retention": "limits",
-            "storage": "file",
-            "discard": "old",
-            "num_replicas": replicas,
-            "max_msgs_per_subject": 1 if self.newest_only else -1,
-            "max_age": self.days * _DAY_NS,
-            "max_msgs": -1,
-            "max_bytes": -1,
-            "max_msg_size": -1,
-            "duplicate_window": DUPLICATE_WINDOW_S * 1_000_000_000,
-            "allow_direct": True,
-            "allow_atomic": True,
-            "subject_transform": {
-                "src": f"{PREFIX}.*.{self.entity}.*.*",
-                "dest": f"{PREFIX}.{{{{partition({partitions},2)}}}}.{{{{wildcard(1)}}}}.{self.entity}"
-                f".{{{{{address}}}}}.{{{{wildcard(3)}}}}",
-            },
-        }
+    def mirrors(self, sites: Iterable[str]) -> "tuple[Stream, ...]":
+        """Return the copies of this stream that a centre keeps, one a site."""
+        return tuple(
+            replace(self, name=f"{self.name}_{site}", mirrored=False, origin=(site, self.name))
+            for site in sites
+        )
 
 
-SESSIONS: Final = Stream(
-    name="SESSIONS",
-    entity="session",
-    facts=tuple(fact for fact in SESSION_FACTS if fact != "heartbeat"),
-)
-HEARTBEATS: Final = Stream(name="HEARTBEATS", entity="session", facts=("heartbeat",), newest_only=True)
-JOBS: Final = Stream(name="JOBS", entity="job", facts=KINDS, days=90)
-
-STREAMS: Final = (SESSIONS, HEARTBEATS, JOBS)
-
-LATEST_ONLY: Final = frozenset(stream.name for stream in STREAMS if stream.newest_only)
-"""Streams that keep only the newest message of a subject: their facts may repeat, and have no history."""
+def bound_subjects(bindings: Bindings, site: str = "*") -> list[str]:
+    """Return one subject for each fact: the server refuses an unknown fact, so that none vanishes."""
+    return [f"{PREFIX}.{site}.{entity}.*.{fact}" for entity, facts in bindings.items() for fact in facts]
 
 
-def streams_of(sites: Iterable[str]) -> tuple[Stream, ...]:
-    """Return the streams of a site, or those of a centre: a copy of the jobs of each of its `sites`."""
-    copies = (
-        Stream(name=f"JOBS_{site}", entity="job", facts=KINDS, days=JOBS.days, origin=(site, JOBS.name))
-        for site in sites
-    )
-    return tuple(copies) or STREAMS
+def stream_config(
+    stream: Stream,
+    bindings: Bindings,
+    *,
+    slotted: bool,
+    partitions: int,
+    replicas: int,
+    only_site: str | None = None,
+) -> dict[str, Any]:
+    """Return a stream's configuration as the JetStream API takes it (durations in nanoseconds).
+
+    With `only_site` the stream binds the facts of that site only. `slotted`: its stored subjects have a slot
+    in place of the id.
+    """
+    if stream.origin is not None:
+        return _copy_config(stream, *stream.origin, replicas)
+    return {
+        "name": stream.name,
+        "subjects": bound_subjects(bindings, only_site or "*"),
+        "retention": "limits",
+        "storage": "file",
+        "discard": "old",
+        "num_replicas": replicas,
+        "max_msgs_per_subject": 1 if stream.newest_only else -1,
+        "max_age": stream.days * _DAY_NS,
+        "max_msgs": -1,
+        "max_bytes": -1,
+        "max_msg_size": -1,
+        "duplicate_window": DUPLICATE_WINDOW_S * 1_000_000_000,
+        "allow_direct": True,
+        "allow_atomic": True,
+        "subject_transform": _transform(
+            None if stream.shared else next(iter(bindings)), slotted=slotted, partitions=partitions
+        ),
+    }
 
 
-_BY_FACT: Final = {(stream.entity, fact): stream for stream in STREAMS for fact in stream.facts}
+def _transform(entity: str | None, *, slotted: bool, partitions: int) -> dict[str, str]:
+    """Return what puts the partition in front, for one entity or for any (None)."""
+    # `*` counts from 1: site, then the entity where it is one, then id and fact.
+    id_ = 2 if entity else 3
+    entity_token = entity or "{{wildcard(2)}}"
+    address = f"partition({SLOTS},{id_})" if slotted else f"wildcard({id_})"
+    return {
+        "src": f"{PREFIX}.*.{entity or '*'}.*.*",
+        "dest": f"{PREFIX}.{{{{partition({partitions},{id_})}}}}.{{{{wildcard(1)}}}}.{entity_token}"
+        f".{{{{{address}}}}}.{{{{wildcard({id_ + 1})}}}}",
+    }
 
 
-def stream_of(entity: str, fact: str) -> Stream:
-    """Return the stream that keeps a fact. Raises KeyError for an unknown fact."""
-    return _BY_FACT[entity, fact]
-
-
-def drift(declared: dict[str, Any], actual: dict[str, Any]) -> list[str]:
-    """Return the differences between declared and actual configuration, one line for each field."""
-    lines = []
-    for field, want in declared.items():
-        have = actual.get(field)
-        if field == "mirror":
-            same = have is not None and _address(want) == _address(have)
-        elif isinstance(want, list):
-            same = have is not None and sorted(want) == sorted(have)
-        else:
-            same = (have or None) == (want or None)
-        if not same:
-            lines.append(f"stream {declared['name']}: {field} is {have!r}, declared {want!r}")
-    return lines
-
-
-def _address(mirror: dict[str, Any]) -> tuple[str, str]:
-    return mirror["name"], mirror["external"]["api"]
+def _copy_config(stream: Stream, site: str, origin: str, replicas: int) -> dict[str, Any]:
+    # A mirror and not a source: message ids are unique within one site only, and a source drops a message
+    # whose id another source has used. Sequences and store times of a mirror are those of the site.
+    return {
+        "name": stream.name,
+        "mirror": {"name": origin, "external": {"api": f"$JS.{site}.API"}},
+        "retention": "limits",
+        "storage": "file",
+        "discard": "old",
+        "num_replicas": replicas,
+        "max_age": stream.days * _DAY_NS,
+        "allow_direct": True,
+    }

@@ -1,10 +1,7 @@
 """Subjects: `ev.<site>.<entity>.<id>.<fact>` as published, `ev.<partition>.<site>.…` as stored.
 
 Users always write the published form. JetStream inserts the partition token when it stores a message (see
-`schemas.streams`); reading, getting and purging by subject need the stored form.
-
-Jobs come and go by the million, and the server keeps every subject in memory. Their stored form has one of
-4,096 slots instead of the id; the id is in the body.
+`schemas.streams`); reading, getting and purging by subject need the stored form (`schemas.stored_subjects`).
 """
 
 import hashlib
@@ -21,8 +18,6 @@ TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 PREFIX: Final = "ev"
 SLOTS: Final = 4096
 """The number of slots, a multiple of every allowed number of partitions: a slot lies in one of them."""
-SLOTTED: Final = frozenset({"job"})
-"""The entities whose stored subjects have a slot instead of the id."""
 
 _CACHED_IDS: Final = 8_192  # in each cache below: a sidecar has little memory to spare
 _STORED_ENTITY: Final = re.compile(rf"{PREFIX}\.{TOKEN.pattern}" + rf"\.({TOKEN.pattern})" * 3)
@@ -70,10 +65,6 @@ class Subject(Struct, frozen=True, gc=False):
 
     def __str__(self) -> str:
         return f"{PREFIX}.{self.site}.{self.entity}.{self.id}.{self.fact}"
-
-    def stored(self, partitions: int) -> str:
-        """Return the subject that JetStream stores this fact under."""
-        return stored_form(str(self), partitions)
 
 
 # Facts of the same entity come again and again: a look-up costs a tenth of matching the subject.
@@ -130,24 +121,6 @@ def home_of(entity_id: str, partitions: int) -> int:
     return partition_of(token_of(entity_id), partitions)
 
 
-def stored_form(subject: str, partitions: int) -> str:
-    """Return the stored form of a published subject or filter; a wildcard id gives a wildcard partition.
-
-    `ev.local.session.S1.>` → `ev.7.local.session.S1.>`, `ev.*.session.*.state` → `ev.*.*.session.*.state`,
-    `ev.fab1.job.J1.>` → `ev.9.fab1.job.1737.>`. Raises InvalidFact for a subject without `ev.`.
-    """
-    tokens = subject.split(".")
-    if tokens[0] != PREFIX:
-        raise InvalidFact("invalid_subject", f"{subject[:200]!r} does not begin with ev.")
-    entity_id = tokens[3] if len(tokens) > 3 else "*"
-    partition = "*" if entity_id in ("*", ">") else str(partition_of(entity_id, partitions))
-    if tokens == [PREFIX, ">"]:
-        return f"{PREFIX}.>"
-    if len(tokens) > 3 and tokens[2] in SLOTTED and partition != "*":
-        tokens[3] = slot_of(entity_id)
-    return ".".join([PREFIX, partition, *tokens[1:]])
-
-
 def overlaps(one: str, other: str) -> bool:
     """Whether a subject can match both filters (`*` is one token, `>` all that follow)."""
     ones, others = one.split("."), other.split(".")
@@ -163,18 +136,3 @@ def published_form(stored: str) -> str:
     """Return the published form of a stored subject; a slotted entity's has the slot in place of the id."""
     prefix, _partition, rest = stored.split(".", 2)
     return f"{prefix}.{rest}"
-
-
-def entity_filter(site: str, entity: str, entity_id: str, partitions: int) -> str:
-    """Return the filter of all stored subjects of an entity, for expected-last-sequence checks and purges.
-
-    The filter of a slotted entity may match other entities as well.
-    """
-    return fact_filter(site, entity, entity_id, "*", partitions)
-
-
-def fact_filter(site: str, entity: str, entity_id: str, fact: str, partitions: int) -> str:
-    """Return the stored subject of one fact of an entity."""
-    token = token_of(entity_id)
-    address = slot_of(token) if entity in SLOTTED else token
-    return f"{PREFIX}.{partition_of(token, partitions)}.{site}.{entity}.{address}.{fact}"

@@ -26,12 +26,12 @@ from runtime.http.errors import HttpProblem
 from runtime.http.openapi import operation
 from runtime.http.waits import POSITION_HEADER
 from schemas.errors import ErrorCode
-from schemas.streams import STREAMS
+from schemas.registry import DECLARED
 from schemas.times import parse_time
 from schemas.validation import InvalidFact
 
 _CURSOR: Final = "rejected"
-_STREAMS: Final = tuple(stream.name for stream in STREAMS)
+_STREAMS: Final = tuple(stream.name for stream in DECLARED.streams)
 T = TypeVar("T")
 
 SequencePath = Annotated[int, Path(ge=1, le=2**63 - 1)]

@@ -6,7 +6,7 @@ from typing import Final
 
 from api.reading.params import invalid_parameter
 from line.raw_event import RawEvent
-from schemas.streams import HEARTBEATS
+from schemas.registry import DECLARED
 from schemas.times import format_time, parse_time
 from schemas.validation import InvalidFact
 
@@ -23,7 +23,7 @@ class PointInTime:
     def includes(self, event: RawEvent) -> bool:
         """Whether an event had been stored by then. Heartbeats have other sequences: see `clock`."""
         if self.sequence is not None:
-            return event.stream != HEARTBEATS.name and event.sequence <= self.sequence
+            return event.stream not in DECLARED.latest_only and event.sequence <= self.sequence
         return self.time is None or event.stored_at <= self.time
 
     def clock(self, last: RawEvent | None, now: datetime) -> datetime:

@@ -24,8 +24,9 @@ from runtime.http.errors import HttpProblem, unavailable
 from runtime.process.time_slice import TimeSlice
 from schemas.errors import ErrorCode
 from schemas.positions import Position
-from schemas.streams import HEARTBEATS, SESSIONS
-from schemas.subjects import entity_filter, partition_of
+from schemas.sessions.streams import HEARTBEATS, SESSIONS
+from schemas.stored_subjects import entity_filter
+from schemas.subjects import partition_of
 from schemas.times import format_time
 
 logger = logging.getLogger("foldline.time_travel")

@@ -13,7 +13,8 @@ from runtime.compat.nats_client import BusClient
 from runtime.database.connections import Connection
 from runtime.database.engine.queries import engine_queries
 from runtime.problems import Problem
-from schemas.subjects import entity_filter, home_of
+from schemas.stored_subjects import entity_filter
+from schemas.subjects import home_of
 
 _QUERIES: Final = engine_queries()
 

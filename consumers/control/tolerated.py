@@ -13,7 +13,8 @@ from line.checkpoints import Sequences
 from line.messages import newest_message
 from projections.projection import Key, Projection
 from schemas.facts import EXPIRED
-from schemas.subjects import fact_filter, home_of
+from schemas.stored_subjects import fact_filter
+from schemas.subjects import home_of
 
 
 class Tolerated:

@@ -3,24 +3,30 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
 from line.raw_event import RawEvent
 from projections.dedup_key import DedupKey, dedup_key_of
-from projections.recorded import Recorded, Rejection, decode, reject
+from projections.projection import Projection
+from projections.recorded import Recorded, Rejection, decode_under, reject
 from runtime.process.time_slice import TimeSlice
+from schemas.subjects import Subject
 from schemas.validation import InvalidFact
 
+_STORED_TOKENS: Final = 6  # of a stored subject
 _AHEAD: Final = 40_000  # events decoded before their turn
 
 
 class Decoded(Struct, frozen=True, gc=False):
-    """An event, what it says or why it is rejected, and the key under which it counts once, if it has one."""
+    """An event, what it says or why it is rejected, and the key under which it counts once, if it has one.
+
+    `event` is None where the projection does not declare the fact: it passes over it.
+    """
 
     raw: RawEvent
-    event: Recorded | Rejection
+    event: Recorded | Rejection | None
     dedup_key: DedupKey | None
 
 
@@ -42,14 +48,15 @@ class Batch:
 
 
 class Decoder:
-    """Decodes events, those that were prefetched before their turn."""
+    """Decodes events for one projection, those that were prefetched before their turn."""
 
-    def __init__(self) -> None:
+    def __init__(self, projection: Projection[Any, Any]) -> None:
+        self._entity, self._facts = projection.entity, projection.facts
         self._ahead: dict[int, Decoded] = {}  # by the identity of the event, which lives as long as they do
 
     def prefetch(self, event: RawEvent) -> None:
         """Decode an event for the batch that takes it up."""
-        self._ahead[id(event)] = decode_event(event)
+        self._ahead[id(event)] = decode_event(event, self._entity, self._facts)
 
     async def batch(self, events: Sequence[RawEvent], epochs: Mapping[int, int]) -> Batch:
         """Decode a batch; others on the loop have their turn meanwhile."""
@@ -60,7 +67,7 @@ class Decoder:
             if item is None:
                 if time_slice.is_over():
                     await time_slice.yield_to_others()
-                item = decode_event(event)
+                item = decode_event(event, self._entity, self._facts)
             items.append(item)
         if len(self._ahead) > _AHEAD:  # of events that never had their turn
             self._ahead.clear()
@@ -71,13 +78,19 @@ class Decoder:
         self._ahead.clear()
 
 
-def decode_event(raw: RawEvent) -> Decoded:
-    """Decode one event. A pure function of the stored message."""
+def decode_event(raw: RawEvent, entity: str, facts: frozenset[str]) -> Decoded:
+    """Decode one event for a projection that folds `facts` of `entity`. A pure function of both."""
     event: Recorded | Rejection
     try:
-        event = decode(raw)
+        subject = Subject.parse_stored(raw.subject)
+        if subject.fact not in facts or subject.entity != entity:
+            return Decoded(raw, None, None)
+        event = decode_under(subject, raw)
         key: tuple[str, str] | None = event.key
     except InvalidFact as exc:
+        tokens = raw.subject.split(".")
+        if len(tokens) == _STORED_TOKENS and (tokens[3] != entity or tokens[5] not in facts):
+            return Decoded(raw, None, None)
         event = reject(raw, exc)
         key = raw.key()
     return Decoded(raw, event, dedup_key_of(raw, key))

@@ -91,6 +91,8 @@ class Folding(Generic[State, Changes]):
             if time_slice.is_over():
                 await time_slice.yield_to_others()
             raw, event, key = item.raw, item.event, item.dedup_key
+            if event is None:
+                continue
             if key is not None and ids.is_duplicate(raw, key):
                 folded.outcome.duplicates += 1
             elif isinstance(event, Rejection):

@@ -13,7 +13,7 @@ from line.raw_event import RawEvent
 from projections.projection import Key
 from runtime.database.connections import Connection
 from runtime.database.queries import Queries, columns_of
-from schemas.streams import LATEST_ONLY
+from schemas.registry import DECLARED
 
 IN_A_ROW: Final = 10
 """How many entities of a partition may be parked without one event folded in between."""
@@ -22,6 +22,7 @@ Place = tuple[str, int]
 """Stream and sequence of an event."""
 
 _LONGEST: Final = 1_000
+_LATEST_ONLY: Final = DECLARED.latest_only
 
 
 class Stopped(RuntimeError):
@@ -86,7 +87,7 @@ class Parked:
 
     def holds(self, key: Key, event: RawEvent) -> bool:
         """Whether an event waits for its entity. A heartbeat does not: only the newest counts."""
-        if event.stream in LATEST_ONLY:
+        if event.stream in _LATEST_ONLY:
             return False
         return key in self.entities or (key in self.known.keys and key not in self.expired)
 

@@ -40,7 +40,7 @@ class Projector(Generic[State, Changes]):
         self.version = projection.version
         self.streams = projection.streams
         self.linger = _LINGER
-        self._decoder = Decoder()
+        self._decoder = Decoder(projection)
         self._transactions = Transactions(projection, max_events=max_transaction_events)
 
     def prefetch(self, event: RawEvent) -> None:

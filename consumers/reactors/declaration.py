@@ -17,7 +17,8 @@ from producers.publishing.publisher import Publisher
 from runtime.compat.nats_client import BusClient
 from runtime.database.connections import Connection
 from runtime.settings import Settings
-from schemas.streams import Stream, stream_of
+from schemas.registry import DECLARED
+from schemas.streams import Stream
 from schemas.subjects import PREFIX
 
 Kind = Literal["following", "task", "periodic"]
@@ -94,7 +95,7 @@ class Task:
     @property
     def streams(self) -> tuple[Stream, ...]:
         """The stream of its facts. Raises KeyError for an unknown fact."""
-        return tuple({stream_of(*_split(fact)): None for fact in self.facts})
+        return tuple({DECLARED.stream_of(*_split(fact)): None for fact in self.facts})
 
     @property
     def durable(self) -> Durable:

@@ -21,8 +21,9 @@ from line.raw_event import RawEvent
 from projections.sessions.liveness import outlived
 from runtime.database.connections import Connection
 from schemas.positions import Position
-from schemas.streams import HEARTBEATS, SESSIONS
-from schemas.subjects import Subject, entity_filter
+from schemas.sessions.streams import HEARTBEATS, SESSIONS
+from schemas.stored_subjects import entity_filter
+from schemas.subjects import Subject
 
 logger = logging.getLogger("foldline.expiry")
 

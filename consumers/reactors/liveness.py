@@ -28,7 +28,7 @@ from schemas.facts import Fact, parse_fact
 from schemas.positions import Position
 from schemas.sessions.facts import HUNG, SessionCreated, SessionEvent, SessionHeartbeat
 from schemas.sessions.recovery import machine_returned, recovered
-from schemas.streams import HEARTBEATS, SESSIONS
+from schemas.sessions.streams import HEARTBEATS, SESSIONS
 from schemas.subjects import partition_of
 from schemas.validation import InvalidFact
 
@@ -72,7 +72,7 @@ class Liveness:
             if beat and _is_of_application(beat.body):
                 beats[event.key] = beat.stored_at
         for event in events:
-            if event.stream == HEARTBEATS.name and not cast(SessionHeartbeat, event.body).host_only:
+            if event.subject.fact == "heartbeat" and not cast(SessionHeartbeat, event.body).host_only:
                 beats[event.key] = max(beats.get(event.key, event.stored_at), event.stored_at)
         if not beats:
             return

@@ -9,8 +9,9 @@ from line.messages import StoredMessage, newest_message
 from line.problems import StreamUnavailable
 from projections.projection import Key
 from schemas.positions import Position
-from schemas.streams import HEARTBEATS, SESSIONS
-from schemas.subjects import PREFIX, entity_filter
+from schemas.sessions.streams import HEARTBEATS, SESSIONS
+from schemas.stored_subjects import entity_filter
+from schemas.subjects import PREFIX
 
 
 async def newest_heartbeat(nc: Client, key: Key, partitions: int) -> StoredMessage | None:

@@ -27,7 +27,7 @@ from runtime.database.engine.queries import engine_queries
 from schemas.facts import EXPIRED
 from schemas.positions import Position
 from schemas.sessions.expiry import expired
-from schemas.streams import HEARTBEATS, SESSIONS
+from schemas.sessions.streams import HEARTBEATS, SESSIONS
 
 logger = logging.getLogger("foldline.retention")
 

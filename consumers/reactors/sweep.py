@@ -24,7 +24,7 @@ from runtime import metrics
 from runtime.database.connections import Connection
 from runtime.database.engine.queries import engine_queries
 from schemas.facts import EXPIRED
-from schemas.streams import SESSIONS
+from schemas.sessions.streams import SESSIONS
 from schemas.subjects import PREFIX
 
 logger = logging.getLogger("foldline.sweep")

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from schemas.registry import DECLARED
+
 Projection = Annotated[
     str, typer.Argument(metavar="PROJECTION", help="Name of the projection, such as sessions.")
 ]
@@ -14,6 +16,12 @@ EntitySite = Annotated[
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="The reason, for whoever looks at it later.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print progress and result as lines of JSON.")]
+
+KNOWN_FACTS = "Facts: " + "; ".join(
+    f"{entity}: {', '.join(fact.name for fact in family.facts)}"
+    for entity, family in DECLARED.families.items()
+)
+"""The facts there are, for the help of commands that take subjects."""
 
 Workers = Annotated[
     int | None,

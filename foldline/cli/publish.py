@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from foldline.cli.connections import bus, command_settings, run, show_json
-from foldline.cli.parameters import Json
+from foldline.cli.parameters import KNOWN_FACTS, Json
 from producers.admission import admit_fact
 from producers.publishing.publisher import Publisher, PublishError
 from runtime.problems import Problem
@@ -17,7 +17,9 @@ from schemas.validation import InvalidFact
 
 
 def publish(
-    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="ev.<site>.<entity>.<id>.<fact>")],
+    subject: Annotated[
+        str, typer.Argument(metavar="SUBJECT", help=f"ev.<site>.<entity>.<id>.<fact>. {KNOWN_FACTS}.")
+    ],
     body: Annotated[
         str,
         typer.Argument(metavar="[JSON]", help="Body of the fact; - reads standard input; default: {}."),

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from foldline.cli.connections import bus, command_settings, printable, run
+from foldline.cli.parameters import KNOWN_FACTS
 from line.jetstream import stream_info
 from line.live_tail import tail_stream
 from line.pull_consumer import start_after, start_at
@@ -17,14 +18,19 @@ from runtime.problems import Problem
 from runtime.process.tasks import cancel_and_wait
 from schemas.facts import published_subject
 from schemas.positions import Position
-from schemas.subjects import overlaps, published_form, stored_form
+from schemas.registry import DECLARED
+from schemas.stored_subjects import stored_form
+from schemas.subjects import overlaps, published_form
 from schemas.times import format_time, parse_time
 from schemas.validation import InvalidFact
 
 
 def tail(
     subjects: Annotated[
-        str, typer.Argument(metavar="FILTER", help="Subjects as published; * is one token, > the rest.")
+        str,
+        typer.Argument(
+            metavar="FILTER", help=f"Subjects as published; * is one token, > the rest. {KNOWN_FACTS}."
+        ),
     ] = "ev.>",
     everything: Annotated[
         bool,
@@ -51,7 +57,7 @@ async def _tail(
         start = _start(everything=everything, since=since)
     except InvalidFact as exc:
         raise Problem(exc.details) from exc
-    bound = {stream.name: stream.subjects() for stream in config.streams}
+    bound = {stream.name: DECLARED.subjects(stream) for stream in config.streams}
     names = [name for name, bind in bound.items() if any(overlaps(subjects, one) for one in bind)]
     if not names:
         held = ", ".join(one for subjects_ in bound.values() for one in subjects_)

@@ -21,8 +21,9 @@ from schemas.headers import header
 from schemas.positions import Position
 from schemas.sessions.document import SessionDocument, snapshot
 from schemas.sessions.facts import SessionCreated
-from schemas.streams import SESSIONS
-from schemas.subjects import Subject, entity_filter, is_token, partition_of
+from schemas.sessions.streams import SESSIONS
+from schemas.stored_subjects import entity_filter, stored_form
+from schemas.subjects import Subject, is_token, partition_of
 from schemas.times import format_time
 from schemas.validation import InvalidFact, parse_json
 
@@ -104,7 +105,7 @@ async def _resolve_conflict(surface: WriteSurface, fact: Fact) -> CreatedSession
 
 async def _first_created(surface: WriteSurface, subject: Subject) -> StoredMessage | None:
     """Return the `created` that counts: later ones, and invalid ones published straight to NATS, do not."""
-    address = subject.stored(surface.settings.partitions)
+    address = stored_form(str(subject), surface.settings.partitions)
     sequence = 1
     while found := await surface.publisher.stored_lookup.next(
         SESSIONS.name, address, sequence, _LOOK_TIMEOUT

@@ -8,7 +8,8 @@ from runtime.http.errors import HttpProblem, unavailable
 from schemas.errors import ErrorCode
 from schemas.facts import Fact
 from schemas.positions import Position
-from schemas.subjects import Subject, entity_filter, published_form
+from schemas.stored_subjects import entity_filter
+from schemas.subjects import Subject, published_form
 
 _LOOK_TIMEOUT: Final = 2.0
 

@@ -22,7 +22,8 @@ from runtime.http.errors import HttpProblem, session_not_found, unavailable
 from runtime.http.openapi import operation
 from schemas.facts import parse_fact
 from schemas.positions import Position
-from schemas.sessions.facts import SessionCreated, SessionHeartbeat, documented_body
+from schemas.registry import DECLARED
+from schemas.sessions.facts import SessionCreated, SessionHeartbeat
 from schemas.sessions.recovery import recovered
 from schemas.sessions.responses import Session
 from schemas.subjects import TOKEN, Subject, is_token
@@ -87,7 +88,7 @@ def sessions_router(surface: WriteSurface) -> APIRouter:
             description=description,
             **_write(
                 operation_id,
-                documented_body(fact),
+                DECLARED.fact_types["session", fact].body,
                 WriteAccepted,
                 errors=(400, 404, 409, 413, 415, 503),
             ),

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -15,19 +15,34 @@ from producers.publishing.requests import InDoubt, Reply, Requests
 from producers.publishing.stored_lookup import StoredLookup
 from schemas.facts import MESSAGE_ID
 from schemas.positions import Position
-from schemas.subjects import entity_filter, partition_of
+from schemas.stored_subjects import entity_filter
+from schemas.subjects import partition_of
 
 EXPECTED_LAST: Final = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_LAST_FILTER: Final = "Nats-Expected-Last-Subject-Sequence-Subject"
 
 _IN_PROGRESS: Final = (ErrorCode.MESSAGE_ID_IN_PROGRESS, ErrorCode.SUBJECT_IN_PROGRESS)
+_PASSING: Final = (*_IN_PROGRESS, ErrorCode.WRONG_LAST_SEQUENCE)
 
 Settle = Callable[[PendingFact, Ack | Conflict | Refused], None]
 """Called with a fact's outcome; does nothing if its caller has left."""
 
 
 class BatchRefused(Exception):
-    """The server stored nothing of the batch; each fact may still be fine by itself."""
+    """The server stored nothing of the batch; each fact may still be fine by itself.
+
+    `error` is what the server says, empty if its answer says nothing of use.
+    """
+
+    def __init__(self, error: Mapping[str, Any]) -> None:
+        super().__init__(error.get("description", "the server's answer does not match the batch"))
+        self.error = error
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the same batch would be refused again, whatever becomes of the entities' sequences."""
+        error = self.error
+        return bool(error) and error["code"] < 500 and error["err_code"] not in _PASSING
 
 
 class JetStreamWriter:
@@ -116,7 +131,7 @@ class JetStreamWriter:
         answer = self._read(reply.data)
         if "error" in answer or answer.get("count") != len(items):
             # A count that does not match says nothing of any fact: single publishes ask again for each.
-            raise BatchRefused
+            raise BatchRefused(answer.get("error", {}))
         first = answer["seq"] - len(items) + 1
         return [self._ack(item, first + offset) for offset, item in enumerate(items)]
 
@@ -148,18 +163,28 @@ class JetStreamWriter:
     async def _earlier_or_conflict(
         self, item: PendingFact, description: str, timeout: float
     ) -> Ack | Conflict | InDoubt:
-        """Tell a conflict from an earlier success of this fact: the server compares sequences before ids.
-
-        Had this fact been stored, it would be the first one of its entity after the expected sequence.
-        """
-        after = (item.expected_last or 0) + 1
+        """Tell a conflict from an earlier success of this fact: the server compares sequences before ids."""
         try:
-            found = await self._stored_lookup.next(self.stream, self._entity_filter(item), after, timeout)
+            found = await self.find(item, timeout)
         except InDoubt as doubt:
             return doubt
-        if found is not None and found.message_id == item.fact.message_id:
-            return self._ack(item, found.sequence, duplicate=True)
-        return Conflict(int(description.rpartition(":")[2]))
+        return found or Conflict(item.fact, int(description.rpartition(":")[2]))
+
+    async def find(self, item: PendingFact, timeout: float) -> Ack | None:
+        """Return where a fact with an expected sequence was stored by an earlier try. Raises InDoubt.
+
+        Had it been stored, it would be the first one of its entity after the expected sequence.
+        """
+        after = (item.expected_last or 0) + 1
+        found = await self._stored_lookup.next(self.stream, self._entity_filter(item), after, timeout)
+        if found is None or found.message_id != item.fact.message_id:
+            return None
+        return self._ack(item, found.sequence, duplicate=True)
+
+    async def last_sequence(self, item: PendingFact, timeout: float) -> int:
+        """Return the last sequence of the fact's entity, 0 for none. Raises InDoubt."""
+        found = await self._stored_lookup.last(self.stream, self._entity_filter(item), timeout)
+        return 0 if found is None else found.sequence
 
     def _entity_filter(self, item: PendingFact) -> str:
         subject = item.fact.subject

@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from schemas.facts import Fact
 from schemas.positions import Position
 
 RETRY_AFTER_S: Final = 1.0
@@ -19,10 +20,12 @@ class PublishError(Exception):
 
 
 class Conflict(PublishError):
-    """The entity's last sequence is `last` and not the expected one; the fact was not stored."""
+    """The last sequence of the fact's entity is `last` and not the expected one; the fact was not stored."""
 
-    def __init__(self, last: int) -> None:
-        super().__init__(f"the entity's last sequence is {last}")
+    def __init__(self, fact: Fact, last: int) -> None:
+        site, entity, entity_id = fact.subject.address
+        super().__init__(f"the last sequence of {entity} {entity_id} at {site} is {last}")
+        self.fact = fact
         self.last = last
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from producers.publishing.atomic_batch import AtomicBatches
 from producers.publishing.backlog import Call, PendingFact
 from producers.publishing.deadlines import Deadlines
 from producers.publishing.group_commit import GroupCommit
@@ -14,7 +15,8 @@ from producers.publishing.stored_lookup import StoredLookup
 from runtime.compat.nats_client import BusClient
 from runtime.metrics import PUBLISH_SECONDS, PUBLISHED
 from schemas.facts import Fact
-from schemas.streams import DUPLICATE_WINDOW_S, STREAMS, stream_of
+from schemas.registry import DECLARED, Registry
+from schemas.streams import DUPLICATE_WINDOW_S
 from schemas.validation import InvalidFact
 
 __all__ = [
@@ -34,7 +36,8 @@ class Publisher:
     """Publishes facts in groups over one NATS connection (made with `connect_bus(…, publisher=True)`).
 
     Facts of one entity are stored in the order in which `publish` was called. `timeout` bounds in seconds
-    what a caller waits; it must stay well inside JetStream's window for duplicate message ids.
+    what a caller waits; it must stay well inside JetStream's window for duplicate message ids. `registry`
+    knows the streams.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Publisher:
         timeout: float = 5.0,
         waiting_messages: int = 20_000,
         waiting_bytes: int = 64 << 20,
+        registry: Registry = DECLARED,
     ) -> None:
         if timeout > _LONGEST_WAIT_S:
             raise ValueError(
@@ -57,14 +61,19 @@ class Publisher:
         self._deadlines = Deadlines()
         requests = Requests(nc)
         self.stored_lookup = StoredLookup(requests)
-        self._commits = {
-            stream.name: GroupCommit(
-                JetStreamWriter(requests, self.stored_lookup, stream=stream.name, partitions=partitions),
-                waiting_messages=waiting_messages,
-                waiting_bytes=waiting_bytes,
+        writers = {
+            stream.name: JetStreamWriter(
+                requests, self.stored_lookup, stream=stream.name, partitions=partitions
             )
-            for stream in STREAMS
+            for stream in registry.streams
         }
+        self._commits = {
+            name: GroupCommit(writer, waiting_messages=waiting_messages, waiting_bytes=waiting_bytes)
+            for name, writer in writers.items()
+        }
+        self._atomic = {name: AtomicBatches(writer) for name, writer in writers.items()}
+        self._slotted = registry.slotted
+        self._streams = {names: fact.stream.name for names, fact in registry.fact_types.items()}
 
     async def publish(
         self, fact: Fact, *, expected_last: int | None = None, timeout: float | None = None
@@ -76,7 +85,7 @@ class Publisher:
         Raises InvalidFact, Conflict, Refused, and BusUnavailable when `timeout` (or the publisher's) ran out.
         """
         call = self._call(1, timeout)
-        stream = _stream_name(fact)
+        stream = self._stream_name(fact)
         item = self._pending(fact, call, expected_last)
         await self._carry(call, {stream: [item]})
         outcome = _outcome(item)
@@ -96,16 +105,45 @@ class Publisher:
         items = [self._pending(fact, call, None) for fact in facts]
         by_stream: dict[str, list[PendingFact]] = {}
         for item in items:
-            by_stream.setdefault(_stream_name(item.fact), []).append(item)
+            by_stream.setdefault(self._stream_name(item.fact), []).append(item)
         if items:
             await self._carry(call, by_stream)
         return [_outcome(item) for item in items]
+
+    async def publish_atomically(
+        self, expecting: Sequence[tuple[Fact, int]], *, timeout: float | None = None
+    ) -> list[Ack]:
+        """Store facts of several entities of one stream, all of them or none, and answer their positions.
+
+        Each comes with the last sequence of its entity, 0 for none; an entity may be there once, and a family
+        with slots not at all. If any is at another sequence, nothing is stored and the Conflict says which.
+        A retry under the same message ids answers the positions of the first try. Raises InvalidFact,
+        Conflict, Refused, and BusUnavailable, after which the facts are stored or not, but all alike.
+        """
+        call = self._call(len(expecting), timeout)
+        items = [self._pending(fact, call, expected_last) for fact, expected_last in expecting]
+        stream = self._shared_stream(items)
+        started = asyncio.get_running_loop().time()
+        outcome: Ack | Exception | None = None
+        try:
+            acks = await self._atomic[stream].store(items, call.deadline)
+            outcome = acks[0]
+        except PublishError as exc:
+            outcome = exc
+            raise
+        finally:
+            PUBLISH_SECONDS.observe(asyncio.get_running_loop().time() - started, stream)
+            for _ in items:
+                PUBLISHED.add(stream, _outcome_label(outcome))
+        return acks
 
     async def aclose(self) -> None:
         """Refuse new facts and wait for those under way; the bounds of their callers end that."""
         self._closed = True
         for commit in self._commits.values():
             await commit.drain()
+        for batches in self._atomic.values():
+            await batches.drain()
 
     async def _carry(self, call: Call, by_stream: Mapping[str, Sequence[PendingFact]]) -> None:
         """Submit the facts and wait until each has its outcome, or the call ran out of time."""
@@ -146,14 +184,25 @@ class Publisher:
             )
         return PendingFact(fact, call, headers, size, expected_last)
 
+    def _shared_stream(self, items: Sequence[PendingFact]) -> str:
+        """Return the one stream of facts that are stored together. Raises ValueError where they cannot be."""
+        streams = {self._stream_name(item.fact) for item in items}
+        entities = {item.entity for item in items}
+        slotted = any(entity in self._slotted for _, entity, _ in entities)
+        if len(streams) != 1 or len(entities) < len(items) or slotted:
+            raise ValueError(
+                "facts that are stored together are of one stream, one fact of each entity, and none of a "
+                "family with slots"
+            )
+        return streams.pop()
 
-def _stream_name(fact: Fact) -> str:
-    subject = fact.subject
-    try:
-        return stream_of(subject.entity, subject.fact).name
-    except KeyError:
-        # Left to the server it would look like a cluster without a leader.
-        raise InvalidFact("unknown_fact", f"no stream keeps {subject}") from None
+    def _stream_name(self, fact: Fact) -> str:
+        subject = fact.subject
+        try:
+            return self._streams[subject.entity, subject.fact]
+        except KeyError:
+            # Left to the server it would look like a cluster without a leader.
+            raise InvalidFact("unknown_fact", f"no stream keeps {subject}") from None
 
 
 def _outcome(item: PendingFact) -> Ack | PublishError:

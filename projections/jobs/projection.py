@@ -15,7 +15,8 @@ from projections.recorded import Recorded
 from projections.state_projection import StateProjection
 from runtime.database.connections import Connection
 from schemas.jobs.facts import JobFact
-from schemas.streams import JOBS, Stream
+from schemas.jobs.streams import JOBS
+from schemas.streams import Stream
 
 
 class JobsProjection(StateProjection[JobState, JobChanges]):

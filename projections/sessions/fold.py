@@ -9,12 +9,12 @@ from projections.sessions.merge_patch import merge_patch
 from projections.sessions.render import served_event
 from projections.sessions.rows import SessionChanges
 from projections.sessions.state import Session
+from schemas.fact_body import FactBody
 from schemas.sessions.facts import (
     CRASH_DETECTED,
     HUNG,
     MACHINE_RETURNED,
     RECOVERED,
-    FactBody,
     SessionCrashed,
     SessionCreated,
     SessionEvent,

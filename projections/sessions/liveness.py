@@ -8,7 +8,7 @@ from typing import Final
 from projections.projection import Key
 from runtime.database.connections import Connection
 from runtime.database.queries import load_queries
-from schemas.streams import SESSIONS
+from schemas.sessions.streams import SESSIONS
 
 _QUERIES: Final = load_queries("projections.sessions", "liveness.sql", schema="sessions")
 

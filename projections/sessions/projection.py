@@ -12,7 +12,7 @@ from projections.sessions.state import SESSION, Session
 from projections.state_projection import StateProjection
 from runtime.database.connections import Connection
 from runtime.database.queries import columns_of
-from schemas.streams import HEARTBEATS, SESSIONS
+from schemas.sessions.streams import HEARTBEATS, SESSIONS
 
 
 class SessionsProjection(StateProjection[Session, SessionChanges]):

@@ -11,8 +11,9 @@ from pydantic_core import to_json
 
 from projections.binary_copy import json_text
 from projections.sessions.history import Snapshot, read_patches, snapshots
+from schemas.fact_body import FactBody
 from schemas.sessions.document import SessionDocument, snapshot
-from schemas.sessions.facts import FactBody, SessionEvent, SessionMetric
+from schemas.sessions.facts import SessionEvent, SessionMetric
 from schemas.times import json_time
 
 _TIME: Final = frozenset({"timestamp"})

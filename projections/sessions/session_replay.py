@@ -18,13 +18,12 @@ from line.raw_event import RawEvent
 from projections.dedup_key import MESSAGE_ID_WINDOW
 from projections.projection import Key
 from projections.recorded import decode
-from projections.sessions.fold import States, fold
+from projections.sessions.fold import FACTS, States, fold
 from projections.sessions.history import Patch, Snapshot, snapshots
 from projections.sessions.render import served_history
 from projections.sessions.rows import Row, SessionChanges
 from projections.sessions.state import Session
 from schemas.sessions.document import SessionDocument, SessionFields
-from schemas.streams import HEARTBEATS
 from schemas.times import format_time
 from schemas.validation import InvalidFact
 
@@ -46,17 +45,20 @@ class SessionReplay:
     _ids: dict[str, datetime] = field(default_factory=dict)
 
     def add(self, raw: RawEvent) -> None:
-        """Add the next fact. A rejected, skipped or repeated one has no effect, as in the read model.
+        """Add the next fact. One that is rejected, skipped, repeated or not declared has no effect.
 
         Raises whatever the fold raises; in the read model the session is then parked.
         """
-        if raw.stream == HEARTBEATS.name:
+        fact = raw.subject.rpartition(".")[2]
+        if fact == "heartbeat":
             self._beat(raw)
             return
         self.last = raw
         message_id = raw.explicit_id()
         before = self._ids.get(message_id) if message_id else None
-        if raw.sequence in self.skipped or (before and raw.stored_at - before <= MESSAGE_ID_WINDOW):
+        if fact not in FACTS or raw.sequence in self.skipped:
+            return
+        if before and raw.stored_at - before <= MESSAGE_ID_WINDOW:
             return
         states: States = {self.key: self.session}
         try:

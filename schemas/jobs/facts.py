@@ -12,6 +12,8 @@ from msgspec import Struct
 from pydantic import ConfigDict, Field, TypeAdapter
 from typing_extensions import TypedDict
 
+from schemas.family import FactType
+from schemas.jobs.streams import JOBS
 from schemas.subjects import TOKEN, Subject, hashed, token_of
 from schemas.texts import EntityId, IndexedText, Name, check_texts, is_plain
 from schemas.times import Timestamp
@@ -176,5 +178,18 @@ class JobFact(Struct, frozen=True, gc=False):
         return Subject(self.site_id or site, "job", token_of(self.job_id), self.kind)
 
 
+def guess_job_id(document: Any) -> Any:
+    """Return the id of the job that a document is about, if it were valid; whatever is there in its place.
+
+    Raises LookupError, TypeError.
+    """
+    entity = document["entity"]
+    return entity["parent_id"] if entity["type"] == "subjob" else entity["id"]
+
+
 def _without_nulls(metrics: Any) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if value is not None} if metrics else {}
+
+
+FACTS: Final = tuple(FactType(kind, JOBS, JobFact.parse, JobEvent, JobEvent) for kind in KINDS)
+"""The facts of a job: one form for all kinds."""

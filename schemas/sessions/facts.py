@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from schemas.fact_body import FactBody, fact_type
+from schemas.family import FactType
+from schemas.sessions.streams import HEARTBEATS, SESSIONS
 from schemas.texts import IndexedText, Name
-from schemas.times import Timestamp
 from schemas.validation import InvalidFact, parse_json
 
 HUNG: Final = "application_appears_hung"
@@ -21,14 +23,6 @@ MACHINE_RETURNED: Final = "machine_returned_session_not_resumed"
 
 Level = Literal["debug", "info", "warning", "error", "critical"]
 MetricType = Literal["gauge", "counter", "histogram", "timer"]
-
-
-class FactBody(BaseModel):
-    """The base of all bodies: strict types (a number is never a string) and an optional time."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
-
-    timestamp: Timestamp | None = None
 
 
 class SessionCreated(FactBody):
@@ -130,19 +124,14 @@ _JSON_TYPES: Final[dict[type, str]] = {
     type(None): "null",
 }
 
-SESSION_FACTS: Final[dict[str, type[FactBody] | type[SessionState]]] = {
-    "created": SessionCreated,
-    "state": SessionState,
-    "event": SessionEvent,
-    "metric": SessionMetric,
-    "heartbeat": SessionHeartbeat,
-    "crashed": SessionCrashed,
-    "ended": SessionEnded,
-    "expired": SessionExpired,
-}
-
-
-def documented_body(fact: str) -> Any:
-    """Return the type of a fact's body for schemas: that of a state is any object, or one with a time."""
-    model = SESSION_FACTS[fact]
-    return WrappedState | dict[str, Any] if model is SessionState else model
+FACTS: Final = (
+    fact_type("created", SESSIONS, SessionCreated),
+    FactType("state", SESSIONS, SessionState.parse, SessionState, WrappedState | dict[str, Any]),
+    fact_type("event", SESSIONS, SessionEvent),
+    fact_type("metric", SESSIONS, SessionMetric),
+    fact_type("heartbeat", HEARTBEATS, SessionHeartbeat),
+    fact_type("crashed", SESSIONS, SessionCrashed),
+    fact_type("ended", SESSIONS, SessionEnded),
+    fact_type("expired", SESSIONS, SessionExpired),
+)
+"""The facts of a session."""

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from projections.dedup_key import MESSAGE_ID_WINDOW, dedup_key_of
 from projections.projection import Projection
-from schemas.facts import MESSAGE_ID
-from schemas.jobs.facts import KINDS
-from schemas.sessions.facts import SESSION_FACTS
+from schemas.facts import EXPIRED, MESSAGE_ID
+from schemas.registry import DECLARED
 from schemas.subjects import token_of
 from tests.property.strategies import JSON, NOON, fact_lists
 from tests.reference.published import Published
@@ -50,12 +49,13 @@ _METRICS = st.fixed_dictionaries(
     },
 )
 _MINUTES = st.integers(0, 300)
+_KINDS = st.sampled_from(sorted(DECLARED.facts["job"]))
 _STATUSES = st.sampled_from([None, None, None, "running", "succeeded", "failed", "canceled"])
 
 
 @st.composite
 def _job_fact(draw: st.DrawFn) -> tuple[str, bytes, dict[str, str], int]:
-    job, kind, site = draw(st.sampled_from(_JOBS)), draw(st.sampled_from(KINDS)), draw(_SITES)
+    job, kind, site = draw(st.sampled_from(_JOBS)), draw(_KINDS), draw(_SITES)
     body = job_event(
         job,
         kind,
@@ -95,7 +95,7 @@ def _job_facts(draw: st.DrawFn) -> list[Published]:
 
 _OF_SESSIONS: Final = Facts(
     all=fact_lists(min_size=8),
-    lasting=fact_lists(kinds=st.sampled_from(sorted(SESSION_FACTS.keys() - {"expired"})), min_size=8),
+    lasting=fact_lists(kinds=st.sampled_from(sorted(DECLARED.facts["session"] - {EXPIRED})), min_size=8),
 )
 _OF_JOBS: Final = Facts(all=_job_facts(), lasting=_job_facts())
 

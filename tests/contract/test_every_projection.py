@@ -16,9 +16,9 @@ from projections.projection import Projection
 from runtime.database.connections import connect
 from runtime.settings import Settings
 from schemas.facts import EXPIRED
-from schemas.facts import FACTS as ENTITY_FACTS
+from schemas.registry import DECLARED
 from tests.contract.facts import FACTS, Facts, facts_of, interleavings, repetitions, with_own_ids
-from tests.property.strategies import splits
+from tests.property.strategies import BODIES, splits
 from tests.reference.published import Published
 from tests.support.folding import Folding, raw_event
 from tests.support.settings import PARTITIONS
@@ -51,6 +51,17 @@ def test_there_are_facts_for_the_catalogue_and_for_nothing_else() -> None:
     assert FACTS.keys() == {projection.name for projection in PROJECTIONS}
 
 
+def test_every_fact_of_a_family_is_folded_by_some_projection() -> None:
+    """A fact that is declared in a family and in no fold is passed over, as if nobody knew it."""
+    for entity, facts in DECLARED.facts.items():
+        about = [projection for projection in PROJECTIONS if projection.entity == entity]
+        assert facts == frozenset().union(*(projection.facts for projection in about))
+
+
+def test_every_fact_of_a_session_is_drawn() -> None:
+    assert BODIES.keys() == DECLARED.facts["session"]
+
+
 @pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
 def test_every_read_model_has_the_same_files(projection: Projection[Any, Any]) -> None:
     found = {file.name for file in files(projection.package).iterdir() if file.name != "__pycache__"}
@@ -66,8 +77,8 @@ def test_version_and_facts_are_those_of_the_fold(projection: Projection[Any, Any
 
 @pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
 def test_it_folds_what_its_entity_has_and_its_end(projection: Projection[Any, Any]) -> None:
-    assert projection.facts <= ENTITY_FACTS[projection.entity]
-    assert ENTITY_FACTS[projection.entity] & {EXPIRED} <= projection.facts
+    assert projection.facts <= DECLARED.facts[projection.entity]
+    assert DECLARED.facts[projection.entity] & {EXPIRED} <= projection.facts
 
 
 async def rows_after(folding: Folding, batches: list[list[Published]], **how: Any) -> Rows:

@@ -10,7 +10,7 @@ from foldline.embedded.ports import pick_port
 from line.connection import close_bus, connect_bus
 from line.streams import prepare_line
 from runtime.settings import Settings
-from schemas.streams import JOBS
+from schemas.jobs.streams import JOBS
 from tests.support.http import http_client
 from tests.support.line import Line
 from tests.support.processes import Processes, ProcessUnderTest

@@ -17,7 +17,9 @@ from line.connection import close_bus, connect_bus
 from line.jetstream import request_api, stream_info
 from line.problems import StreamUnavailable
 from runtime.problems import Problem
-from schemas.streams import JOBS, Stream, streams_of
+from schemas.jobs.streams import JOBS
+from schemas.registry import DECLARED
+from schemas.streams import Stream
 from tests.support.settings import PARTITIONS, line_settings
 from tests.support.waiting import wait_until
 
@@ -71,7 +73,7 @@ async def test_streams_consumers_sequences_and_times_are_the_same(
 
 async def test_a_copy_at_the_centre_goes_on_with_its_site(tmp_path: Path) -> None:
     """A mirror is a stream like any other: restored, it takes what its site stores afterwards."""
-    (copy,) = streams_of(["fab1"])
+    (copy,) = DECLARED.streams_of(["fab1"])
     async with _site_and_centre(tmp_path / "old") as (site, centre):
         assert "error" not in await request_api(site, f"STREAM.CREATE.{JOBS.name}", _config(JOBS))
         await _reached(centre)
@@ -90,7 +92,7 @@ async def test_a_copy_at_the_centre_goes_on_with_its_site(tmp_path: Path) -> Non
 
 
 def _config(stream: Stream) -> dict[str, Any]:
-    return stream.config(partitions=PARTITIONS, replicas=1)
+    return DECLARED.config(stream, partitions=PARTITIONS, replicas=1)
 
 
 async def _reached(centre: Client) -> None:

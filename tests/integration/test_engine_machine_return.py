@@ -13,7 +13,7 @@ from consumers.reactors.outcomes import Outcomes
 from projections.catalogue import PROJECTIONS
 from runtime.database.connections import Connection
 from runtime.settings import Settings
-from schemas.streams import SESSIONS
+from schemas.sessions.streams import SESSIONS
 from tests.support.engine import engine, following, reactor_resources
 from tests.support.line import Line, Model
 from tests.support.waiting import wait_until

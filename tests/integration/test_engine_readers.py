@@ -13,7 +13,7 @@ from consumers.engine.leases import Held
 from consumers.engine.readers import Readers
 from line import pull_consumer
 from line.jetstream import request_api
-from schemas.streams import SESSIONS
+from schemas.sessions.streams import SESSIONS
 from schemas.subjects import partition_of
 from tests.support.line import Line
 from tests.support.settings import PARTITIONS

@@ -12,7 +12,7 @@ from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
 from schemas.facts import MESSAGE_ID
 from schemas.headers import NO_HEADERS
-from schemas.streams import SESSIONS
+from schemas.sessions.streams import SESSIONS
 from schemas.subjects import Subject, partition_of
 from tests.support.engine import engine, reactor_resources
 from tests.support.folding import Folding

@@ -11,7 +11,7 @@ from projections.projection import Projection, StateKey
 from projections.recorded import Recorded
 from runtime.database.connections import Connection
 from schemas.sessions.facts import SessionEvent
-from schemas.streams import SESSIONS
+from schemas.sessions.streams import SESSIONS
 from tests.reference.published import Published
 from tests.support.folding import Folding
 from tests.support.settings import PARTITIONS

@@ -21,7 +21,7 @@ from projections.catalogue import PROJECTIONS
 from runtime.database.connections import connect
 from runtime.settings import Settings
 from schemas.facts import MESSAGE_ID
-from schemas.streams import STREAMS
+from schemas.registry import DECLARED
 from tests.acceptance.readme import examples
 from tests.support.cluster import SIZE, Cluster, copies_current
 from tests.support.jobs import job_event
@@ -90,7 +90,7 @@ async def test_a_line_moves_into_a_cluster(
     own_nats.stop()
     shell.run(settings_of_all.text)
     restored = shell.run(restore.text)
-    names = [stream.name for stream in STREAMS] + [f"KV_{BUCKET}"]
+    names = [stream.name for stream in DECLARED.streams] + [f"KV_{BUCKET}"]
     for name in names:
         (row,) = [line for line in listed.splitlines() if f" {name} " in line]
         assert row in restored.splitlines()

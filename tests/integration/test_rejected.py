@@ -141,7 +141,7 @@ async def test_what_is_not_there(
     assert (await surface.get(f"{SESSIONS}/{2**63}")).status_code == 400
     old = await surface.post(f"{ROOT}/HEARTBEATS/{beat}/retry", content=b"{}")
     assert old.status_code == 400
-    assert "alive now" in old.json()["details"]
+    assert "only the newest counts" in old.json()["details"]
     await request_api(nc, "STREAM.MSG.DELETE.SESSIONS", {"seq": bad})
     gone = await surface.get(f"{SESSIONS}/{bad}")
     assert gone.status_code == 404

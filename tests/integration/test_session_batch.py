@@ -6,6 +6,7 @@ from line.raw_event import RawEvent
 from projections.recorded import decode
 from runtime.database.connections import Connection
 from schemas.headers import NO_HEADERS
+from schemas.stored_subjects import stored_form
 from schemas.subjects import Subject
 from tests.support.read_api import FoldedLine, at
 from tests.support.settings import PARTITIONS
@@ -30,7 +31,7 @@ async def write_many(line: FoldedLine, sessions: int) -> None:
                 partition=0,
                 sequence=sequence,
                 stored_at=at(sequence),
-                subject=Subject("local", "session", f"S{sequence}", "state").stored(PARTITIONS),
+                subject=stored_form(str(Subject("local", "session", f"S{sequence}", "state")), PARTITIONS),
                 headers=NO_HEADERS,
                 body=json.dumps({"n": sequence}).encode(),
             )

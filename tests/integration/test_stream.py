@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from foldline.embedded.ports import pick_port
 from runtime.database.connections import Connection
 from runtime.settings import Settings
-from schemas.streams import JOBS
+from schemas.jobs.streams import JOBS
 from tests.support.engine import engine
 from tests.support.http import http_client
 from tests.support.jobs import job_event

@@ -115,7 +115,7 @@ _BROKEN = st.sampled_from(
     ]
 )
 
-_BODIES: dict[str, st.SearchStrategy[Any]] = {
+BODIES: dict[str, st.SearchStrategy[Any]] = {
     "created": _CREATED,
     "state": _STATE,
     "event": _EVENT,
@@ -125,11 +125,12 @@ _BODIES: dict[str, st.SearchStrategy[Any]] = {
     "expired": _EMPTY,
     "heartbeat": _EMPTY,
 }
+"""Bodies of every fact of a session, some of them invalid."""
 _WEIGHTED = [
     *["created", "state", "state", "event", "event", "metric", "heartbeat", "heartbeat"],
     *["crashed", "expired"],
 ]
-_FACTS = st.one_of(st.sampled_from(_WEIGHTED), st.sampled_from(sorted(_BODIES)))
+_FACTS = st.one_of(st.sampled_from(_WEIGHTED), st.sampled_from(sorted(BODIES)))
 
 
 @st.composite
@@ -141,7 +142,7 @@ def _fact(
     if draw(st.integers(0, 9)) == 0:
         body = draw(_BROKEN)
     else:
-        body = json.dumps(draw(_BODIES[fact])).encode()
+        body = json.dumps(draw(BODIES[fact])).encode()
         if body == b"{}" and draw(st.booleans()):
             body = b""
     headers = {}

@@ -8,7 +8,7 @@ from nats.aio.client import Client
 from foldline.embedded.nats import Membership, NatsServer
 from foldline.embedded.ports import pick_port
 from line.jetstream import request_api
-from schemas.streams import STREAMS
+from schemas.registry import DECLARED
 from tests.support.waiting import wait_until_sync
 
 NAME = "test"
@@ -60,7 +60,7 @@ class Cluster:
 
 async def copies_current(nc: Client) -> bool:
     """Return whether every stream has all its copies, each as far as its leader."""
-    for stream in STREAMS:
+    for stream in DECLARED.streams:
         cluster = (await request_api(nc, f"STREAM.INFO.{stream.name}", timeout=1)).get("cluster", {})
         followers = cluster.get("replicas", [])
         if not cluster.get("leader") or len(followers) != SIZE - 1:

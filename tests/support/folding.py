@@ -20,8 +20,8 @@ from runtime.database.connections import Connection
 from runtime.database.engine.generation_tables import ENGINE_TABLES
 from runtime.database.engine.queries import engine_queries
 from schemas.headers import header_block
-from schemas.streams import stream_of
-from schemas.subjects import stored_form
+from schemas.registry import DECLARED
+from schemas.stored_subjects import stored_form
 from tests.reference.published import Published
 from tests.support.settings import PARTITIONS
 
@@ -33,7 +33,7 @@ def raw_event(one: Published) -> RawEvent:
     subject = stored_form(one.subject, PARTITIONS)
     _, part, _, entity, *_ = subject.split(".")
     return RawEvent(
-        stream=stream_of(entity, one.fact).name,
+        stream=DECLARED.stream_of(entity, one.fact).name,
         partition=int(part),
         sequence=one.seq,
         stored_at=one.stored_at,

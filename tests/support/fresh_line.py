@@ -10,16 +10,16 @@ from line.connection import close_bus, connect_bus
 from line.jetstream import request_api
 from runtime.database.connections import Connection, connect
 from runtime.settings import Settings
-from schemas.streams import STREAMS
+from schemas.registry import DECLARED
 from tests.support.settings import line_settings
 
 
 async def empty_line(settings: Settings) -> None:
     """Delete every stream with all it holds and make it again."""
     nc = await connect_bus(settings, name="test-reset")
-    for stream in STREAMS:
+    for stream in DECLARED.streams:
         await request_api(nc, f"STREAM.DELETE.{stream.name}")
-        declared = stream.config(partitions=settings.partitions, replicas=settings.stream_replicas)
+        declared = DECLARED.config(stream, partitions=settings.partitions, replicas=settings.stream_replicas)
         answer = await request_api(nc, f"STREAM.CREATE.{stream.name}", declared)
         assert "error" not in answer, answer
     await close_bus(nc)

@@ -17,7 +17,9 @@ from line.jetstream import request_api
 from projections.sessions.views import SessionViews
 from runtime.database.connections import Connection
 from schemas.facts import MESSAGE_ID
-from schemas.streams import SESSIONS, Stream
+from schemas.registry import DECLARED
+from schemas.sessions.streams import SESSIONS
+from schemas.streams import Stream
 from schemas.subjects import partition_of, published_form
 from tests.reference.published import Published
 from tests.reference.sessions import Reference, comparable
@@ -58,7 +60,7 @@ class Line:
 
         `probe` is stored for that, with this body.
         """
-        config = stream.config(partitions=PARTITIONS, replicas=1)
+        config = DECLARED.config(stream, partitions=PARTITIONS, replicas=1)
         window = 100_000_000
         await self._update(config | {"duplicate_window": window})
         headers = {MESSAGE_ID: f"probe:{self.js}"}

@@ -27,7 +27,8 @@ from runtime.http.envelopes import SESSIONS
 from runtime.http.error_handlers import install_error_handlers
 from runtime.settings import Settings
 from schemas.headers import NO_HEADERS
-from schemas.streams import stream_of
+from schemas.registry import DECLARED
+from schemas.stored_subjects import stored_form
 from schemas.subjects import Subject, partition_of
 from tests.support.settings import PARTITIONS
 
@@ -68,14 +69,14 @@ class FoldedLine:
         """Fold one fact and return its sequence; it is stored so many seconds after noon by default."""
         self.sequence += 1
         part = partition_of(session_id, PARTITIONS)
-        stream = stream_of("session", fact).name
+        stream = DECLARED.stream_of("session", fact).name
         event = decode(
             RawEvent(
                 stream=stream,
                 partition=part,
                 sequence=self.sequence,
                 stored_at=stored_at or at(self.sequence),
-                subject=Subject(site, "session", session_id, fact).stored(PARTITIONS),
+                subject=stored_form(str(Subject(site, "session", session_id, fact)), PARTITIONS),
                 headers=NO_HEADERS,
                 body=json.dumps(body or {}).encode(),
             )

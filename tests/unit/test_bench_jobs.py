@@ -10,6 +10,7 @@ from producers.job_admission import admit_job_event
 from projections.jobs.fold import States, fold
 from projections.jobs.rows import JobChanges
 from projections.recorded import decode
+from schemas.stored_subjects import stored_form
 
 
 def test_every_event_is_valid_and_has_a_key_of_its_own() -> None:
@@ -27,7 +28,7 @@ def test_jobs_end_with_their_subjobs() -> None:
     now = datetime.now(UTC)
     for sequence, body in enumerate(job_events.bodies("load", 1_600), 1):
         fact = admit_job_event(body, site="local", now=now, max_skew=timedelta(0, 600))
-        raw = RawEvent("JOBS", 0, sequence, now, fact.subject.stored(16), b"", body)
+        raw = RawEvent("JOBS", 0, sequence, now, stored_form(str(fact.subject), 16), b"", body)
         fold(states, decode(raw), JobChanges())
     found = [state for key, state in states.items() if len(key) == 2 and state is not None]
     assert Counter(job.status for job in found) == {"succeeded": 90, "failed": 10}

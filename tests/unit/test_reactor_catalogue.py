@@ -10,7 +10,7 @@ from consumers.reactors.declaration import Periodic, Reactor, Task, variable_of
 from projections.catalogue import PROJECTIONS
 from runtime import metrics
 from runtime.settings import Settings
-from schemas.streams import STREAMS
+from schemas.registry import DECLARED
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 A_SITE = Settings(_env_file=None)
@@ -36,7 +36,7 @@ def test_names_are_unique_and_no_projection_has_one() -> None:
 @pytest.mark.parametrize("reactor", REACTORS, ids=REACTOR_NAMES)
 def test_a_declaration_names_what_there_is(reactor: Reactor) -> None:
     assert reactor.streams
-    assert set(reactor.streams) <= set(STREAMS)
+    assert set(reactor.streams) <= set(DECLARED.streams)
     assert reactor.about
     assert reactor.setting is None or reactor.setting in Settings.model_fields
     if isinstance(reactor, Task):

@@ -2,14 +2,8 @@
 
 import pytest
 
-from schemas.subjects import (
-    Subject,
-    entity_filter,
-    is_token,
-    partition_of,
-    published_form,
-    stored_form,
-)
+from schemas.stored_subjects import entity_filter, stored_form
+from schemas.subjects import Subject, is_token, partition_of, published_form
 from schemas.validation import InvalidFact
 
 
@@ -22,9 +16,9 @@ def test_a_published_subject_is_read_and_written() -> None:
 def test_the_stored_form_carries_the_partition() -> None:
     subject = Subject("local", "session", "S1", "state")
     part = partition_of("S1", 16)
-    assert subject.stored(16) == f"ev.{part}.local.session.S1.state"
-    assert Subject.parse_stored(subject.stored(16)) == subject
-    assert published_form(subject.stored(16)) == str(subject)
+    assert stored_form(str(subject), 16) == f"ev.{part}.local.session.S1.state"
+    assert Subject.parse_stored(stored_form(str(subject), 16)) == subject
+    assert published_form(stored_form(str(subject), 16)) == str(subject)
     assert entity_filter("local", "session", "S1", 16) == f"ev.{part}.local.session.S1.*"
 
 

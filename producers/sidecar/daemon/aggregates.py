@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, Field
 
 from producers.sidecar.daemon.state_filter import canonical
-from schemas.sessions.facts import FactBody
+from schemas.fact_body import FactBody
 from schemas.texts import IndexedText, Name
 from schemas.validation import InvalidFact
 

@@ -1,0 +1,181 @@
+"""An upgrade under load: programs of two versions side by side on one line, the newer with one more fact."""
+
+import asyncio
+import json
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from nats.aio.client import Client
+
+from consumers.control.verify import verify
+from foldline.embedded.nats import NatsServer
+from foldline.embedded.postgres import PostgresServer
+from line.connection import close_bus, connect_bus
+from line.jetstream import stream_info
+from line.streams import prepare_line
+from producers.publishing.publisher import Publisher
+from projections.catalogue import projection_named
+from projections.generations import Role, generations
+from runtime.database.connections import Connection, connect
+from schemas.facts import MESSAGE_ID
+from tests.faults.workload import Record, publish_in_bulk, script
+from tests.reference.sessions import Reference
+from tests.support.line import Line, Model
+from tests.support.processes import API, CONSUMER, ROOT, Processes
+from tests.support.settings import line_settings
+from tests.support.settled import at_the_end
+from tests.support.waiting import wait_until
+
+PACKAGES = ("schemas", "runtime", "line", "projections", "producers", "consumers", "api", "foldline")
+REPLICAS = 3
+# A fact more: what a newcomer changes, and nothing else.
+PATCHES = {
+    "schemas/sessions/facts.py": [
+        (
+            "class WrappedState(FactBody):",
+            "class SessionRenamed(FactBody):\n"
+            '    """The product has another name."""\n\n    product: Name\n\n\n'
+            "class WrappedState(FactBody):",
+        ),
+        ("FACTS: Final = (\n", 'FACTS: Final = (\n    fact_type("renamed", SESSIONS, SessionRenamed),\n'),
+    ],
+    "projections/sessions/fold.py": [
+        ("VERSION: Final = 1", "VERSION: Final = 2"),
+        (
+            "def _ended(",
+            "def _renamed(session: Session, event: Recorded, changes: SessionChanges) -> Session:\n"
+            '    patch = {"product": event.body.product}\n'
+            "    session.state = merge_patch(session.state, patch)\n"
+            "    changes.add_patch(event, patch)\n"
+            "    return _touch(session, event)\n\n\n"
+            "def _ended(",
+        ),
+        ('    "ended": _ended,\n', '    "ended": _ended,\n    "renamed": _renamed,\n'),
+    ],
+}
+
+
+def newer_program(folder: Path) -> Path:
+    """Copy our packages into a folder and patch them; returns what PYTHONPATH begins with."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for path, changes in PATCHES.items():
+        text = (folder / path).read_text()
+        for old, new in changes:
+            assert text.count(old) == 1, (path, old)
+            text = text.replace(old, new)
+        (folder / path).write_text(text)
+    return folder
+
+
+async def rename(nc: Client, session_id: str, product: str) -> int:
+    """Publish the newer program's fact, as one of its producers would."""
+    body = json.dumps({"product": product}).encode()
+    headers = {MESSAGE_ID: f"{session_id}:{product}"}
+    subject = f"ev.local.session.{session_id}.renamed"
+    ack = await nc.jetstream(timeout=10).publish(subject, body, headers=headers)
+    return ack.seq
+
+
+async def version_of(db: Connection) -> int:
+    return (await generations(db, "sessions"))[Role.LIVE].version
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(600)
+async def test_an_upgrade_with_one_more_fact_loses_nothing(
+    own_nats: NatsServer, own_postgres: PostgresServer, processes: Processes, tmp_path: Path
+) -> None:
+    settings = line_settings(own_nats, own_postgres.dsn, api_port=0)
+    path = os.pathsep.join([str(newer_program(tmp_path / "newer")), str(ROOT / "producers" / "client")])
+    nc = await connect_bus(settings, name="test-upgrade", publisher=True)
+    await prepare_line(nc, settings)
+    older = [processes.consumer(settings) for _ in range(REPLICAS)]
+    for consumer in older:
+        await asyncio.to_thread(consumer.wait_for, "follows the line", 60)
+    record, over = Record(), False
+    publisher = Publisher(nc, partitions=settings.partitions, timeout=10)
+    load = asyncio.create_task(
+        publish_in_bulk(publisher, script(40, 200_000, seed=7), record, lambda: 0.02, lambda: over)
+    )
+
+    async def published(more: int) -> None:
+        enough = len(record.acked) + more
+        await wait_until(lambda: len(record.acked) >= enough or load.done(), 120, what=f"{more} more facts")
+        assert not load.done(), load.result()
+
+    async with await connect(settings, name="test-upgrade") as db:
+        line, model = Line(nc), Model(db, timeout=86_400)
+        await published(500)
+        # Some part of the newer program starts first, and the streams grow.
+        api = processes.start("api-newer", API, settings, PYTHONPATH=path)
+        await asyncio.to_thread(api.wait_for, "stream SESSIONS grows: takes ev.*.session.*.renamed", 60)
+        assert "ev.*.session.*.renamed" in (await stream_info(nc, "SESSIONS"))["config"]["subjects"]
+        # The older consumers pass over what they do not know, and go on.
+        for number in range(20):
+            await line.created(f"renamed-{number}")
+            first = await rename(nc, f"renamed-{number}", "first")
+            await model.passed(f"renamed-{number}", first, timeout=60)
+            state = (await model.session(f"renamed-{number}") or {})["state"]
+            assert state == {"product": "P", "version": "1"}
+        assert await version_of(db) == 1
+        assert await model.rejected() == {}
+        assert (await verify(projection_named("sessions"), settings, nc)).differences == []
+        await published(500)
+        # An older process that starts now takes the wider stream as it is.
+        older[0].kill()
+        older[0] = processes.consumer(settings)
+        await asyncio.to_thread(older[0].wait_for, "follows the line", 60)
+        # New ones start beside the old, and build their generation from the same line.
+        newer = [
+            processes.start(f"newer-{number}", CONSUMER, settings, PYTHONPATH=path)
+            for number in range(REPLICAS)
+        ]
+        await published(500)
+        await wait_until(lambda: _is_version(db, 2), 180, what="version 2 is live")
+        for number in range(20):
+            await rename(nc, f"renamed-{number}", f"second-{number}")
+        await published(500)
+        for consumer in older:
+            assert await asyncio.to_thread(consumer.stop) == 0
+            await published(200)
+        over = True
+        await load
+        await publisher.aclose()
+        await wait_until(lambda: at_the_end(nc, settings), 180, what="all folded")
+        assert all(consumer.running for consumer in newer)
+        await _judge(line, model, record)
+        for number in range(20):
+            found = await model.session(f"renamed-{number}") or {}
+            assert found["state"] == {"product": f"second-{number}", "version": "1"}
+            assert len(found["state_history"]) == 3
+        verifying = processes.start("verify", ("verify", "sessions"), settings, PYTHONPATH=path)
+        assert await asyncio.to_thread(verifying.wait, 120) == 0
+        for process in (*newer, api):
+            assert await asyncio.to_thread(process.stop) == 0
+    await close_bus(nc)
+
+
+async def _is_version(db: Connection, version: int) -> bool:
+    return await version_of(db) == version
+
+
+async def _judge(line: Line, model: Model, record: Record) -> None:
+    """Compare with what was acknowledged, and with the reference: of it, the newer fact is no part."""
+    facts, beats = await line.stored(), await line.stored("HEARTBEATS")
+    stored = Counter(fact.headers.get(MESSAGE_ID, "") for fact in facts)
+    missing = [
+        message_id
+        for message_id, (subject, _) in record.acked.items()
+        if not subject.endswith(".heartbeat") and stored[message_id] != 1
+    ]
+    assert missing == []
+    assert await model.rejected() == {}
+    reference = Reference([*(fact for fact in facts if fact.fact != "renamed"), *beats])
+    loaded = {subject.split(".")[3] for subject, _ in record.acked.values()}
+    assert len(loaded) == 40
+    for session_id in loaded:
+        await model.equals(reference, session_id)
