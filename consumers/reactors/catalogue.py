@@ -15,7 +15,12 @@ from projections.projection import Projection
 from runtime.database.connections import Connection
 from runtime.settings import Settings
 
-REACTORS: Final[tuple[Reactor, ...]] = (LIVENESS, EXPIRY, RETENTION, SWEEP)
+REACTORS: Final[tuple[Reactor, ...]] = (
+    LIVENESS,
+    EXPIRY,
+    RETENTION,
+    SWEEP,
+)
 
 REACTOR_NAMES: Final = tuple(reactor.name for reactor in REACTORS)
 

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from consumers.reactors.catalogue import REACTOR_NAMES
+from projections.catalogue import PROJECTIONS
 from tests.acceptance.commands import foldline
 from tests.acceptance.readme import tour
 from tests.acceptance.sessions_api import SessionsApi, names
@@ -115,7 +117,7 @@ def test_status(api: SessionsApi, stack: Stack, session: str) -> None:
 def test_only_what_is_there_is_paused(stack: Stack) -> None:
     refused = foldline(stack, "pause", "nothing", "--reason", "a test")
     assert refused.code == 1
-    known = "sessions, jobs, liveness, expiry, retention, sweep"
+    known = ", ".join([*(projection.name for projection in PROJECTIONS), *REACTOR_NAMES])
     assert refused.err == f"foldline: no projection or reactor 'nothing': known are {known}\n"
 
 

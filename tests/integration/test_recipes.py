@@ -11,3 +11,9 @@ READ_MODEL: Final = ("tests/contract/test_every_rebuild.py", "tests/integration/
 def test_add_a_column(program: ProgramCopy) -> None:
     assert len(program.follow("Add a column")) <= 2
     program.test(*READ_MODEL, "-k", "jobs")
+
+
+def test_add_a_reactor(program: ProgramCopy) -> None:
+    assert len(program.follow("Add a reactor")) <= 2
+    program.test("tests/integration/test_tickets.py", "tests/unit/test_reactor_catalogue.py")
+    program.test("tests/integration/test_reactors.py", "-k", "list_and_one")

