@@ -199,6 +199,15 @@ async def test_what_is_refused(
     assert says in answer.json()["details"]
 
 
+async def test_a_database_of_an_older_program_is_shown_all_the_same(
+    db: Connection, surface: httpx.AsyncClient
+) -> None:
+    await db.execute("drop table foldline.reactor, foldline.failing_event")
+    found = (await surface.get(ROOT)).json()["reactors"]
+    assert {one["state"] for one in found} == {"not running"}
+    assert (await surface.post(f"{ROOT}/expiry/pause", json=WHY)).status_code == 503
+
+
 def test_the_openapi_document_has_the_models() -> None:
     app = FastAPI()
     app.include_router(reactors_router(cast(ReactorControl, None)))

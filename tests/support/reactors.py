@@ -19,7 +19,7 @@ from tests.support.engine import following, reactor_resources
 @asynccontextmanager
 async def running_reactors(settings: Settings, *reactors: Reactor) -> AsyncIterator[Resources]:
     """Run reactors on the test's line until the block is left."""
-    broker = NatsBroker([settings.nats_url], logger=None)
+    broker = NatsBroker(settings.nats_url.split(","), logger=None)
     running = ProcessReactors(reactors)
     running.subscribe(broker)
     async with (
