@@ -49,6 +49,9 @@ def show_reactors(console: Console, found: Sequence[ReactorStatus]) -> None:
         optional=("last success", "kind"),
         title="Reactors",
     )
+    for one in found:
+        if one.setting and one.state == "not running":
+            console.print(f"{one.name} runs where {one.setting} is set", markup=False)
     for warning in (line for one in found for line in _warnings(one)):
         console.print(Text(warning, style="red"))
 
