@@ -12,13 +12,15 @@ from typing import Any
 
 import uvloop
 
-from runtime.settings import Settings, environment_of, settings
+from foldline.settings import Settings
+from runtime.settings.base import environment_of
+from runtime.settings.processes import UpSettings
 
 MeasuringFunction = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
 _STOP_S = 20.0
 
 
-async def run_in_child(function: MeasuringFunction, config: Settings, **arguments: Any) -> dict[str, Any]:
+async def run_in_child(function: MeasuringFunction, config: UpSettings, **arguments: Any) -> dict[str, Any]:
     """Await `function(settings, **arguments)` in a new process; its result must be plain data.
 
     Raises RuntimeError if the process fails.
@@ -31,7 +33,7 @@ async def run_in_child(function: MeasuringFunction, config: Settings, **argument
 
 
 @asynccontextmanager
-async def running_program(config: Settings, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def running_program(config: UpSettings, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a program of ours for the length of a block; it ends by SIGTERM, or is killed 20 seconds later."""
     process = await _start(config, *arguments)
     try:
@@ -46,7 +48,7 @@ async def running_program(config: Settings, *arguments: str) -> AsyncIterator[as
             await process.wait()
 
 
-async def _start(config: Settings, *arguments: str) -> asyncio.subprocess.Process:
+async def _start(config: UpSettings, *arguments: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,
@@ -60,7 +62,7 @@ async def _start(config: Settings, *arguments: str) -> asyncio.subprocess.Proces
 def main() -> None:
     module, _, name = sys.argv[1].partition(":")
     function: MeasuringFunction = getattr(import_module(module), name)
-    answer = uvloop.run(function(settings(), **json.load(sys.stdin)))
+    answer = uvloop.run(function(Settings(), **json.load(sys.stdin)))
     sys.stdout.write(json.dumps(answer) + "\n")
 
 

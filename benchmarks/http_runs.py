@@ -16,8 +16,10 @@ from benchmarks.sizes import Sizes
 from benchmarks.status_line import ShowStatus, wait_until
 from benchmarks.undisturbed import measure_undisturbed
 from foldline.embedded.ports import pick_port
+from foldline.settings import port_of
+from foldline.surfaces import API
 from runtime.database.connections import connect
-from runtime.settings import Settings
+from runtime.settings.processes import UpSettings
 
 Settled = Callable[[], Awaitable[None]]
 """Returns when the work is done that goes on after all is answered."""
@@ -48,10 +50,10 @@ class HttpRuns:
         self._tries = sizes.tries
         self._connections = sizes.connections
 
-    async def measure_routes(self, config: Settings) -> None:
+    async def measure_routes(self, config: UpSettings) -> None:
         """Measure requests a second and latencies by number of connections, as shares of bare routes."""
         port = pick_port("127.0.0.1")
-        bare, ours = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{config.api_port}"
+        bare, ours = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port_of(config, API)}"
         async with AsyncExitStack() as stack:
             for program in (
                 ("-m", "benchmarks.bare_app", str(port)),
@@ -78,9 +80,9 @@ class HttpRuns:
                     HttpTarget("durable POST, readable", ours, lua.events(_SESSIONS, 1_000), None, folded),
                 )
 
-    async def measure_growth(self, config: Settings, count: int, name: str, sessions: int) -> None:
+    async def measure_growth(self, config: UpSettings, count: int, name: str, sessions: int) -> None:
         """Measure latencies of a session and of a page of 50, one connection, with `count` events stored."""
-        url = f"http://127.0.0.1:{config.api_port}"
+        url = f"http://127.0.0.1:{port_of(config, API)}"
         async with running_program(config, "-m", "foldline", "api"):
             await wait_for_ok(f"{url}/health")
             for target in (

@@ -10,7 +10,7 @@ from benchmarks.http_connection import HttpConnection
 from benchmarks.meter import Meter
 from benchmarks.status_line import wait_until
 from runtime.database.connections import Connection, connect
-from runtime.settings import Settings
+from runtime.settings.processes import UpSettings
 
 _PATH = "/v1/ingest/events:batch"
 _CONNECTIONS = 4
@@ -22,7 +22,7 @@ _FOLDED = b"select count(*) from jobs.event"
 _FOLDED_OF = b"select count(*) from jobs.event where site = 'local' and id = any(%s)"
 
 
-async def ingest_jobs(config: Settings, *, port: int, name: str, count: int) -> dict[str, Any]:
+async def ingest_jobs(config: UpSettings, *, port: int, name: str, count: int) -> dict[str, Any]:
     """Send `count` events. Returns `accepted`, events a second answered, and `rate`, those that can be read.
 
     Each connection sends jobs of its own.

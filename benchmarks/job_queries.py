@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from runtime.database.connections import connect
 from runtime.database.queries import load_queries
-from runtime.settings import Settings
+from runtime.settings.processes import UpSettings
 
 _LIST: Final = "/v1/jobs?limit=100"
 _PLACES: Final = 20
@@ -23,7 +23,7 @@ end
 """
 
 
-async def store_jobs(config: Settings, count: int) -> None:
+async def store_jobs(config: UpSettings, count: int) -> None:
     """Write `count` jobs into the read model, one for each second until now. They were never on the line."""
     queries = load_queries("benchmarks", "job_rows.sql", schema="jobs")
     async with await connect(config, name="bench-jobs") as conn:

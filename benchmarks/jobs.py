@@ -18,7 +18,9 @@ from benchmarks.sizes import Sizes
 from benchmarks.status_line import ShowStatus
 from benchmarks.turn import Turn
 from benchmarks.undisturbed import measure_turns
-from runtime.settings import Settings
+from foldline.settings import port_of
+from foldline.surfaces import JOBS, SIDECAR
+from runtime.settings.processes import UpSettings
 
 _LEAST: Final = 8_000  # events/s
 _MOST: Final = 30  # ms
@@ -42,9 +44,9 @@ async def jobs(sizes: Sizes, figures: Figures, show_status: ShowStatus) -> None:
 
 
 async def _batches(
-    config: Settings, program: str, sizes: Sizes, figures: Figures, show_status: ShowStatus
+    config: UpSettings, program: str, sizes: Sizes, figures: Figures, show_status: ShowStatus
 ) -> None:
-    port = config.jobs_port if program == "api" else config.sidecar_port
+    port = port_of(config, JOBS) if program == "api" else port_of(config, SIDECAR)
     await wait_for_ok(f"http://127.0.0.1:{port}/v1/healthz")
     names = (f"{program}{number}-" for number in count())
 
@@ -57,8 +59,8 @@ async def _batches(
     figures.add(f"batches of jobs, {program}", turns, "events/s", least=_LEAST, note=note)
 
 
-async def _lists(config: Settings, sizes: Sizes, figures: Figures, show_status: ShowStatus) -> None:
-    url = f"http://127.0.0.1:{config.jobs_port}"
+async def _lists(config: UpSettings, sizes: Sizes, figures: Figures, show_status: ShowStatus) -> None:
+    url = f"http://127.0.0.1:{port_of(config, JOBS)}"
     show_status(f"{sizes.jobs:,} jobs are stored")
     await job_queries.store_jobs(config, sizes.jobs)
     async with running_program(config, "-m", "foldline", "api"):

@@ -13,7 +13,7 @@ from benchmarks.sizes import Sizes
 from benchmarks.status_line import ShowStatus
 from benchmarks.turn import Turn
 from benchmarks.undisturbed import measure_turns, measure_undisturbed
-from runtime.settings import Settings
+from runtime.settings.processes import UpSettings
 
 READ: Final = "raw read by callback"
 _PUBLISH: Final = "raw atomic batches"
@@ -52,7 +52,7 @@ def read_limit(sizes: Sizes, figures: Figures, show_status: ShowStatus, what: st
 
 
 def publish_limit(
-    config: Settings, sizes: Sizes, figures: Figures, show_status: ShowStatus, what: str
+    config: UpSettings, sizes: Sizes, figures: Figures, show_status: ShowStatus, what: str
 ) -> RawLimit:
     """Make the limit of a figure, named `what`, that writes to the line of `config`."""
 

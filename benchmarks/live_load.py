@@ -14,7 +14,7 @@ from benchmarks.meter import Meter
 from benchmarks.status_line import ShowStatus, wait_until
 from benchmarks.turn import Turn
 from runtime.database.connections import Connection, connect
-from runtime.settings import Settings
+from runtime.settings.processes import UpSettings
 
 _LAG_S = 1.0
 _SESSIONS = 2_000
@@ -55,7 +55,7 @@ class FollowedLoad:
 
 
 async def first_rate_too_high(
-    config: Settings, db: Connection, show_status: ShowStatus, *, start: float, step: float, probe_s: float
+    config: UpSettings, db: Connection, show_status: ShowStatus, *, start: float, step: float, probe_s: float
 ) -> float:
     """Find the first rate that is not followed for `probe_s`, from `start` on, each `step` times the last."""
     rate = start
@@ -67,7 +67,7 @@ async def first_rate_too_high(
 
 
 async def highest_rate(
-    config: Settings, db: Connection, show_status: ShowStatus, *, below: float, step: float, live_s: float
+    config: UpSettings, db: Connection, show_status: ShowStatus, *, below: float, step: float, live_s: float
 ) -> FollowedLoad:
     """Find the highest rate `below` one that is followed for `live_s` with a lag under a second."""
     rate = below
@@ -79,7 +79,7 @@ async def highest_rate(
             return found
 
 
-async def follow_rate(config: Settings, db: Connection, rate: float, seconds: float) -> FollowedLoad:
+async def follow_rate(config: UpSettings, db: Connection, rate: float, seconds: float) -> FollowedLoad:
     """Publish at `rate` for `seconds` while consumers run; then wait until they have folded everything."""
     arguments = ("-m", "benchmarks.steady_load", "--sessions", str(_SESSIONS), "--rate", str(round(rate)))
     loop = asyncio.get_running_loop()
@@ -114,7 +114,7 @@ class SharedLoad:
     work: Sequence[float]  # parts of their processor time, which add up to 1
 
 
-async def share_load(config: Settings, replicas: int, rate: float, seconds: float) -> SharedLoad:
+async def share_load(config: UpSettings, replicas: int, rate: float, seconds: float) -> SharedLoad:
     """Publish at `rate` for `seconds` while so many consumers share the partitions."""
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(await connect(config, name="bench-share"))

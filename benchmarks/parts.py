@@ -17,6 +17,8 @@ from benchmarks.sizes import Sizes
 from benchmarks.status_line import ShowStatus
 from benchmarks.turn import Turn
 from benchmarks.undisturbed import measure_turns, measure_undisturbed
+from foldline.settings import port_of
+from foldline.surfaces import API
 from runtime.database.connections import connect
 
 Part = Callable[[Sizes, Figures, ShowStatus], Awaitable[None]]
@@ -74,7 +76,7 @@ async def latency(sizes: Sizes, figures: Figures, show_status: ShowStatus) -> No
     async with servers() as config, AsyncExitStack() as stack:
         for arguments in (live_load.CONSUMER, ("-m", "foldline", "api")):
             await stack.enter_async_context(running_program(config, *arguments))
-        await http_runs.wait_for_ok(f"http://127.0.0.1:{config.api_port}/ready")
+        await http_runs.wait_for_ok(f"http://127.0.0.1:{port_of(config, API)}/ready")
         for rate, p50, p99 in ((200, 10, 50), (2_000, None, 250)):
             show_status(f"{rate:,} events/s")
             once = partial(

@@ -13,7 +13,7 @@ from line.connection import close_bus, connect_bus
 from producers.admission import admit_fact
 from producers.publishing.publisher import Ack, Publisher
 from runtime.process.garbage import collect_rarely
-from runtime.settings import Settings
+from runtime.settings.processes import UpSettings
 from schemas.facts import Fact
 from schemas.subjects import Subject
 
@@ -22,7 +22,7 @@ CALLERS = 64
 _UNDER_WAY = 4  # bulk calls at the same time
 
 
-async def publish_bulk(config: Settings, *, count: int) -> dict[str, Any]:
+async def publish_bulk(config: UpSettings, *, count: int) -> dict[str, Any]:
     """Measure how many events a second are acknowledged, 2,000 a call.
 
     The facts are made before, as the messages of the raw limit are.
@@ -31,13 +31,13 @@ async def publish_bulk(config: Settings, *, count: int) -> dict[str, Any]:
     return await _bulk(config, count, lambda start: facts[start : start + _BULK])
 
 
-async def publish_validated(config: Settings, *, count: int) -> dict[str, Any]:
+async def publish_validated(config: UpSettings, *, count: int) -> dict[str, Any]:
     """Measure the same when each call validates its bodies and makes facts of them."""
     making = _facts("checked", count)
     return await _bulk(config, count, lambda start: [made() for made in making[start : start + _BULK]])
 
 
-async def publish_singly(config: Settings, *, count: int) -> dict[str, Any]:
+async def publish_singly(config: UpSettings, *, count: int) -> dict[str, Any]:
     """Measure how many events a second 64 callers publish that each wait for theirs before the next."""
     facts = iter([made() for made in _facts("single", count)])
     async with _publisher(config) as publisher:
@@ -51,7 +51,7 @@ async def publish_singly(config: Settings, *, count: int) -> dict[str, Any]:
         return meter.read().over(count)
 
 
-async def _bulk(config: Settings, count: int, facts: Callable[[int], list[Fact]]) -> dict[str, Any]:
+async def _bulk(config: UpSettings, count: int, facts: Callable[[int], list[Fact]]) -> dict[str, Any]:
     async with _publisher(config) as publisher:
         limit = asyncio.Semaphore(_UNDER_WAY)
         meter = Meter(os.getppid())
@@ -67,7 +67,7 @@ async def _bulk(config: Settings, count: int, facts: Callable[[int], list[Fact]]
 
 
 @asynccontextmanager
-async def _publisher(config: Settings) -> AsyncIterator[Publisher]:
+async def _publisher(config: UpSettings) -> AsyncIterator[Publisher]:
     nc = await connect_bus(config, name="bench-publisher", publisher=True)
     publisher = Publisher(nc, partitions=config.partitions, timeout=30)
     collect_rarely()  # as all our servers do

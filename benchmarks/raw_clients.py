@@ -14,13 +14,13 @@ from nats.js.api import ConsumerConfig, DeliverPolicy
 from benchmarks.meter import Meter
 from benchmarks.steady_load import session_fact
 from runtime.database.connections import connect
-from runtime.settings import Settings
+from runtime.settings.processes import UpSettings
 
 _BATCH = 1_000  # the most messages that the server takes as one batch
 _ROWS = 1_000  # of one transaction
 
 
-async def store_messages(config: Settings, *, count: int) -> dict[str, Any]:
+async def store_messages(config: UpSettings, *, count: int) -> dict[str, Any]:
     """Store messages for `read_messages`, without headers: the client parses those letter by letter."""
     nc = await nats.connect(config.nats_url)
     inbox = nc.new_inbox()
@@ -36,7 +36,7 @@ async def store_messages(config: Settings, *, count: int) -> dict[str, Any]:
     return {}
 
 
-async def read_messages(config: Settings, *, count: int) -> dict[str, Any]:
+async def read_messages(config: UpSettings, *, count: int) -> dict[str, Any]:
     """Measure how many events a second an ordered consumer hands to a callback that only keeps them."""
     nc = await nats.connect(config.nats_url)
     kept: list[Msg] = []
@@ -64,7 +64,7 @@ async def read_messages(config: Settings, *, count: int) -> dict[str, Any]:
     return found
 
 
-async def publish_batches(config: Settings, *, count: int, size: int = _BATCH) -> dict[str, Any]:
+async def publish_batches(config: UpSettings, *, count: int, size: int = _BATCH) -> dict[str, Any]:
     """Measure how many events a second are stored by atomic batches of bare bodies, one after the other."""
     nc = await nats.connect(config.nats_url)
     facts = [session_fact("raw", 1_000, number) for number in range(count)]
@@ -85,7 +85,7 @@ async def publish_batches(config: Settings, *, count: int, size: int = _BATCH) -
     return found
 
 
-async def publish_singles(config: Settings, *, count: int, callers: int) -> dict[str, Any]:
+async def publish_singles(config: UpSettings, *, count: int, callers: int) -> dict[str, Any]:
     """Measure how many events a second are stored one by one; each caller waits for its event."""
     nc = await nats.connect(config.nats_url)
     facts = iter([session_fact("raw", 1_000, number) for number in range(count)])
@@ -101,7 +101,7 @@ async def publish_singles(config: Settings, *, count: int, callers: int) -> dict
     return found
 
 
-async def copy_rows(config: Settings, *, count: int) -> dict[str, Any]:
+async def copy_rows(config: UpSettings, *, count: int) -> dict[str, Any]:
     """Measure how many rows a second COPY stores, of one jsonb column, 1,000 in a transaction."""
     bodies = [session_fact("raw", 1_000, number)[1] for number in range(count)]
     async with await connect(config, name="bench-copy") as conn:

@@ -11,17 +11,19 @@ from consumers.reactors.catalogue import install_reactors
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.ports import pick_port
 from foldline.embedded.postgres import PostgresServer
+from foldline.settings import Settings
+from foldline.surfaces import SURFACES
 from line.connection import close_bus, connect_bus
 from line.streams import prepare_line
 from projections.catalogue import PROJECTIONS
 from projections.install import install
 from runtime.database.connections import connect_with_retry
 from runtime.database.engine.install import install_engine
-from runtime.settings import Settings
+from runtime.settings.processes import UpSettings
 
 
 @asynccontextmanager
-async def servers(*, sync_always: bool = True, **changes: Any) -> AsyncIterator[Settings]:
+async def servers(*, sync_always: bool = True, **changes: Any) -> AsyncIterator[UpSettings]:
     """Run NATS, which syncs before it acknowledges, and PostgreSQL, which syncs its commits, for a block.
 
     Streams, tables and read models are installed. `changes` are settings.
@@ -36,18 +38,16 @@ async def servers(*, sync_always: bool = True, **changes: Any) -> AsyncIterator[
         try:
             await asyncio.to_thread(nats.start)
             await asyncio.to_thread(postgres.start)
+            ports: dict[str, Any] = {surface.port_setting: pick_port("127.0.0.1") for surface in SURFACES}
             config = Settings(
                 _env_file=None,
                 nats_url=nats.url,
                 nats_monitor_url=nats.monitor_url,
                 database_url=postgres.dsn,
-                api_port=pick_port("127.0.0.1"),
-                jobs_port=pick_port("127.0.0.1"),
-                sidecar_port=pick_port("127.0.0.1"),
-                daemon_port=0,
                 spool_dir=folder / "spool",
                 log_level="warning",
                 allow_unsynced=not sync_always,
+                **ports,
                 **changes,
             )
             await _prepare(config)
@@ -59,7 +59,7 @@ async def servers(*, sync_always: bool = True, **changes: Any) -> AsyncIterator[
                 await asyncio.to_thread(nats.stop)
 
 
-async def _prepare(config: Settings) -> None:
+async def _prepare(config: UpSettings) -> None:
     nc = await connect_bus(config, name="bench")
     await prepare_line(nc, config)
     await close_bus(nc)

@@ -13,7 +13,9 @@ from benchmarks.sizes import Sizes
 from benchmarks.status_line import ShowStatus
 from benchmarks.turn import Turn
 from benchmarks.undisturbed import measure_turns
-from runtime.settings import Settings
+from foldline.settings import port_of
+from foldline.surfaces import SIDECAR
+from runtime.settings.processes import UpSettings
 
 _MOST_MS: Final = 1
 _MOST_MB: Final = 80
@@ -29,12 +31,12 @@ end
 
 
 async def measure_sidecar(
-    config: Settings, pid: int, sizes: Sizes, figures: Figures, show_status: ShowStatus
+    config: UpSettings, pid: int, sizes: Sizes, figures: Figures, show_status: ShowStatus
 ) -> None:
     """Measure requests of one event over one connection, each with its own key; then the process's memory."""
     if wrk.is_installed():
         show_status("single events through the sidecar")
-        url = f"http://127.0.0.1:{config.sidecar_port}/v1/ingest/events"
+        url = f"http://127.0.0.1:{port_of(config, SIDECAR)}/v1/ingest/events"
         turns = count()
 
         async def once() -> wrk.WrkRun:

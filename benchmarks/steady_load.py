@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from runtime.settings import Settings, settings
+from foldline.settings import Settings
+from runtime.settings.processes import UpSettings
 
 MakeFact = Callable[[str, int, int], tuple[str, str]]
 """Makes subject and body of a fact from the load's name, the number of sessions and the fact's number."""
@@ -89,7 +90,7 @@ class RawConnection:
         self._writer = writer
 
     @classmethod
-    async def open(cls, config: Settings) -> "RawConnection":
+    async def open(cls, config: UpSettings) -> "RawConnection":
         """Connect, and subscribe to the answers."""
         server = urlsplit(config.nats_url)
         hello: dict[str, Any] = {"verbose": False, "headers": True, "no_responders": True}
@@ -120,14 +121,14 @@ class RawConnection:
 
 
 async def store_facts(
-    config: Settings, *, name: str, sessions: int, count: int, at_once: int | None = None
+    config: UpSettings, *, name: str, sessions: int, count: int, at_once: int | None = None
 ) -> dict[str, Any]:
     """Publish `count` facts as fast as it goes, of all sessions in turn or of `at_once` at a time."""
     make = in_waves(at_once) if at_once else session_fact
     return await load(config, name=name, sessions=sessions, count=count, rate=0, make=make)
 
 
-async def store_heartbeats(config: Settings, *, name: str, sessions: int) -> dict[str, Any]:
+async def store_heartbeats(config: UpSettings, *, name: str, sessions: int) -> dict[str, Any]:
     """Publish a heartbeat of each session, and a few more to fill the last group."""
     wire = await RawConnection.open(config)
     for start in range(0, sessions, _GROUP):
@@ -136,7 +137,7 @@ async def store_heartbeats(config: Settings, *, name: str, sessions: int) -> dic
 
 
 async def load(
-    config: Settings, *, name: str, sessions: int, count: int, rate: int, make: MakeFact = session_fact
+    config: UpSettings, *, name: str, sessions: int, count: int, rate: int, make: MakeFact = session_fact
 ) -> dict[str, Any]:
     """Publish `count` facts, or `rate` of them a second until standard input ends."""
     wire = await RawConnection.open(config)
@@ -160,7 +161,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=0)
     parser.add_argument("--rate", type=int, default=0)
     asked = parser.parse_args()
-    sys.stdout.write(json.dumps(uvloop.run(load(settings(), **vars(asked)))) + "\n")
+    sys.stdout.write(json.dumps(uvloop.run(load(Settings(), **vars(asked)))) + "\n")
 
 
 if __name__ == "__main__":

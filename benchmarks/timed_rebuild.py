@@ -11,12 +11,12 @@ from benchmarks.meter import Meter
 from consumers.control.rebuild import rebuild
 from line.connection import close_bus, connect_bus
 from projections.catalogue import projection_named
-from runtime.settings import Settings
+from runtime.settings.processes import UpSettings
 
 _POLL_S = 0.25
 
 
-async def timed_rebuild(config: Settings) -> dict[str, Any]:
+async def timed_rebuild(config: UpSettings) -> dict[str, Any]:
     """Rebuild `sessions`; returns seconds, cost, `rss` and `busy`.
 
     `rss`: the largest resident memory of a worker, MB. `busy`: the part of all processors' time not idle.

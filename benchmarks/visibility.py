@@ -9,17 +9,19 @@ from typing import Any
 
 from benchmarks.http_connection import HttpConnection
 from benchmarks.meter import Meter
+from foldline.settings import port_of
+from foldline.surfaces import API
 from line.connection import close_bus, connect_bus
 from producers.admission import admit_fact
 from producers.publishing.publisher import Publisher
-from runtime.settings import Settings
+from runtime.settings.processes import UpSettings
 from schemas.subjects import Subject
 
 _READERS = 4
 _READ_PER_S = 200  # queries a second: at higher rates only some of the events are looked for
 
 
-async def measure_visibility(config: Settings, *, rate: int, seconds: float) -> dict[str, Any]:
+async def measure_visibility(config: UpSettings, *, rate: int, seconds: float) -> dict[str, Any]:
     """Publish `rate` events a second one by one; returns the milliseconds until a GET shows them.
 
     Up to 200 events a second are looked for. The GET names the position of its event and is sent as soon as
@@ -27,7 +29,7 @@ async def measure_visibility(config: Settings, *, rate: int, seconds: float) -> 
     """
     nc = await connect_bus(config, name="bench-seen", publisher=True)
     publisher = Publisher(nc, partitions=config.partitions, timeout=30)
-    http = [await HttpConnection.open(config.api_port) for _ in range(_READERS * 8)]
+    http = [await HttpConnection.open(port_of(config, API)) for _ in range(_READERS * 8)]
     free: asyncio.Queue[HttpConnection] = asyncio.Queue()
     for client in http:
         free.put_nowait(client)

@@ -43,12 +43,12 @@ from runtime.process.garbage import collect_rarely
 from runtime.process.logs import set_up_logging
 from runtime.process.starting import start_with_retry
 from runtime.process.tasks import cancel_and_wait
-from runtime.settings import Settings, settings
+from runtime.settings.processes import ConsumerSettings
 
 logger = logging.getLogger("foldline.consumer")
 
 
-def create_app(config: Settings) -> FastStream:
+def create_app(config: ConsumerSettings) -> FastStream:
     """Make the process: followers of all projections, and the reactors that its settings enable."""
     broker = ReconnectingBroker(config)
     reactors = ProcessReactors(reactors_of(config))
@@ -69,14 +69,14 @@ def create_app(config: Settings) -> FastStream:
     return app
 
 
-async def _wire(config: Settings, reactors: ProcessReactors) -> AsyncExitStack:
+async def _wire(config: ConsumerSettings, reactors: ProcessReactors) -> AsyncExitStack:
     """Follow the line until the stack that is returned is closed."""
     async with AsyncExitStack() as stack:
         await _follow(config, reactors, stack)
         return stack.pop_all()
 
 
-async def _follow(config: Settings, reactors: ProcessReactors, stack: AsyncExitStack) -> None:
+async def _follow(config: ConsumerSettings, reactors: ProcessReactors, stack: AsyncExitStack) -> None:
     """Connect, prepare line and schemas, and start following. Everything stops with `stack`."""
     reading = await connect_bus(config, name="foldline-consumer")
     stack.push_async_callback(close_bus, reading)
@@ -117,7 +117,7 @@ async def _follow(config: Settings, reactors: ProcessReactors, stack: AsyncExitS
 
 
 async def _install(
-    config: Settings, nc: Client, projections: tuple[Projection[Any, Any], ...]
+    config: ConsumerSettings, nc: Client, projections: tuple[Projection[Any, Any], ...]
 ) -> list[Projection[Any, Any]]:
     """Create what PostgreSQL lacks; returns the projections whose live generation is of an older version."""
     async with await connections.connect_with_retry(config, name="foldline-install") as conn:
@@ -134,7 +134,7 @@ async def _stop(followers: list[Follower], running: list[asyncio.Task[None]]) ->
     await asyncio.gather(*running)
 
 
-def run(config: Settings) -> None:
+def run(config: ConsumerSettings) -> None:
     """Follow until SIGTERM or Ctrl-C, then finish the batch in hand and give up the leases."""
     set_up_logging(config)
     collect_rarely()
@@ -150,5 +150,5 @@ def __getattr__(name: str) -> FastStream:
     # For `faststream run consumers.app:app`; importing this module alone must not read the environment.
     if name != "app":
         raise AttributeError(name)
-    globals()["app"] = created = create_app(settings())
+    globals()["app"] = created = create_app(ConsumerSettings())
     return created

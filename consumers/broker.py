@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 from runtime.compat.faststream_app import is_no_empty_fetch
 from runtime.process.starting import start_with_retry
 from runtime.process.telemetry import tracer_provider
-from runtime.settings import Settings
+from runtime.settings.line import LineSettings
 
 faststream_logger = logging.getLogger("foldline.faststream")
 faststream_logger.setLevel(logging.WARNING)  # it logs a line for each message at INFO
@@ -21,7 +21,7 @@ faststream_logger.addFilter(is_no_empty_fetch)
 class ReconnectingBroker(NatsBroker):
     """FastStream's broker: starts also while NATS restarts, and reconnects for ever."""
 
-    def __init__(self, config: Settings) -> None:
+    def __init__(self, config: LineSettings) -> None:
         security = SASLPlaintext(config.nats_user, config.nats_password or "") if config.nats_user else None
         super().__init__(
             [url.strip() for url in config.nats_url.split(",")],

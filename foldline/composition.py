@@ -10,8 +10,11 @@ from foldline.embedded.running_stack import Stack
 from foldline.embedded.service import Service
 from foldline.embedded.worker import Worker
 from foldline.servers import compose_servers
+from foldline.settings import port_of
+from foldline.surfaces import SITE_SURFACES, ProcessName, Surface, surfaces_of, surfaces_with_ports
 from foldline.up_context import UpContext
-from runtime.settings import Settings
+from runtime.settings.base import variable
+from runtime.settings.processes import UpSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,46 +29,52 @@ class Composition:
 
 
 def compose_site(
-    settings: Settings, layout: Layout, context: UpContext, federation: Federation | None = None
+    settings: UpSettings, layout: Layout, context: UpContext, federation: Federation | None = None
 ) -> Composition:
     """Choose programs and ports of a site and wire its services. Raises Problem."""
-    api_port, jobs_port, sidecar_port, daemon_port = (
-        claim_port(settings.host, port, what=what, setting=setting, taken=context.taken)
-        for port, what, setting in (
-            (settings.api_port, "the API", "FOLDLINE_API_PORT"),
-            (settings.jobs_port, "the jobs API", "FOLDLINE_JOBS_PORT"),
-            (settings.sidecar_port, "the sidecar", "FOLDLINE_SIDECAR_PORT"),
-            (settings.daemon_port, "the session daemon", "FOLDLINE_DAEMON_PORT"),
-        )
-    )
     stack, servers = compose_servers(
         settings,
         layout,
         context,
         federation,
-        api_port=api_port,
-        jobs_port=jobs_port,
-        sidecar_port=sidecar_port,
-        daemon_port=daemon_port,
+        ports=claim_ports(settings, SITE_SURFACES, context),
         **({"site": settings.site, "own_site_only": True} if federation else {}),
     )
     env = worker_environment(stack, layout, context)
-    commands = context.commands
     return Composition(
         stack=stack,
         servers=servers,
         consumers=[
-            create_worker(f"consumer-{n + 1}", commands.consumer, layout, env | _metrics_port(settings, n))
+            create_worker(
+                f"consumer-{n + 1}", context.commands["consumer"], layout, env | _metrics_port(settings, n)
+            )
             for n in range(settings.consumers)
         ],
-        surfaces=[
-            create_worker("api", commands.api, layout, env, ready_url=f"{stack.api_url}/ready"),
-            create_worker(
-                "sidecar", commands.sidecar, layout, env, ready_url=f"{stack.sidecar_url}/v1/healthz"
-            ),
-        ],
+        surfaces=[serving_worker(name, stack, layout, context) for name in ("api", "sidecar")],
         layout=layout,
     )
+
+
+def claim_ports(settings: UpSettings, surfaces: Sequence[Surface], context: UpContext) -> dict[str, int]:
+    """Return a port for each surface that has one of its own, by name. Raises Problem."""
+    return {
+        surface.name: claim_port(
+            settings.host,
+            port_of(settings, surface),
+            what=surface.about,
+            setting=variable(surface.port_setting),
+            taken=context.taken,
+        )
+        for surface in surfaces_with_ports(surfaces)
+    }
+
+
+def serving_worker(name: ProcessName, stack: Stack, layout: Layout, context: UpContext) -> Worker:
+    """Create a process that serves surfaces; it is ready when the first of them says so."""
+    first = surfaces_of(name)[0]
+    env = worker_environment(stack, layout, context)
+    ready_url = f"{stack.url(first)}{first.health}"
+    return create_worker(name, context.commands[name], layout, env, ready_url)
 
 
 def worker_environment(stack: Stack, layout: Layout, context: UpContext) -> dict[str, str]:
@@ -82,7 +91,7 @@ def create_worker(
     )
 
 
-def _metrics_port(settings: Settings, index: int) -> dict[str, str]:
+def _metrics_port(settings: UpSettings, index: int) -> dict[str, str]:
     """The metrics port of a consumer, counted up from the configured one; none when that is 0."""
     port = settings.metrics_port
     return {"FOLDLINE_METRICS_PORT": str(port + index)} if port else {}

@@ -22,7 +22,7 @@ from projections.projection import Key
 from runtime.compat.nats_client import BusClient
 from runtime.database.connections import Connection
 from runtime.process.tasks import cancel_and_wait
-from runtime.settings import Settings
+from runtime.settings.database import FoldSettings
 
 _ONE_READING: Final = ("rate", "eta", "elapsed")  # what cannot be told from a single one
 
@@ -33,7 +33,8 @@ class EngineProjectionControl:
 
     names = tuple(projection.name for projection in PROJECTIONS)
 
-    def __init__(self, reader: Reader, nc: BusClient) -> None:
+    def __init__(self, settings: FoldSettings, reader: Reader, nc: BusClient) -> None:
+        self._settings = settings
         self._reader = reader
         self._nc = nc
         self._tasks: set[BackgroundTask] = set()
@@ -112,7 +113,7 @@ class EngineProjectionControl:
         return await drop_generation(self._config(None), name, Role(generation))
 
     async def rebuild_entity(self, name: str, key: Key) -> int:
-        partitions = self._reader.settings.partitions
+        partitions = self._settings.partitions
         return await self._reader.read(
             lambda conn: rebuild_entity(conn, self._nc, projection_named(name), key, partitions)
         )
@@ -122,19 +123,19 @@ class EngineProjectionControl:
         return [asdict(one) for one in found]
 
     async def retry(self, name: str, key: Key) -> int:
-        partitions = self._reader.settings.partitions
+        partitions = self._settings.partitions
         return await self._reader.read(
             lambda conn: retry_parked(conn, projection_named(name), key, partitions)
         )
 
     async def skip(self, name: str, key: Key, reason: str) -> int:
-        partitions = self._reader.settings.partitions
+        partitions = self._settings.partitions
         return await self._reader.read(
             lambda conn: skip_parked_event(conn, projection_named(name), key, partitions, reason)
         )
 
-    def _config(self, workers: int | None) -> Settings:
-        config = self._reader.settings
+    def _config(self, workers: int | None) -> FoldSettings:
+        config = self._settings
         return config if workers is None else config.model_copy(update={"rebuild_workers": workers})
 
     def _begin(self, act: Act) -> AsyncIterator[TaskUpdate]:

@@ -11,11 +11,11 @@ from foldline.embedded.running_stack import Stack
 from foldline.embedded.service import Service
 from foldline.up_context import Say, UpContext
 from runtime.problems import Problem
-from runtime.settings import Settings
+from runtime.settings.processes import UpSettings
 
 
 def compose_servers(
-    settings: Settings, layout: Layout, context: UpContext, federation: Federation | None, **addresses: Any
+    settings: UpSettings, layout: Layout, context: UpContext, federation: Federation | None, **addresses: Any
 ) -> tuple[Stack, list[Service]]:
     """The stack of a site or a centre, with further `addresses`, and the servers to start. Raises Problem."""
     servers: list[Service] = []
@@ -45,7 +45,7 @@ def compose_servers(
 
 
 def _nats(
-    settings: Settings, layout: Layout, context: UpContext, federation: Federation | None
+    settings: UpSettings, layout: Layout, context: UpContext, federation: Federation | None
 ) -> NatsServer:
     binary = find_nats_server(settings.nats_server)
     version = nats_version(binary)
@@ -75,7 +75,7 @@ def _nats(
     )
 
 
-def _postgres(settings: Settings, layout: Layout, say: Say) -> PostgresServer:
+def _postgres(settings: UpSettings, layout: Layout, say: Say) -> PostgresServer:
     version = postgres_version(find_postgres_bin(settings.postgres_bin))
     if "database_url" in settings.model_fields_set:
         say(

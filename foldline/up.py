@@ -15,22 +15,22 @@ from foldline.embedded.service import Service
 from foldline.embedded.stop_signals import StopSignals
 from foldline.embedded.supervisor import Supervisor
 from foldline.sites import compose_sites
-from foldline.up_context import Commands, Say, UpContext
-from runtime.settings import Settings
+from foldline.up_context import COMMANDS, Say, UpContext
+from runtime.settings.processes import UpSettings
 
 Ready = Callable[[Sequence[Stack], Path], None]
 """Shows an operator the stacks that are ready, and the data directory."""
 
 
 def up(
-    settings: Settings,
+    settings: UpSettings,
     *,
     sites: Sequence[str] = (),
     ephemeral: bool = False,
     overrides: Mapping[str, str] | None = None,
     say: Say,
     ready: Ready,
-    commands: Commands | None = None,
+    commands: Mapping[str, Sequence[str]] = COMMANDS,
     servers_only: bool = False,
 ) -> None:
     """Run until asked to stop; `ready` is called once, when every service answers. Raises Problem.
@@ -49,7 +49,7 @@ def up(
             stack.enter_context(DirectoryLock(layout.lock))
             signals = stack.enter_context(StopSignals())
             _end_leftovers(layout, say)
-            context = UpContext(overrides=overrides or {}, say=say, commands=commands or Commands())
+            context = UpContext(overrides=overrides or {}, say=say, commands=commands)
             members = (
                 compose_sites(settings, layout, sites, context)
                 if sites

@@ -2,19 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 Say = Callable[[str], None]
 """Shows an operator one line."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Commands:
-    """The arguments of this Python that run each worker; tests put stand-ins here."""
-
-    api: Sequence[str] = ("-m", "foldline", "api")
-    consumer: Sequence[str] = ("-m", "foldline", "consumer")
-    sidecar: Sequence[str] = ("-m", "foldline", "sidecar")
-    central: Sequence[str] = ("-m", "foldline", "central")
+COMMANDS: Final[Mapping[str, Sequence[str]]] = {
+    name: ("-m", "foldline", name) for name in ("api", "consumer", "sidecar", "central")
+}
+"""The arguments of this Python that run each of our processes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,5 +20,5 @@ class UpContext:
 
     overrides: Mapping[str, str]  # variables the workers get on top of our own environment
     say: Say
-    commands: Commands
+    commands: Mapping[str, Sequence[str]]  # those of COMMANDS; tests put stand-ins here
     taken: set[int] = field(default_factory=set)

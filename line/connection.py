@@ -10,7 +10,7 @@ import runtime.compat.nats_unreadable  # noqa: F401 - for its effect on the clie
 from runtime.compat.nats_client import BusClient
 from runtime.problems import Problem
 from runtime.process.redact import without_credentials
-from runtime.settings import Settings
+from runtime.settings.line import LineSettings
 
 logger = logging.getLogger("foldline.bus")
 
@@ -19,19 +19,24 @@ class BusUnreachable(Problem):
     """NATS did not answer within the connect timeout; the message names the setting to look at."""
 
 
-async def connect_bus(settings: Settings, *, name: str, publisher: bool = False) -> BusClient:
-    """Connect, retrying for `connect_timeout` seconds; afterwards the client reconnects for ever.
+async def connect_bus(
+    settings: LineSettings, *, name: str, publisher: bool = False, client: BusClient | None = None
+) -> BusClient:
+    """Connect a client, a new one by default, and return it; from then on it reconnects for ever.
 
-    With `publisher`, nothing is buffered while disconnected: a publish fails at once instead of being
-    sent later behind its caller's back. Raises BusUnreachable.
+    The first connection is tried for `connect_timeout` seconds. With `publisher`, nothing is buffered while
+    disconnected: a publish fails at once instead of being sent later behind its caller's back. Raises
+    BusUnreachable.
     """
+    client = client or BusClient()
     deadline = time.monotonic() + settings.connect_timeout
     failures: list[Exception] = []
     while True:
         try:
             # The client itself would try the first connection for ever, as it does all later ones.
             async with asyncio.timeout(deadline - time.monotonic()):
-                return await _connect(settings, name, publisher, failures)
+                await _connect(client, settings, name, publisher, failures)
+                return client
         except (OSError, NoServersError, Error) as exc:
             if time.monotonic() >= deadline:
                 # The deadline's own time-out says nothing of what went wrong before it.
@@ -44,8 +49,9 @@ async def connect_bus(settings: Settings, *, name: str, publisher: bool = False)
             await asyncio.sleep(0.2)
 
 
-async def _connect(settings: Settings, name: str, publisher: bool, failures: list[Exception]) -> BusClient:
-    client = BusClient()
+async def _connect(
+    client: BusClient, settings: LineSettings, name: str, publisher: bool, failures: list[Exception]
+) -> None:
     connected = False
 
     async def on_error(exc: Exception) -> None:
@@ -77,7 +83,6 @@ async def _connect(settings: Settings, name: str, publisher: bool, failures: lis
         reconnected_cb=on_reconnect,
     )
     connected = True
-    return client
 
 
 async def close_bus(client: BusClient) -> None:

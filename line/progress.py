@@ -51,10 +51,13 @@ class Progress:
         self._pool = pool
         self._reached: defaultdict[str, dict[str, int]] = defaultdict(dict)
         self._changed: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._subscribed = False
 
     async def start(self) -> None:
-        """Subscribe to the announcements of all projections."""
-        await self._nc.subscribe(subject("*"), cb=self._on_announcement)
+        """Subscribe to the announcements of all projections, once however often this is called."""
+        if not self._subscribed:
+            await self._nc.subscribe(subject("*"), cb=self._on_announcement)
+            self._subscribed = True
 
     async def wait(self, projection: str, positions: Sequence[Position], timeout: float) -> bool:
         """Wait until `projection` has folded all `positions`; False after `timeout` seconds."""

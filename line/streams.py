@@ -10,7 +10,7 @@ from nats.aio.client import Client
 from line.jetstream import NO_LEADER, ErrorCode, has_code, request_api
 from line.problems import LineProblem
 from line.stream_comparison import compare, describe
-from runtime.settings import Settings
+from runtime.settings.line import LineSettings
 from schemas.registry import DECLARED
 from schemas.streams import MAX_PAYLOAD, MIN_SERVER
 
@@ -19,7 +19,7 @@ logger = logging.getLogger("foldline.line")
 _ORIGIN_S = 5.0
 
 
-async def prepare_line(nc: Client, settings: Settings) -> None:
+async def prepare_line(nc: Client, settings: LineSettings) -> None:
     """Check the server, then create missing streams and compare the others. Raises LineProblem."""
     # It needs an HTTP client: a fifth of what a worker of a rebuild would import, which asks for nothing.
     from line.sync import check_sync  # noqa: PLC0415

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from line.problems import LineProblem
-from runtime.settings import Settings
+from runtime.settings.line import LineSettings
 
 logger = logging.getLogger("foldline.line")
 
@@ -17,7 +17,7 @@ _ADVICE = "set sync_interval: always in the server's jetstream block, or FOLDLIN
 _POLL_S = 0.5
 
 
-async def check_sync(settings: Settings, deadline: float) -> None:
+async def check_sync(settings: LineSettings, deadline: float) -> None:
     """Check that every server that answers acknowledges only what is synced to disk. Raises LineProblem.
 
     More than half of the servers have to answer, as the line itself needs them; a few that are down only
@@ -46,7 +46,7 @@ async def check_sync(settings: Settings, deadline: float) -> None:
         logger.warning("cannot see whether NATS syncs before it acknowledges: no answer from %s", host)
 
 
-def _urls(settings: Settings) -> list[str]:
+def _urls(settings: LineSettings) -> list[str]:
     given = (url.strip().rstrip("/") for url in (settings.nats_monitor_url or "").split(","))
     urls = list(dict.fromkeys(url for url in given if url))
     if not urls:

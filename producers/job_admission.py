@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, cast
 
 from producers.admission import admit_validated
-from runtime.settings import Settings
+from runtime.settings.line import IngestSettings
 from schemas.facts import Fact, parse_fact
 from schemas.future_limit import refuse_skew
 from schemas.jobs.facts import JobFact
@@ -40,7 +40,7 @@ def admit_job_event(
 
 
 def job_admission(
-    settings: Settings, now: Callable[[], datetime], headers: Mapping[str, str] | None = None
+    settings: IngestSettings, now: Callable[[], datetime], headers: Mapping[str, str] | None = None
 ) -> Callable[[bytes], Fact]:
     """Return the admission of job events under a process's settings. It raises InvalidFact."""
     admit = partial(

@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from line.jetstream import NO_LEADER, request_api
 from runtime.http.errors import HttpProblem
 from runtime.process.repeating import repeating
-from runtime.settings import Settings
+from runtime.settings.line import LineSettings
 from schemas.errors import ErrorCode
 from schemas.streams import Stream
 from schemas.times import format_time
@@ -53,7 +53,7 @@ class SiteStatus:
 class SiteMonitor:
     """Asks every site again and again, each by itself: one that is away delays no other and no request."""
 
-    def __init__(self, nc: Client, settings: Settings) -> None:
+    def __init__(self, nc: Client, settings: LineSettings) -> None:
         self._nc = nc
         self._copies: dict[str, Stream] = {}
         self._statuses: dict[str, SiteStatus] = {}

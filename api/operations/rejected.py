@@ -28,7 +28,7 @@ from runtime.http.waits import POSITION_HEADER
 from schemas.errors import ErrorCode
 from schemas.registry import DECLARED
 from schemas.times import parse_time
-from schemas.validation import InvalidFact
+from schemas.validation import MAX_FACT_BYTES, InvalidFact
 
 _CURSOR: Final = "rejected"
 _STREAMS: Final = tuple(stream.name for stream in DECLARED.streams)
@@ -115,7 +115,7 @@ def rejected_router(reader: Reader, rejected: RejectedEvents, control: RejectedC
     async def retry(stream: str, sequence: SequencePath, request: Request) -> Response:
         """Publish the event as a new fact, with the corrected body if one is sent, and dismiss it."""
         query = read_query(RetryQuery, request)
-        body = await read_body(request, reader.settings.max_body)
+        body = await read_body(request, MAX_FACT_BYTES)
         retried = await _completed(
             control.retry(_known(stream), sequence, subject=query.subject, body=body or None, time=query.time)
         )

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from runtime.http.waits import MIN_POSITION, bad_header
-from runtime.settings import Settings
+from runtime.settings.line import LineSettings
 from schemas.positions import Position, parse_positions
 from schemas.validation import InvalidFact
 
 
-def requested_positions(headers: Mapping[str, str], settings: Settings) -> list[Position]:
+def requested_positions(headers: Mapping[str, str], settings: LineSettings) -> list[Position]:
     """The positions a request names. Raises HttpProblem (400) for text that no write answered with."""
     text = headers.get(MIN_POSITION)
     if text is None:

@@ -20,7 +20,7 @@ from line.progress import Progress
 from runtime.database.connections import ONLY_ON_REQUEST, Connection, connect
 from runtime.http.errors import unavailable
 from runtime.http.waits import WAIT, wanted_wait
-from runtime.settings import Settings
+from runtime.settings.http import ReadSettings
 from schemas.positions import format_positions
 
 T = TypeVar("T")
@@ -40,7 +40,9 @@ NOT_SET_UP: Final = "the read model is not set up yet: no consumer has run on th
 class Reader:
     """Runs the reads of one process, and turns what goes wrong with the database into HTTP errors."""
 
-    def __init__(self, settings: Settings, pool: AsyncConnectionPool[Connection], progress: Progress) -> None:
+    def __init__(
+        self, settings: ReadSettings, pool: AsyncConnectionPool[Connection], progress: Progress
+    ) -> None:
         self.settings = settings
         self._pool = pool
         self._progress = progress

@@ -21,7 +21,7 @@ from projections.projection import Projection
 from runtime.database.connections import Connection, connect
 from runtime.database.engine.queries import engine_queries
 from runtime.problems import Problem
-from runtime.settings import Settings
+from runtime.settings.database import FoldSettings
 
 logger = logging.getLogger("foldline.accept_line")
 
@@ -31,7 +31,7 @@ _QUERIES: Final = engine_queries()
 
 async def accept_line(
     projections: Iterable[Projection[Any, Any]],
-    config: Settings,
+    config: FoldSettings,
     nc: Client,
     *,
     report: ReportProgress = lambda _: None,
@@ -65,7 +65,7 @@ async def accept_line(
 
 async def _start_over(
     projections: list[Projection[Any, Any]],
-    config: Settings,
+    config: FoldSettings,
     nc: Client,
     conn: Connection,
     found: list[ChangedStream],

@@ -18,13 +18,13 @@ from projections.generations import (
 from projections.projection import Projection
 from runtime.database.connections import Connection
 from runtime.problems import Problem
-from runtime.settings import Settings
+from runtime.settings.database import FoldSettings
 
 
 async def begin_building(
     conn: Connection,
     projection: Projection[Any, Any],
-    config: Settings,
+    config: FoldSettings,
     first_sequences: Mapping[str, int],
     *,
     anew: bool,
@@ -73,7 +73,7 @@ async def put_back_old(conn: Connection, projection: Projection[Any, Any]) -> No
         await move_leases(conn, name, Role.OLD, Role.BUILDING)
 
 
-async def drop_generation(config: Settings, projection: str, role: Role) -> bool:
+async def drop_generation(config: FoldSettings, projection: str, role: Role) -> bool:
     """Drop the old generation or the one being built; False if there is none.
 
     Raises Problem while a rebuild or verification of the projection runs.

@@ -7,14 +7,14 @@ from typing import Final
 from consumers.control.lock_wait import retry_locking
 from line.checkpoints import Sequences, checkpoints
 from runtime.database.connections import Connection, connect
-from runtime.settings import Settings
+from runtime.settings.database import FoldSettings
 
 _LOCK_WAIT_S: Final = 2
 _TRIES: Final = 10
 
 
 @asynccontextmanager
-async def live_snapshot(config: Settings, projection: str) -> AsyncIterator[tuple[Connection, Sequences]]:
+async def live_snapshot(config: FoldSettings, projection: str) -> AsyncIterator[tuple[Connection, Sequences]]:
     """Give a connection whose transaction sees the rows as of the checkpoints that come with it.
 
     Consumers go on: the lease rows are locked only while the snapshot is taken. Raises Problem if they stay

@@ -9,13 +9,13 @@ import psycopg
 from runtime.database.connections import Connection, connect
 from runtime.database.engine.queries import engine_queries
 from runtime.problems import Problem
-from runtime.settings import Settings
+from runtime.settings.database import FoldSettings
 
 _QUERIES: Final = engine_queries()
 
 
 @asynccontextmanager
-async def projection_lock(config: Settings, projection: str, purpose: str) -> AsyncIterator[Connection]:
+async def projection_lock(config: FoldSettings, projection: str, purpose: str) -> AsyncIterator[Connection]:
     """Hold the lock for the length of a block; gives the connection that holds it, and that must stay open.
 
     `purpose` is part of the connection's name in PostgreSQL. Raises Problem if another process has the lock.

@@ -23,7 +23,7 @@ from runtime.database.connections import Connection
 from runtime.database.engine.operator_reason import checked_reason
 from runtime.database.engine.queries import engine_queries
 from runtime.problems import Problem
-from runtime.settings import Settings
+from runtime.settings.line import LineSettings
 from schemas.reactors import FailingEvent, Failure, Pause, ReactorState, ReactorStatus
 
 _QUERIES: Final = engine_queries()
@@ -82,7 +82,7 @@ async def resume_reactor(conn: Connection, name: str) -> bool:
 async def reactor_statuses(
     nc: Client,
     conn: Connection,
-    settings: Settings,
+    settings: LineSettings,
     followers: Iterable[FollowerStatus] = (),
     reactors: Iterable[Reactor] = REACTORS,
 ) -> list[ReactorStatus]:

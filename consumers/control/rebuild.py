@@ -25,7 +25,7 @@ from projections.projection import Projection
 from runtime.database.connections import Connection
 from runtime.problems import Problem
 from runtime.process.tasks import raise_if_cancelled
-from runtime.settings import Settings
+from runtime.settings.database import FoldSettings
 
 logger = logging.getLogger("foldline.rebuild")
 
@@ -38,7 +38,7 @@ class RebuildCancelled(Problem):
 
 async def rebuild(
     projection: Projection[Any, Any],
-    config: Settings,
+    config: FoldSettings,
     nc: Client,
     *,
     report: ReportProgress = lambda _: None,
@@ -69,7 +69,7 @@ class _Rebuild:
     def __init__(
         self,
         projection: Projection[Any, Any],
-        config: Settings,
+        config: FoldSettings,
         nc: Client,
         conn: Connection,
         report: ReportProgress,

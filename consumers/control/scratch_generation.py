@@ -7,12 +7,15 @@ from typing import Any
 from projections.generations import Role, create, drop, lock_installation, name_of
 from projections.projection import Projection
 from runtime.database.connections import Connection
-from runtime.settings import Settings
+from runtime.settings.database import FoldSettings
 
 
 @asynccontextmanager
 async def scratch_generation(
-    conn: Connection, projection: Projection[Any, Any], config: Settings, first_sequences: Mapping[str, int]
+    conn: Connection,
+    projection: Projection[Any, Any],
+    config: FoldSettings,
+    first_sequences: Mapping[str, int],
 ) -> AsyncIterator[int]:
     """Create the generation for the length of a block; one that was left behind is dropped before.
 

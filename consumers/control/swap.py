@@ -29,7 +29,7 @@ from projections.generations import (
 from projections.projection import Projection
 from runtime.database.connections import Connection, connect
 from runtime.database.engine.queries import engine_queries
-from runtime.settings import Settings
+from runtime.settings.database import FoldSettings
 
 _QUERIES: Final = engine_queries()
 _LOCK_WAIT_S: Final = 2
@@ -54,7 +54,7 @@ class Swap:
 
     projection: Projection[Any, Any]
     nc: Client
-    config: Settings
+    config: FoldSettings
 
     async def prepare(self, conn: Connection) -> None:
         """Do what need not be done while others are held up: drop the old generation, make statistics."""

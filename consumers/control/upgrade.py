@@ -18,7 +18,7 @@ from projections.generations import Role, generations
 from projections.projection import Projection
 from runtime.database.connections import connect
 from runtime.problems import Problem
-from runtime.settings import Settings
+from runtime.settings.database import FoldSettings
 
 logger = logging.getLogger("foldline.upgrade")
 
@@ -26,7 +26,7 @@ _TRY_AGAIN_S: Final = 5.0
 _LOG_EVERY_S: Final = 10.0
 
 
-async def upgrade(projection: Projection[Any, Any], config: Settings, nc: Client) -> None:
+async def upgrade(projection: Projection[Any, Any], config: FoldSettings, nc: Client) -> None:
     """Return once the live generation is of this program's version, whoever built it.
 
     One consumer at a time builds, the others try again every 5 seconds. Returns early if the rebuild is

@@ -25,7 +25,7 @@ from runtime.database.engine.generation_tables import ENGINE_TABLES
 from runtime.database.engine.queries import engine_queries
 from runtime.problems import Problem
 from runtime.process.tasks import raise_if_cancelled
-from runtime.settings import Settings
+from runtime.settings.database import FoldSettings
 from schemas.positions import Position, format_positions
 
 _QUERIES: Final = engine_queries()
@@ -60,7 +60,7 @@ class Verification:
 
 async def verify(
     projection: Projection[Any, Any],
-    config: Settings,
+    config: FoldSettings,
     nc: Client,
     *,
     report: ReportProgress = lambda _: None,
@@ -98,7 +98,7 @@ class _Verify:
     """One run: `conn` sees the scratch schema. `carried`: how many of its entities were not folded."""
 
     projection: Projection[Any, Any]
-    config: Settings
+    config: FoldSettings
     nc: Client
     conn: Connection
     carried: int

@@ -14,17 +14,18 @@ import uvloop
 from pydantic import BaseModel
 
 from consumers.engine.follower import Follower
+from consumers.engine.following import following
 from consumers.engine.handler import Handler, More, no_more
 from consumers.engine.leases import Leases
 from consumers.engine.projector import Projector
-from line.connection import close_bus, connect_bus
+from line.bootstrap import LineBootstrap
 from line.raw_event import RawEvent
 from projections.catalogue import projection_named
 from projections.generations import Role, name_of
 from runtime.database.connections import Connection
 from runtime.process.garbage import collect_rarely
 from runtime.process.logs import set_up_logging
-from runtime.settings import Settings, settings
+from runtime.settings.database import FoldSettings
 
 _NICE: Final = 10  # the live read model must not wait for what is built beside it
 _TRANSACTION_EVENTS: Final = 100_000  # events of one transaction: a few seconds' work
@@ -80,7 +81,7 @@ class BoundedProjector:
         return self._until.get(event.partition, {}).get(event.stream, 0)
 
 
-async def run_worker(assignment: Assignment, config: Settings) -> None:
+async def run_worker(assignment: Assignment, config: FoldSettings) -> None:
     """Fold until standard input ends."""
     projection = projection_named(assignment.projection, config.endpoints)
     generation = projection.in_schema(name_of(projection.name, assignment.role))
@@ -88,16 +89,12 @@ async def run_worker(assignment: Assignment, config: Settings) -> None:
     handler: Handler = (
         projector if assignment.until is None else BoundedProjector(projector, assignment.until)
     )
-    nc = await connect_bus(config, name=f"foldline-{assignment.role}")
+    bootstrap = LineBootstrap(config, name=f"foldline-{assignment.role}")
     owner = f"{socket.gethostname()}-{os.getpid()}"
-    follower = Follower(handler, nc, config, owner, replicas=assignment.workers)
-    running = asyncio.create_task(follower.run())
-    try:
+    follower = Follower(handler, bootstrap.nc, config, owner, replicas=assignment.workers)
+    bootstrap.run(following([follower]))
+    async with bootstrap.started():
         await _end_of_input()
-    finally:
-        follower.stop()
-        await running
-        await close_bus(nc)
 
 
 async def _end_of_input() -> None:
@@ -108,7 +105,7 @@ async def _end_of_input() -> None:
 
 def main() -> None:
     """Read the assignment from standard input, then fold."""
-    config = settings()
+    config = FoldSettings()
     set_up_logging(config)
     os.nice(_NICE)
     collect_rarely()

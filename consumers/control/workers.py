@@ -11,7 +11,8 @@ from typing import Final
 from consumers.control.worker import Assignment
 from runtime.problems import Problem
 from runtime.process.tasks import wait_to_the_end
-from runtime.settings import Settings, environment_of
+from runtime.settings.base import environment_of
+from runtime.settings.database import FoldSettings
 
 _ARGUMENTS: Final = ("-m", "consumers.control.worker")
 _DEATHS: Final = 5  # in a row, before a cause is looked for instead of trying again
@@ -21,7 +22,7 @@ _STOP_S: Final = 10.0
 class Workers:
     """A fixed number of worker processes. Whoever waits for their work calls `replace_dead` now and then."""
 
-    def __init__(self, assignment: Assignment, config: Settings, count: int) -> None:
+    def __init__(self, assignment: Assignment, config: FoldSettings, count: int) -> None:
         self._assignment = assignment.model_copy(update={"workers": count})
         self._config = config
         self._count = count
@@ -70,7 +71,7 @@ class Workers:
 
 
 @asynccontextmanager
-async def running_workers(assignment: Assignment, config: Settings, count: int) -> AsyncIterator[Workers]:
+async def running_workers(assignment: Assignment, config: FoldSettings, count: int) -> AsyncIterator[Workers]:
     """Run `count` workers for the length of a block."""
     workers = Workers(assignment, config, count)
     try:

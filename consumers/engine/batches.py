@@ -14,7 +14,7 @@ from runtime import metrics
 from runtime.compat.nats_client import BusClient
 from runtime.database.connections import Connection
 from runtime.process.tasks import cancel_and_wait
-from runtime.settings import Settings
+from runtime.settings.database import FoldSettings
 
 _LARGE: Final = 1_000  # events of a batch: PostgreSQL takes long enough for them
 _SLICE: Final = 50  # events until others on the loop have their turn
@@ -32,7 +32,7 @@ class Batches:
         handler: Handler,
         partitions: Partitions,
         nc: BusClient,
-        settings: Settings,
+        settings: FoldSettings,
         stopping: asyncio.Event,
     ) -> None:
         self._handler = handler

@@ -5,13 +5,13 @@ import asyncio
 from consumers.engine.leases import NOBODY, Backend, identify
 from runtime.database import connections
 from runtime.database.connections import Connection
-from runtime.settings import Settings
+from runtime.settings.database import DatabaseSettings
 
 
 class Connections:
     """One connection writes batches, the other looks after leases: a long batch never costs a lease."""
 
-    def __init__(self, settings: Settings, follower: str) -> None:
+    def __init__(self, settings: DatabaseSettings, follower: str) -> None:
         self._settings = settings
         self._follower = follower
         self._control: Connection | None = None

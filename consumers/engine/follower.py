@@ -23,7 +23,7 @@ from consumers.engine.partitions import OtherLine, Partitions
 from runtime import metrics
 from runtime.compat.nats_client import BusClient
 from runtime.process.tasks import cancel_and_wait
-from runtime.settings import Settings
+from runtime.settings.database import FoldSettings
 
 logger = logging.getLogger("foldline.follower")
 
@@ -40,7 +40,7 @@ class Follower:
     """
 
     def __init__(
-        self, handler: Handler, nc: BusClient, settings: Settings, owner: str, *, replicas: int = 1
+        self, handler: Handler, nc: BusClient, settings: FoldSettings, owner: str, *, replicas: int = 1
     ) -> None:
         self.handler = handler
         self.failure: str | None = None  # why the last batch or refresh failed; None when all is well

@@ -19,7 +19,7 @@ from line.problems import StreamUnavailable
 from runtime import metrics
 from runtime.compat.nats_client import BusClient
 from runtime.database.connections import Connection
-from runtime.settings import Settings
+from runtime.settings.database import FoldSettings
 
 logger = logging.getLogger("foldline.follower")
 
@@ -44,7 +44,7 @@ class Partitions:
         leases: Leases,
         connections: Connections,
         nc: BusClient,
-        settings: Settings,
+        settings: FoldSettings,
     ) -> None:
         self.leases = leases
         self.buffer = Buffer(settings.buffer_events, settings.buffer_bytes)

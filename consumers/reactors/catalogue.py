@@ -13,7 +13,7 @@ from projections.catalogue import projections_of
 from projections.generations import add_leases, set_streams
 from projections.projection import Projection
 from runtime.database.connections import Connection
-from runtime.settings import Settings
+from runtime.settings.processes import ConsumerSettings
 
 REACTORS: Final[tuple[Reactor, ...]] = (
     LIVENESS,
@@ -25,12 +25,12 @@ REACTORS: Final[tuple[Reactor, ...]] = (
 REACTOR_NAMES: Final = tuple(reactor.name for reactor in REACTORS)
 
 
-def reactors_of(settings: Settings) -> tuple[Reactor, ...]:
+def reactors_of(settings: ConsumerSettings) -> tuple[Reactor, ...]:
     """Return the reactors that a process with these settings runs."""
     return tuple(reactor for reactor in REACTORS if runs_in(reactor, settings))
 
 
-def followers_of(settings: Settings) -> dict[str, tuple[str, ...]]:
+def followers_of(settings: ConsumerSettings) -> dict[str, tuple[str, ...]]:
     """Return the names of all projections and following reactors that read a stream, by stream."""
     following = [one for one in reactors_of(settings) if isinstance(one, Following)]
     followers: list[Projection[Any, Any] | Following] = [*projections_of(settings.endpoints), *following]
@@ -41,7 +41,7 @@ def followers_of(settings: Settings) -> dict[str, tuple[str, ...]]:
     return {stream: tuple(names) for stream, names in found.items()}
 
 
-def tasks_of(settings: Settings) -> dict[str, tuple[Durable, ...]]:
+def tasks_of(settings: ConsumerSettings) -> dict[str, tuple[Durable, ...]]:
     """Return the durables of all task reactors that read a fact, by fact: `session.expired`."""
     found: defaultdict[str, list[Durable]] = defaultdict(list)
     for reactor in reactors_of(settings):
@@ -51,7 +51,7 @@ def tasks_of(settings: Settings) -> dict[str, tuple[Durable, ...]]:
     return {fact: tuple(durables) for fact, durables in found.items()}
 
 
-async def install_reactors(conn: Connection, settings: Settings) -> None:
+async def install_reactors(conn: Connection, settings: ConsumerSettings) -> None:
     """Add the lease rows that following reactors lack, at the start of the line."""
     for reactor in reactors_of(settings):
         if isinstance(reactor, Following):

@@ -16,7 +16,8 @@ from line.raw_event import RawEvent
 from producers.publishing.publisher import Publisher
 from runtime.compat.nats_client import BusClient
 from runtime.database.connections import Connection
-from runtime.settings import Settings
+from runtime.settings.line import LineSettings
+from runtime.settings.processes import ConsumerSettings
 from schemas.registry import DECLARED
 from schemas.streams import Stream
 from schemas.subjects import PREFIX
@@ -43,7 +44,7 @@ class Resources:
     durables of all task reactors that read a fact (`session.expired`).
     """
 
-    settings: Settings
+    settings: ConsumerSettings
     nc: BusClient
     publisher: Publisher
     progress: Progress
@@ -124,13 +125,13 @@ Reactor = Following | Task | Periodic
 _PREFIX: Final = "FOLDLINE_"
 
 
-def has_streams(reactor: Reactor, settings: Settings) -> bool:
+def has_streams(reactor: Reactor, settings: LineSettings) -> bool:
     """Whether the line of these settings has what a reactor reads: a centre's has copies of jobs alone."""
     there = {stream.name for stream in settings.streams}
     return all(stream.name in there for stream in reactor.streams)
 
 
-def runs_in(reactor: Reactor, settings: Settings) -> bool:
+def runs_in(reactor: Reactor, settings: ConsumerSettings) -> bool:
     """Whether a process with these settings runs a reactor: it is enabled, and the line has its streams."""
     enabled = reactor.setting is None or bool(getattr(settings, reactor.setting))
     return enabled and has_streams(reactor, settings)

@@ -9,12 +9,14 @@ from consumers.reactors.declaration import PeriodicRun
 from consumers.reactors.outcomes import Outcomes
 from runtime.database.connections import connect
 from runtime.database.engine.queries import engine_queries
-from runtime.settings import Settings
+from runtime.settings.database import DatabaseSettings
 
 logger = logging.getLogger("foldline.reactors")
 
 
-async def run_in_one_replica(config: Settings, name: str, run: PeriodicRun, outcomes: Outcomes) -> int | None:
+async def run_in_one_replica(
+    config: DatabaseSettings, name: str, run: PeriodicRun, outcomes: Outcomes
+) -> int | None:
     """Run once; None while another replica runs, or the reactor is paused. Raises what `run` raises."""
     async with await connect(config, name=f"foldline-{name}") as conn:
         cursor = await conn.execute(engine_queries()["try-reactor-lock"], {"name": name})
@@ -25,7 +27,7 @@ async def run_in_one_replica(config: Settings, name: str, run: PeriodicRun, outc
             return await run(conn)
 
 
-async def try_run(config: Settings, name: str, run: PeriodicRun, outcomes: Outcomes) -> None:
+async def try_run(config: DatabaseSettings, name: str, run: PeriodicRun, outcomes: Outcomes) -> None:
     """Run once and log what goes wrong: the next run tries again."""
     try:
         await run_in_one_replica(config, name, run, outcomes)

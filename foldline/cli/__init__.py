@@ -87,7 +87,7 @@ def main() -> None:
     except ValueError as exc:
         from pydantic import ValidationError  # noqa: PLC0415 - only a failure needs it
 
-        if not isinstance(exc, ValidationError) or exc.title != "Settings":
+        if not isinstance(exc, ValidationError) or not exc.title.endswith("Settings"):
             raise
         _print_error(_settings_line(exc))
         sys.exit(2)

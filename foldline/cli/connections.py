@@ -9,22 +9,25 @@ from typing import Any
 import typer
 
 from foldline.embedded.running_stack import resolve
+from foldline.settings import Commands, read_settings
 from line.connection import close_bus, connect_bus
 from runtime.compat.nats_client import BusClient
 from runtime.database.connections import Connection, connect_with_retry
 from runtime.problems import Problem
-from runtime.settings import Settings, settings
+from runtime.settings.database import DatabaseSettings
+from runtime.settings.line import LineSettings
+from runtime.settings.processes import CommandSettings
 
 
-def command_settings(*, database: bool = False) -> Settings:
+def command_settings(*, database: bool = False) -> CommandSettings:
     """The settings with the addresses of the running stack; commands wait 3 s for servers, unless told."""
-    found = resolve(settings(), database=database)
+    found = resolve(read_settings(Commands), database=database)
     if "connect_timeout" in found.model_fields_set:
         return found
     return found.model_copy(update={"connect_timeout": 3.0})
 
 
-def control_settings(workers: int | None) -> Settings:
+def control_settings(workers: int | None) -> CommandSettings:
     """Return the settings of a command that folds, with as many worker processes as it was given."""
     config = command_settings(database=True)
     return config if workers is None else config.model_copy(update={"rebuild_workers": workers})
@@ -36,7 +39,7 @@ def run(command: Coroutine[Any, Any, None]) -> None:
 
 
 @asynccontextmanager
-async def bus(config: Settings, *, publisher: bool = False) -> AsyncIterator[BusClient]:
+async def bus(config: LineSettings, *, publisher: bool = False) -> AsyncIterator[BusClient]:
     """A connection to NATS for the length of a command."""
     nc = await connect_bus(config, name="foldline-cli", publisher=publisher)
     try:
@@ -46,7 +49,7 @@ async def bus(config: Settings, *, publisher: bool = False) -> AsyncIterator[Bus
 
 
 @asynccontextmanager
-async def database(config: Settings) -> AsyncIterator[Connection]:
+async def database(config: DatabaseSettings) -> AsyncIterator[Connection]:
     """A connection to PostgreSQL for the length of a command. Raises Problem when it has no read models."""
     async with await connect_with_retry(config, name="foldline-cli") as conn:
         row = await (await conn.execute("select to_regclass('foldline.generation')")).fetchone()

@@ -14,6 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from foldline.cli.connections import bus, command_settings, run
 from foldline.embedded.ports import reachable_host
+from foldline.settings import port_of
+from foldline.surfaces import API
 from producers.admission import admit_fact
 from producers.publishing.publisher import Publisher, PublishError
 from runtime.problems import Problem
@@ -58,7 +60,7 @@ async def _demo(sessions: int, rate: float, seconds: float, chance: random.Rando
                     raise Problem(f"a fact was not published: {exc}", "FOLDLINE_NATS_URL") from exc
                 await asyncio.sleep(1 / rate)
         await publisher.aclose()
-    url = f"http://{reachable_host(config.host)}:{config.api_port}"
+    url = f"http://{reachable_host(config.host)}:{port_of(config, API)}"
     console.print(f"{total} events in {sessions} sessions; one of them: {url}/api/sessions/{ids[0]}")
 
 

@@ -11,7 +11,7 @@ from foldline.cli.connections import command_settings, database, run
 from foldline.cli.parameters import Reason
 from projections.catalogue import projections_of
 from runtime.problems import Problem
-from runtime.settings import Settings
+from runtime.settings.line import LineSettings
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of a projection or reactor, such as sessions or expiry.")
@@ -53,7 +53,7 @@ async def _resume(name: str) -> None:
     typer.echo(goes_on if paused else f"{name} was not paused")
 
 
-def _is_projection(name: str, config: Settings) -> bool:
+def _is_projection(name: str, config: LineSettings) -> bool:
     """Whether it is a projection and no reactor. Raises Problem when it is neither."""
     projections = [projection.name for projection in projections_of(config.endpoints)]
     if name not in (*projections, *REACTOR_NAMES):

@@ -14,7 +14,7 @@ from foldline.cli.tables import print_table
 from projections.catalogue import projection_named, projections_of
 from projections.generations import Role, cancel_building
 from runtime.problems import Problem
-from runtime.settings import Settings
+from runtime.settings.database import FoldSettings
 from schemas.times import format_time
 
 
@@ -51,7 +51,7 @@ async def _projections(as_json: bool) -> None:
         _show(found)
 
 
-def _settings(name: str) -> Settings:
+def _settings(name: str) -> FoldSettings:
     """The settings of a command about a projection. Raises Problem when there is none of that name."""
     config = command_settings(database=True)
     projection_named(name, config.endpoints)

@@ -17,7 +17,7 @@ from foldline.cli.progress import ProgressDisplay
 from projections.catalogue import projection_named
 from projections.generations import Role, generations
 from runtime.problems import Problem
-from runtime.settings import Settings
+from runtime.settings.database import FoldSettings
 
 _SHOWN: Final = 200  # characters of a value
 
@@ -48,7 +48,7 @@ def put_back(projection: Projection, workers: Workers = None, as_json: JsonLines
 
 
 async def _rebuild(
-    name: str, config: Settings, *, as_json: bool, anew: bool = False, put_back: bool = False
+    name: str, config: FoldSettings, *, as_json: bool, anew: bool = False, put_back: bool = False
 ) -> None:
     projection = projection_named(name, config.endpoints)
     async with bus(config) as nc, database(config) as conn:
@@ -66,7 +66,7 @@ async def _rebuild(
 
 
 async def _rebuild_entity(
-    name: str, config: Settings, site: str | None, entity: str, *, as_json: bool
+    name: str, config: FoldSettings, site: str | None, entity: str, *, as_json: bool
 ) -> None:
     projection = projection_named(name, config.endpoints)
     key = site or config.site, entity

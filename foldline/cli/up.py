@@ -1,7 +1,8 @@
 """`foldline up`: everything, in one directory."""
 
+import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,15 +10,34 @@ import typer
 from rich.console import Console
 
 from foldline.embedded.running_stack import Stack
+from foldline.settings import Settings, read_settings
+from foldline.surfaces import SURFACES, surfaces_with_ports
 from runtime.problems import Problem
 from runtime.process.redact import without_credentials
-from runtime.settings import Settings
+from runtime.settings.base import variable
 
 
 def _port(setting: str) -> Any:
-    return typer.Option(metavar="PORT", help=f"{setting}; 0 picks a free port.")
+    return Annotated[
+        int | None, typer.Option(metavar="PORT", help=f"{variable(setting)}; 0 picks a free port.")
+    ]
 
 
+def _with_port_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for the port of each surface and server, beside its own."""
+    settings = [surface.port_setting for surface in surfaces_with_ports(SURFACES)]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_port(name))
+        for name in (*settings, "nats_port", "nats_monitor_port")
+    ]
+    signature = inspect.signature(command)
+    own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    command.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+    command.__annotations__ |= {one.name: one.annotation for one in added}
+    return command
+
+
+@_with_port_options
 def up(
     *,
     data_dir: Annotated[
@@ -32,12 +52,6 @@ def up(
     host: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="FOLDLINE_HOST: address to listen on.")
     ] = None,
-    api_port: Annotated[int | None, _port("FOLDLINE_API_PORT")] = None,
-    jobs_port: Annotated[int | None, _port("FOLDLINE_JOBS_PORT")] = None,
-    sidecar_port: Annotated[int | None, _port("FOLDLINE_SIDECAR_PORT")] = None,
-    daemon_port: Annotated[int | None, _port("FOLDLINE_DAEMON_PORT")] = None,
-    nats_port: Annotated[int | None, _port("FOLDLINE_NATS_PORT")] = None,
-    nats_monitor_port: Annotated[int | None, _port("FOLDLINE_NATS_MONITOR_PORT")] = None,
     sites: Annotated[
         str | None,
         typer.Option(
@@ -46,7 +60,6 @@ def up(
             "the second plus 2, and so on.",
         ),
     ] = None,
-    central_port: Annotated[int | None, _port("FOLDLINE_CENTRAL_PORT")] = None,
     servers_only: Annotated[
         bool,
         typer.Option(
@@ -56,6 +69,7 @@ def up(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one line of JSON with all addresses when ready.")
     ] = False,
+    **ports: int | None,
 ) -> None:
     """Run NATS, PostgreSQL, consumers, the APIs and the sidecar in one directory until Ctrl-C.
 
@@ -67,25 +81,14 @@ def up(
     except ModuleNotFoundError as exc:
         raise Problem(f"the Python package {exc.name} is missing: install foldline[embedded]") from exc
 
-    given: dict[str, Any] = {
-        "data_dir": data_dir,
-        "consumers": consumers,
-        "host": host,
-        "api_port": api_port,
-        "jobs_port": jobs_port,
-        "sidecar_port": sidecar_port,
-        "daemon_port": daemon_port,
-        "central_port": central_port,
-        "nats_port": nats_port,
-        "nats_monitor_port": nats_monitor_port,
-    }
+    given: dict[str, Any] = {"data_dir": data_dir, "consumers": consumers, "host": host, **ports}
     given = {key: value for key, value in given.items() if value is not None}
     progress = Console(stderr=True, highlight=False)
 
     def ready(stacks: Sequence[Stack], directory: Path) -> None:
         shown = [_without_passwords(stack) for stack in stacks]
         if as_json:
-            addresses = [stack.model_dump(mode="json", exclude_none=True) for stack in shown]
+            addresses = [stack.as_json() for stack in shown]
             typer.echo(
                 json.dumps({"centre": addresses[0], "sites": addresses[1:]} if sites else addresses[0])
             )
@@ -95,10 +98,10 @@ def up(
         typer.echo("ready; Ctrl-C stops everything")
 
     run_up(
-        Settings(**given),
+        read_settings(Settings, **given),
         sites=site_names(sites) if sites is not None else (),
         ephemeral=ephemeral,
-        overrides={f"FOLDLINE_{key.upper()}": str(value) for key, value in given.items()},
+        overrides={variable(key): str(value) for key, value in given.items()},
         say=lambda line: progress.print(line, soft_wrap=True, markup=False),
         ready=ready,
         servers_only=servers_only,
@@ -119,11 +122,7 @@ def _show(stack: Stack, directory: Path) -> None:
     """Print the addresses, each whole on a line of its own so that it can be copied."""
     addresses = {
         "Site": stack.site,
-        "API": stack.api_url,
-        "Jobs": stack.jobs_url,
-        "Jobs of all sites": stack.central_url,
-        "Sidecar": stack.sidecar_url,
-        "Session daemon": stack.daemon_url,
+        **{surface.label: stack.url(surface) for surface in SURFACES},
         "NATS": stack.nats_url,
         "NATS monitoring": stack.nats_monitor_url or "-",
         "PostgreSQL": stack.database_url,

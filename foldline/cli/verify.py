@@ -12,7 +12,7 @@ from foldline.cli.parameters import JsonLines, Workers
 from foldline.cli.progress import ProgressDisplay
 from projections.catalogue import projection_named, projections_of
 from projections.projection import Projection
-from runtime.settings import Settings
+from runtime.settings.database import FoldSettings
 
 _SHOWN: Final = 200  # characters of a value
 
@@ -40,7 +40,7 @@ def verify(
 
 
 async def _verify(
-    chosen: tuple[Projection[Any, Any], ...], config: Settings, *, limit: int, as_json: bool
+    chosen: tuple[Projection[Any, Any], ...], config: FoldSettings, *, limit: int, as_json: bool
 ) -> None:
     different = 0
     async with bus(config) as nc, database(config):

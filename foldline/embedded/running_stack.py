@@ -2,80 +2,58 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, computed_field
+from pydantic import BaseModel, Field, ValidationError
 
 from foldline.embedded.layout import Layout
 from foldline.embedded.lock import is_held
 from foldline.embedded.ports import reachable_host
+from foldline.surfaces import SURFACES, Surface
 from runtime.problems import Problem
-from runtime.settings import Settings
+from runtime.settings.base import ProcessSettings, variable
 
-_URLS = {"api_url", "jobs_url", "sidecar_url", "daemon_url", "central_url"}
-_OWN = {"pid", *_URLS}
+S = TypeVar("S", bound=ProcessSettings)
 
 
 class Stack(BaseModel, frozen=True):
     """The addresses of a running `foldline up`, as it wrote them under its data directory.
 
-    Every field but the process id is a setting; what is None is not part of the stack.
+    What is None is not part of the stack, nor is a surface without a port.
     """
 
     nats_url: str
     nats_monitor_url: str | None
     database_url: str
     host: str
-    api_port: int | None = None
-    jobs_port: int | None = None
-    sidecar_port: int | None = None
-    daemon_port: int | None = None
-    central_port: int | None = None
+    ports: dict[str, int] = {}
+    """The ports of surfaces, by name."""
     site: str | None = None
     own_site_only: bool | None = None
     sites: str | None = None
     pid: int = Field(default_factory=os.getpid)
 
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def api_url(self) -> str | None:
-        """The address of the sessions and operations API."""
-        return self._url(self.api_port)
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def jobs_url(self) -> str | None:
-        """The address of the jobs API of this site."""
-        return self._url(self.jobs_port)
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def sidecar_url(self) -> str | None:
-        """The address of the sidecar."""
-        return self._url(self.sidecar_port)
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def daemon_url(self) -> str | None:
-        """The address of the session daemon."""
-        return self._url(self.daemon_port)
-
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def central_url(self) -> str | None:
-        """The address of the jobs API of all sites."""
-        return self._url(self.central_port)
-
-    def _url(self, port: int | None) -> str | None:
-        return None if port is None else f"http://{reachable_host(self.host)}:{port}"
+    def url(self, surface: Surface) -> str | None:
+        """Return the address of a surface."""
+        port = self.ports.get(surface.shares or surface.name)
+        if port is None:
+            return None
+        path = surface.paths[0] if surface.paths else ""
+        return f"{surface.scheme}://{reachable_host(self.host)}:{port}{path}"
 
     def settings(self) -> dict[str, Any]:
-        """The addresses as settings."""
-        return self.model_dump(exclude=_OWN, exclude_none=True)
+        """Return the addresses as settings."""
+        ports = {f"{name}_port": port for name, port in self.ports.items()}
+        return self.model_dump(exclude={"pid", "ports"}, exclude_none=True) | ports
 
     def environment(self) -> dict[str, str]:
-        """The addresses as variables for a child."""
-        return {f"FOLDLINE_{key.upper()}": str(value) for key, value in self.settings().items()}
+        """Return the addresses as variables for a child."""
+        return {variable(key): str(value) for key, value in self.settings().items()}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the addresses for people and scripts: settings, and the URL of each surface."""
+        urls = {f"{surface.name}_url": self.url(surface) for surface in SURFACES}
+        return self.settings() | {"pid": self.pid} | {name: url for name, url in urls.items() if url}
 
     def save(self, path: Path) -> None:
         """Write the addresses, readable by the owner only: one may hold a password."""
@@ -97,16 +75,16 @@ def load_stack(data_dir: Path) -> Stack | None:
         return None
 
 
-def resolve(settings: Settings, *, database: bool = True) -> Settings:
-    """`settings` with the addresses nobody set taken from the stack that runs in its data directory.
+def resolve(settings: S, *, database: bool = True) -> S:
+    """Return `settings` with the addresses nobody set taken from the stack that runs in its data directory.
 
     Raises Problem when no PostgreSQL is known and `database` says that one is needed.
     """
     found: dict[str, Any] = {}
     if stack := load_stack(settings.data_dir):
-        addresses = stack.settings()
-        found = {key: value for key, value in addresses.items() if key not in settings.model_fields_set}
+        unset = type(settings).model_fields.keys() - settings.model_fields_set
+        found = {key: value for key, value in stack.settings().items() if key in unset}
     resolved = settings.model_copy(update=found)
-    if database and resolved.database_url is None:
+    if database and getattr(resolved, "database_url", None) is None:
         raise Problem("no PostgreSQL: start `foldline up` or set FOLDLINE_DATABASE_URL")
     return resolved

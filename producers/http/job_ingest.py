@@ -21,7 +21,7 @@ from runtime.http.bodies import read_body
 from runtime.http.errors import HttpProblem, unavailable
 from runtime.http.openapi import operation
 from runtime.metrics import EVENTS_PROCESSED
-from runtime.settings import Settings
+from runtime.settings.http import WriteSettings
 from schemas.facts import Fact
 from schemas.jobs.facts import JobEvent
 from schemas.validation import MAX_DEPTH, InvalidFact, invalid_json
@@ -37,7 +37,7 @@ class JobSurface:
 
     publisher: Publisher
     progress: ProgressWaiter
-    settings: Settings
+    settings: WriteSettings
     now: Callable[[], datetime]
 
     def admission(self, headers: WriteHeaders) -> Callable[[bytes], Fact]:

@@ -12,7 +12,7 @@ from producers.http.key_reuse import refuse_key_reuse
 from producers.http.write_response import ProgressWaiter, write_response
 from producers.publishing.publisher import Ack, BusUnavailable, Publisher, Refused
 from runtime.http.errors import unavailable
-from runtime.settings import Settings
+from runtime.settings.http import WriteSettings
 from schemas.facts import Fact
 from schemas.positions import Position
 from schemas.sessions.recovery import HungSession
@@ -30,7 +30,7 @@ class WriteSurface:
     existence: Existence
     progress: ProgressWaiter
     hung: HungReader
-    settings: Settings
+    settings: WriteSettings
     now: Callable[[], datetime]
 
     async def publish(self, fact: Fact, *, expected_last: int | None = None) -> Ack:

@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from runtime.http.openapi import Header
 from runtime.http.waits import WAIT_HEADER, wanted_wait
-from runtime.settings import Settings
+from runtime.settings.http import WaitSettings
 from schemas.facts import TIME
 from schemas.times import parse_time
 
@@ -40,7 +40,9 @@ class WriteHeaders:
     wait: float  # seconds
 
     @classmethod
-    def of(cls, headers: Mapping[str, str], settings: Settings, *, default_wait: float | None = None) -> Self:
+    def of(
+        cls, headers: Mapping[str, str], settings: WaitSettings, *, default_wait: float | None = None
+    ) -> Self:
         """Read a request's headers. Raises InvalidFact, HttpProblem; the key is checked by admission."""
         passed_on = {}
         if (time := headers.get(TIME)) is not None:

@@ -26,7 +26,7 @@ from runtime.compat.fastapi_routes import DirectRoute
 from runtime.http.bodies import read_body
 from runtime.http.errors import unavailable
 from runtime.http.openapi import TEXT, operation
-from runtime.settings import Settings
+from runtime.settings.line import IngestSettings
 from schemas.facts import AUTO, Fact, message_id
 from schemas.jobs.facts import JobEvent
 
@@ -41,7 +41,7 @@ class SidecarSurface:
 
     carrier: Carrier
     spool: Spool
-    settings: Settings
+    settings: IngestSettings
     line: LineConnection
     now: Callable[[], datetime]
 

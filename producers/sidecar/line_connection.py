@@ -14,7 +14,7 @@ from producers.publishing.publisher import Publisher
 from runtime.compat.nats_client import BusClient
 from runtime.problems import Problem
 from runtime.process.tasks import cancel_and_wait
-from runtime.settings import Settings
+from runtime.settings.line import IngestSettings
 
 logger = logging.getLogger("foldline.sidecar")
 
@@ -24,7 +24,7 @@ _RETRY_S: Final = 1.0
 class LineConnection:
     """A publisher as soon as there is a server that keeps what it acknowledges; all is spooled until then."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: IngestSettings) -> None:
         self.problem: str | None = None  # why no event goes there yet
         self._settings = settings
         self._nc: BusClient | None = None

@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from runtime.problems import Problem
-from runtime.settings import Settings
+from runtime.settings.database import DatabaseSettings
 
 Connection = psycopg.AsyncConnection[TupleRow]
 
@@ -24,7 +24,7 @@ class DatabaseUnreachable(Problem):
     """PostgreSQL did not answer within the connect timeout; the message names the setting to look at."""
 
 
-def _arguments(settings: Settings, name: str) -> dict[str, Any]:
+def _arguments(settings: DatabaseSettings, name: str) -> dict[str, Any]:
     return {
         "conninfo": settings.database_url or "",
         "application_name": name,
@@ -38,7 +38,7 @@ def _arguments(settings: Settings, name: str) -> dict[str, Any]:
     }
 
 
-async def connect(settings: Settings, *, name: str, by_key: bool = False) -> Connection:
+async def connect(settings: DatabaseSettings, *, name: str, by_key: bool = False) -> Connection:
     """Open one connection, outside of any pool. Raises psycopg's OperationalError when the server is away.
 
     `by_key`: no plan of its statements ever reads a whole table. For statements that look up rows by their
@@ -51,7 +51,7 @@ async def connect(settings: Settings, *, name: str, by_key: bool = False) -> Con
     return await psycopg.AsyncConnection.connect(**arguments, autocommit=True, prepare_threshold=None)
 
 
-async def connect_with_retry(settings: Settings, *, name: str) -> Connection:
+async def connect_with_retry(settings: DatabaseSettings, *, name: str) -> Connection:
     """Connect at process start, retrying for `connect_timeout` seconds. Raises DatabaseUnreachable."""
     deadline = time.monotonic() + settings.connect_timeout
     while True:
@@ -66,7 +66,7 @@ async def connect_with_retry(settings: Settings, *, name: str) -> Connection:
             await asyncio.sleep(0.2)
 
 
-def pool(settings: Settings, *, name: str) -> AsyncConnectionPool[Connection]:
+def pool(settings: DatabaseSettings, *, name: str) -> AsyncConnectionPool[Connection]:
     """Return a pool for readers, to be opened with `async with`. No statement runs longer than 30 s."""
     arguments = _arguments(settings, name)
     arguments["options"] += " -c statement_timeout=30s"

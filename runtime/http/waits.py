@@ -6,7 +6,7 @@ from typing import Final
 
 from runtime.http.errors import HttpProblem
 from runtime.http.openapi import Header
-from runtime.settings import Settings
+from runtime.settings.http import WaitSettings
 from schemas.errors import ErrorCode
 
 POSITION: Final = "Foldline-Position"
@@ -36,7 +36,7 @@ PROJECTED_HEADER: Final = Header(
 _MILLISECONDS: Final = re.compile(r"[0-9]{1,9}")
 
 
-def wanted_wait(headers: Mapping[str, str], settings: Settings, *, default: float | None = None) -> float:
+def wanted_wait(headers: Mapping[str, str], settings: WaitSettings, *, default: float | None = None) -> float:
     """Return how long to wait for a position, seconds, from `Foldline-Wait` or else `default`.
 
     Without either it is the setting `default_wait_ms`. Raises HttpProblem (400).

@@ -5,11 +5,11 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from runtime.settings import Settings
+from runtime.settings.base import ProcessSettings
 from schemas.times import format_time
 
 
-def set_up_logging(settings: Settings) -> None:
+def set_up_logging(settings: ProcessSettings) -> None:
     """Send all records to standard error, in the form that the settings ask for. Called once by a process."""
     handler = logging.StreamHandler(sys.stderr)
     if settings.log_json:

@@ -6,10 +6,10 @@ from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from runtime.settings import Settings
+from runtime.settings.base import ProcessSettings
 
 
-def tracer_provider(settings: Settings, service: str) -> TracerProvider:
+def tracer_provider(settings: ProcessSettings, service: str) -> TracerProvider:
     """Return the process's tracer provider; without an endpoint its spans go nowhere and cost little."""
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}))
     if settings.otlp_endpoint:

@@ -19,7 +19,7 @@ HEARTBEAT_TIMEOUT = 2
 """Seconds until a session of our own stack is silent: few, so that a test can wait for it."""
 
 _SURFACES = ("api", "jobs", "sidecar", "daemon")
-_GIVEN = tuple(f"FOLDLINE_TEST_{name.upper()}" for name in (*_SURFACES, "nats"))
+_GIVEN = tuple(f"ACCEPTANCE_{name.upper()}" for name in (*_SURFACES, "nats"))
 _ADDRESSES = (
     "nats_url",
     "nats_monitor_url",
@@ -67,7 +67,7 @@ class Stack:
 
 
 def is_given() -> bool:
-    """Return whether FOLDLINE_TEST_API, _JOBS, _SIDECAR, _DAEMON and _NATS name a stack that runs."""
+    """Return whether ACCEPTANCE_API, _JOBS, _SIDECAR, _DAEMON and _NATS name a stack that runs."""
     given = [name for name in _GIVEN if os.environ.get(name)]
     if given and len(given) < len(_GIVEN):
         raise RuntimeError(f"only {', '.join(given)} is set: {', '.join(_GIVEN)} go together")

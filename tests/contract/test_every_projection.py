@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from foldline.settings import Settings
 from projections.catalogue import PROJECTIONS
 from projections.generations import Role, create, name_of
 from projections.projection import Projection
 from runtime.database.connections import connect
-from runtime.settings import Settings
 from schemas.facts import EXPIRED
 from schemas.registry import DECLARED
 from tests.contract.facts import FACTS, Facts, facts_of, interleavings, repetitions, with_own_ids

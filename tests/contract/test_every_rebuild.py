@@ -10,12 +10,12 @@ from nats.aio.client import Client
 from consumers.control.rebuild import rebuild
 from consumers.control.verify import verify
 from consumers.engine.projector import Projector
+from foldline.settings import Settings
 from line.status import read_status
 from projections.catalogue import PROJECTIONS
 from projections.generations import Role, generations
 from projections.projection import Projection
 from runtime.database.connections import Connection
-from runtime.settings import Settings
 from tests.contract.facts import FactLists, facts_of, with_own_ids
 from tests.reference.published import Published
 from tests.support.engine import following

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from consumers.control.verify import verify
+from foldline.settings import Settings
 from line.connection import close_bus, connect_bus
 from projections.catalogue import projection_named
 from runtime.database.connections import Connection, connect
-from runtime.settings import Settings
 from tests.faults.listeners import Listener
 from tests.faults.reporters import Book, Event
 from tests.reference.jobs import Happened, standing, subjobs_by_status

@@ -3,10 +3,10 @@
 from collections import Counter
 
 from consumers.control.verify import verify
+from foldline.settings import Settings
 from line.connection import close_bus, connect_bus
 from projections.catalogue import projection_named
 from runtime.database.connections import connect
-from runtime.settings import Settings
 from tests.faults.workload import Record
 from tests.support.line import Line, Model
 from tests.support.settled import at_the_end

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from foldline.settings import Settings
 from line.connection import close_bus, connect_bus
 from line.streams import prepare_line
 from producers.publishing.publisher import Publisher
-from runtime.settings import Settings
 from tests.faults.judge import judge
 from tests.faults.workload import Record, publish_in_bulk, script
 from tests.support.processes import Processes, ProcessUnderTest

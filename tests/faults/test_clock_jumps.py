@@ -10,9 +10,9 @@ import pytest
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
+from foldline.settings import Settings
 from line.connection import close_bus, connect_bus
 from runtime.database.connections import connect
-from runtime.settings import Settings
 from schemas.sessions.facts import HUNG
 from tests.faults.judge import holders
 from tests.faults.load import Load, under_load

@@ -8,10 +8,10 @@ from nats.aio.client import Client
 
 from foldline.embedded.ports import pick_port
 from foldline.embedded.postgres import PostgresServer
+from foldline.settings import Settings
 from line.connection import close_bus, connect_bus
 from line.streams import prepare_line
 from producers.publishing.publisher import Publisher
-from runtime.settings import Settings
 from tests.faults.judge import judge
 from tests.faults.reading import Reads, reading
 from tests.faults.workload import Record, publish_in_bulk, script

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
+from foldline.settings import Settings
 from runtime.database.connections import connect
-from runtime.settings import Settings
 from tests.support.processes import Processes, ProcessUnderTest
 from tests.support.settings import line_settings
 from tests.support.waiting import wait_until

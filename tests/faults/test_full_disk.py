@@ -15,8 +15,8 @@ import pytest
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
+from foldline.settings import Settings
 from runtime.database.connections import connect
-from runtime.settings import Settings
 from tests.faults.load import under_load
 from tests.support.processes import Processes
 from tests.support.settings import line_settings

@@ -8,11 +8,11 @@ import pytest
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
+from foldline.settings import Settings
 from line.connection import connect_bus
 from line.streams import prepare_line
 from producers.publishing.publisher import Publisher
 from runtime.database.connections import connect
-from runtime.settings import Settings
 from tests.faults.judge import holders, judge
 from tests.faults.workload import Record, publish_in_bulk, publish_plainly, script
 from tests.support.processes import Processes

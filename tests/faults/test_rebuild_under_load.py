@@ -20,6 +20,7 @@ from consumers.control.verify import verify
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.ports import pick_port
 from foldline.embedded.postgres import PostgresServer
+from foldline.settings import Settings
 from line.connection import close_bus, connect_bus
 from line.lag import LagProbe, summed
 from line.streams import prepare_line
@@ -28,7 +29,6 @@ from producers.publishing.publisher import Publisher
 from projections.catalogue import projection_named
 from projections.generations import Role, generations
 from runtime.database.connections import Connection, connect
-from runtime.settings import Settings
 from schemas.positions import parse_positions
 from schemas.subjects import Subject
 from tests.support.http import http_client

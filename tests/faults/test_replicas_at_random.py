@@ -13,7 +13,7 @@ import pytest
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
-from runtime.settings import Settings
+from foldline.settings import Settings
 from tests.faults.load import Load, under_load
 from tests.support.forked import run_forked
 from tests.support.processes import Processes, ProcessUnderTest, environment

@@ -10,9 +10,9 @@ from nats.aio.client import Client
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
 from foldline.embedded.service import Service
+from foldline.settings import Settings
 from line.connection import close_bus, connect_bus
 from line.streams import prepare_line
-from runtime.settings import Settings
 from tests.faults.judge import judge
 from tests.faults.workload import Record
 from tests.support.line import Line

@@ -14,7 +14,7 @@ import pytest
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.ports import pick_port
-from runtime.settings import Settings
+from foldline.settings import Settings
 from tests.support.http import http_client, sync_http_client
 from tests.support.processes import API, ProcessUnderTest
 from tests.support.read_api import FoldedLine, folding_into, hold_leases

@@ -11,17 +11,17 @@ import pytest
 from nats.aio.client import Client
 from psycopg import sql
 
-from foldline.api_process import create_apps
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.ports import pick_port
 from foldline.embedded.postgres import PostgresServer
+from foldline.settings import Settings
 from runtime.database.connections import Connection
-from runtime.settings import Settings
 from tests.support.databases import address_of
 from tests.support.engine import engine
 from tests.support.http import http_client
 from tests.support.line import Line, Model
 from tests.support.processes import Processes, ProcessUnderTest
+from tests.support.served_surface import served_surface
 from tests.support.settings import line_settings
 from tests.support.waiting import wait_until
 
@@ -99,12 +99,9 @@ async def test_nothing_is_left_of_an_api_that_was_killed(
 )
 async def test_a_database_no_consumer_has_run_on(bare: Settings, asked: str) -> None:
     method, path = asked.split()
-    app = create_apps(bare).sessions
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            body = {"reason": "moving"} if path == "/pause" else None
-            answer = await client.request(method, f"{SESSIONS}{path}", json=body)
+    async with served_surface(bare, raise_app_exceptions=False) as client:
+        body = {"reason": "moving"} if path == "/pause" else None
+        answer = await client.request(method, f"{SESSIONS}{path}", json=body)
     assert answer.status_code == 503, answer.text
     assert (
         answer.json()["details"] == "the read model is not set up yet: no consumer has run on this database"

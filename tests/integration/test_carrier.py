@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from foldline.settings import Settings
 from line.connection import close_bus, connect_bus
 from producers.admission import admit_fact
 from producers.publishing.publisher import Ack, Publisher, PublishError
 from producers.sidecar.carrier import Carrier
 from producers.sidecar.spool import Spool
 from runtime.compat.nats_client import BusClient
-from runtime.settings import Settings
 from schemas.facts import Fact
 from schemas.subjects import Subject
 from tests.support.line import Line

@@ -9,8 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from foldline.api_process import create_apps
-from runtime.settings import Settings
+from foldline.api_process import ApiProcess
+from foldline.settings import Settings
+from foldline.surface_apps import create_app
+from foldline.surfaces import API
+from foldline.surfaces import JOBS as JOBS_SURFACE
 from tests.support.daemon_host import DaemonHost
 from tests.support.http import http_client
 from tests.support.jobs import job_event
@@ -166,22 +169,23 @@ async def test_errors_of_the_sessions_document(surface: httpx.AsyncClient) -> No
 async def test_a_bug_of_ours_is_the_documented_500(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    apps = create_apps(settings)
+    process = ApiProcess(settings)
+    sessions, jobs = create_app(API, process), create_app(JOBS_SURFACE, process)
 
     def broken(*_: object) -> None:
         raise KeyError("secret")
 
     monkeypatch.setattr("producers.http.session_writes.create_session", broken)
     monkeypatch.setattr("api.jobs.jobs.read_query", broken)
-    async with apps.sessions.router.lifespan_context(apps.sessions):
+    async with process.bootstrap.started():
         for app, request, body in (
             (
-                apps.sessions,
+                sessions,
                 ("POST", "/api/sessions", {"json": APP}),
                 error("Internal server error", "The server failed on this request; its log says why"),
             ),
             (
-                apps.jobs,
+                jobs,
                 ("GET", "/v1/jobs/J1", {}),
                 {"detail": "The server failed on this request; its log says why"},
             ),

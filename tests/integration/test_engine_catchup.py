@@ -7,12 +7,12 @@ from nats.aio.client import Client
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
+from foldline.settings import Settings
 from line.connection import connect_bus
 from line.jetstream import request_api
 from line.streams import prepare_line
 from runtime import metrics
 from runtime.database.connections import Connection, connect_with_retry
-from runtime.settings import Settings
 from tests.support.engine import engine, install_read_models
 from tests.support.line import Line, Model
 from tests.support.settings import line_settings

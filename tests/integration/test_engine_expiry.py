@@ -3,8 +3,8 @@
 from nats.aio.client import Client
 
 from foldline.embedded.nats import NatsServer
+from foldline.settings import Settings
 from runtime.database.connections import Connection
-from runtime.settings import Settings
 from tests.support.line import Line, Model, publish_raw
 from tests.support.processes import Processes
 from tests.support.waiting import wait_until

@@ -8,9 +8,9 @@ import pytest
 
 from consumers.control.pause import pause, resume
 from consumers.engine.leases import Fenced, Leases, Reached, identify
+from foldline.settings import Settings
 from projections.generations import Role, drop_leases
 from runtime.database.connections import Connection, connect
-from runtime.settings import Settings
 from tests.support.settings import PARTITIONS
 from tests.support.waiting import wait_until
 

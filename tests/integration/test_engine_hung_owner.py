@@ -9,8 +9,8 @@ import pytest
 from nats.aio.client import Client
 
 from consumers.engine.leases import Leases, identify
+from foldline.settings import Settings
 from runtime.database.connections import Connection, connect
-from runtime.settings import Settings
 from schemas.subjects import partition_of
 from tests.support.engine import engine
 from tests.support.line import Line, Model

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 
+from foldline.settings import Settings
 from runtime.database.connections import Connection
-from runtime.settings import Settings
 from schemas.subjects import partition_of
 from tests.support.engine import engine
 from tests.support.line import Line, Model

@@ -10,9 +10,9 @@ from consumers.engine.projector import Projector
 from consumers.reactors.following import FollowingHandler
 from consumers.reactors.liveness import LIVENESS
 from consumers.reactors.outcomes import Outcomes
+from foldline.settings import Settings
 from projections.catalogue import PROJECTIONS
 from runtime.database.connections import Connection
-from runtime.settings import Settings
 from schemas.sessions.streams import SESSIONS
 from tests.support.engine import engine, following, reactor_resources
 from tests.support.line import Line, Model

@@ -7,9 +7,9 @@ from nats.aio.client import Client
 
 from consumers.control.rebuild import rebuild
 from foldline.embedded.nats import NatsServer
+from foldline.settings import Settings
 from projections.catalogue import projection_named
 from runtime.database.connections import Connection
-from runtime.settings import Settings
 from tests.reference.published import Published
 from tests.support.engine import engine
 from tests.support.folding import Folding

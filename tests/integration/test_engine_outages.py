@@ -7,9 +7,9 @@ import pytest
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.postgres import PostgresServer
+from foldline.settings import Settings
 from line.connection import connect_bus
 from runtime.database.connections import Connection, connect
-from runtime.settings import Settings
 from tests.support.engine import engine
 from tests.support.line import Line, Model
 from tests.support.processes import Processes, ProcessUnderTest

@@ -6,9 +6,9 @@ import pytest
 from nats.aio.client import Client
 
 from consumers.engine.projector import Projector
+from foldline.settings import Settings
 from line.raw_event import RawEvent
 from runtime.database.connections import Connection
-from runtime.settings import Settings
 from tests.support.engine import engine
 from tests.support.line import Line, Model
 

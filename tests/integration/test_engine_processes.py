@@ -5,8 +5,8 @@ from collections import Counter
 
 from nats.aio.client import Client
 
+from foldline.settings import Settings
 from runtime.database.connections import Connection
-from runtime.settings import Settings
 from tests.support.line import Line, Model
 from tests.support.processes import Processes
 from tests.support.settings import PARTITIONS

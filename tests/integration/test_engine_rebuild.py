@@ -7,9 +7,9 @@ import pytest
 from nats.aio.client import Client
 
 from consumers.reactors.expiry import EXPIRY
+from foldline.settings import Settings
 from line.raw_event import RawEvent
 from runtime.database.connections import Connection, connect
-from runtime.settings import Settings
 from schemas.facts import MESSAGE_ID
 from schemas.headers import NO_HEADERS
 from schemas.sessions.streams import SESSIONS

@@ -6,13 +6,13 @@ from nats.aio.client import Client
 from consumers.control.entity_rebuild import rebuild_entity
 from consumers.control.verify import verify
 from consumers.engine.batch import decode_event
+from foldline.settings import Settings
 from line.jetstream import request_api, stream_info
 from line.raw_event import RawEvent
 from projections.catalogue import projection_named
 from projections.sessions.session_replay import SessionReplay
 from runtime.compat.nats_client import BusClient
 from runtime.database.connections import Connection
-from runtime.settings import Settings
 from schemas.facts import MESSAGE_ID
 from schemas.subjects import partition_of
 from tests.property.strategies import NOON

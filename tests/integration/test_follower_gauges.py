@@ -14,11 +14,11 @@ from api.operations.health import health_router
 from api.reading.checks import parked_note, projection_check
 from api.reading.reader import Reader
 from consumers.control.pause import pause, resume
+from foldline.settings import Settings
 from line.progress import Progress
 from line.status import read_status
 from runtime.compat.fastapi_routes import add_routes
 from runtime.database.connections import Connection, pool
-from runtime.settings import Settings
 from tests.support.engine import engine
 from tests.support.line import Line, Model
 from tests.support.settings import PARTITIONS

@@ -13,11 +13,11 @@ from consumers.control.building_generation import drop_generation
 from consumers.control.pause import pause, resume
 from consumers.control.rebuild import RebuildCancelled, rebuild
 from consumers.control.verify import verify
+from foldline.settings import Settings
 from projections.catalogue import projection_named
 from projections.generations import Role, cancel_building, generations
 from runtime.database.connections import Connection, connect
 from runtime.problems import Problem
-from runtime.settings import Settings
 from tests.support.engine import engine
 from tests.support.line import Line, Model
 from tests.support.processes import Processes

@@ -8,10 +8,10 @@ from nats.aio.client import Client
 from consumers.control.entity_rebuild import rebuild_entity
 from consumers.control.rebuild import rebuild
 from consumers.control.verify import verify
+from foldline.settings import Settings
 from projections.catalogue import projection_named
 from runtime.database.connections import Connection
 from runtime.problems import Problem
-from runtime.settings import Settings
 from tests.support.jobs import job_event
 from tests.support.jobs_api import JobsApi
 from tests.support.line import Line

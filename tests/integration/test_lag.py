@@ -3,9 +3,9 @@
 import pytest
 from nats.aio.client import Client
 
+from foldline.settings import Settings
 from line import lag
 from line.lag import LagProbe, summed
-from runtime.settings import Settings
 from schemas.subjects import partition_of
 from tests.support.line import Line
 from tests.support.settings import PARTITIONS

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 from nats.aio.client import Client
 
@@ -16,8 +15,8 @@ from consumers.control.accept_line import accept_line
 from consumers.control.rebuild import rebuild
 from consumers.control.verify import verify
 from consumers.engine.follower import Follower
-from foldline.api_process import create_apps
 from foldline.embedded.nats import NatsServer
+from foldline.settings import Settings
 from line.connection import close_bus, connect_bus
 from line.identity import changed_streams, check_identity
 from line.jetstream import request_api
@@ -26,13 +25,13 @@ from projections.catalogue import PROJECTIONS, projection_named
 from runtime.compat.nats_client import BusClient
 from runtime.database.connections import connect
 from runtime.problems import Problem
-from runtime.settings import Settings
 from schemas.subjects import partition_of
 from tests.support.engine import engine
 from tests.support.forked import run_forked
 from tests.support.http import sync_http_client
 from tests.support.line import Line, Model
 from tests.support.processes import Processes
+from tests.support.served_surface import served_surface
 from tests.support.settings import PARTITIONS, line_settings
 from tests.support.up_run import UpRun
 from tests.support.waiting import wait_until, wait_until_sync
@@ -189,10 +188,8 @@ async def test_refused_at_start_and_equal_to_the_line_once_accepted(
 
 async def test_a_running_consumer_stops_reading_and_the_api_says_why(scene: Scene) -> None:
     settings = scene.settings
-    app = create_apps(settings).sessions
     async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://test", timeout=60) as api,
+        served_surface(settings) as api,
         engine(settings) as (projector, *_),
     ):
         await wait_until(lambda: _held(projector), 20)

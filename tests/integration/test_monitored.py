@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from foldline.embedded.ports import pick_port
-from runtime.settings import Settings
+from foldline.settings import Settings
 from tests.support.engine import engine
 from tests.support.http import http_client
 from tests.support.processes import Processes, environment

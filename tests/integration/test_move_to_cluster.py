@@ -13,13 +13,13 @@ import pytest
 from nats.js.errors import NoStreamResponseError
 
 from foldline.embedded.nats import NatsServer
+from foldline.settings import Settings
 from line.connection import close_bus, connect_bus
 from line.jetstream import stream_info
 from line.problems import LineProblem
 from line.streams import prepare_line
 from projections.catalogue import PROJECTIONS
 from runtime.database.connections import connect
-from runtime.settings import Settings
 from schemas.facts import MESSAGE_ID
 from schemas.registry import DECLARED
 from tests.acceptance.readme import examples

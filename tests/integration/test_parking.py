@@ -10,6 +10,7 @@ from consumers.control.parked import parked_entities, retry_parked, skip_parked_
 from consumers.control.pause import resume
 from consumers.control.verify import verify
 from consumers.engine.projector import Projector
+from foldline.settings import Settings
 from projections.catalogue import projection_named
 from projections.projection import Key
 from projections.recorded import Recorded
@@ -18,7 +19,6 @@ from projections.sessions.rows import SessionChanges
 from projections.sessions.state import Session
 from runtime.database.connections import Connection
 from runtime.problems import Problem
-from runtime.settings import Settings
 from schemas.sessions.facts import SessionEvent
 from schemas.subjects import partition_of
 from tests.support.engine import following

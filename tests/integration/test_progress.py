@@ -7,9 +7,9 @@ import time
 import pytest
 from nats.aio.client import Client
 
+from foldline.settings import Settings
 from line.progress import Progress, announce
 from runtime.database.connections import Connection, pool
-from runtime.settings import Settings
 from schemas.positions import Position
 from tests.support.waiting import wait_until
 

@@ -8,12 +8,12 @@ import pytest
 from nats.aio.client import Client
 
 from consumers.engine.projector import Projector
-from foldline.api_process import create_apps
+from foldline.settings import Settings
 from runtime.database.connections import Connection
-from runtime.settings import Settings
 from tests.integration.test_parking import Buggy
 from tests.support.engine import engine, following
 from tests.support.line import Line, Model
+from tests.support.served_surface import served_surface
 from tests.support.waiting import wait_until
 
 ROOT = "/v1/projections"
@@ -205,15 +205,12 @@ async def test_what_is_refused(
 
 
 async def test_work_ends_with_the_process(settings: Settings, nc: Client, db: Connection) -> None:
-    app = create_apps(settings).sessions
     async with engine(settings):
         await filled(settings, nc, db)
         async with db.transaction():
             await db.execute("select from foldline.lease where follower = 'sessions' for update")
-            async with app.router.lifespan_context(app):
-                transport = httpx.ASGITransport(app=app)
-                async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-                    assert (await client.post(f"{SESSIONS}/rebuild")).status_code == 202
+            async with served_surface(settings) as client:
+                assert (await client.post(f"{SESSIONS}/rebuild")).status_code == 202
             held = (
                 "select count(*) from pg_stat_activity"
                 " where application_name = 'foldline-rebuild' and datname = current_database()"

@@ -13,9 +13,9 @@ from consumers.reactors.catalogue import REACTOR_NAMES
 from consumers.reactors.expiry import EXPIRY
 from consumers.reactors.outcomes import Outcomes
 from consumers.reactors.periodic import run_in_one_replica
+from foldline.settings import Settings
 from line.durables import find_durable
 from runtime.database.connections import Connection
-from runtime.settings import Settings
 from tests.support.engine import engine
 from tests.support.line import Line, Model
 from tests.support.processes import Processes

@@ -6,10 +6,10 @@ from nats.aio.client import Client
 from consumers.control.rebuild import rebuild
 from consumers.control.rebuild_progress import RebuildProgress
 from consumers.control.verify import verify
+from foldline.settings import Settings
 from projections.catalogue import projection_named
 from projections.generations import Role, generations
 from runtime.database.connections import Connection
-from runtime.settings import Settings
 from tests.support.engine import engine
 from tests.support.line import Line, Model
 

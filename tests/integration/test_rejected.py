@@ -10,10 +10,10 @@ from nats.aio.client import Client
 
 from consumers.control.rebuild import rebuild
 from consumers.control.verify import verify
+from foldline.settings import Settings
 from line.jetstream import request_api
 from projections.catalogue import projection_named
 from runtime.database.connections import Connection
-from runtime.settings import Settings
 from schemas.subjects import partition_of
 from tests.support.engine import engine
 from tests.support.line import Line, Model, publish_raw

@@ -13,8 +13,8 @@ from consumers.reactors.declaration import PeriodicRun
 from consumers.reactors.outcomes import Outcomes
 from consumers.reactors.periodic import run_in_one_replica
 from consumers.reactors.retention import Retention
+from foldline.settings import Settings
 from runtime.database.connections import Connection, pool
-from runtime.settings import Settings
 from tests.support.engine import engine, reactor_resources
 from tests.support.line import Line, Model
 from tests.support.processes import Processes

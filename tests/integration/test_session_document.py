@@ -11,13 +11,13 @@ import pytest
 from msgspec.structs import fields
 from nats.aio.client import Client
 
-from foldline.api_process import create_apps
-from runtime.settings import Settings
+from foldline.settings import Settings
 from schemas.sessions.document import SessionDocument
 from schemas.subjects import partition_of
 from schemas.times import format_time
 from tests.support.engine import engine
 from tests.support.line import PARTITIONS, Line
+from tests.support.served_surface import served_surface
 
 KEYS = [field.name for field in fields(SessionDocument)]
 SESSION = "/api/sessions/S1"
@@ -25,11 +25,8 @@ SESSION = "/api/sessions/S1"
 
 @pytest.fixture
 async def api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_apps(settings).sessions
-    async with engine(settings), app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=30) as client:
-            yield client
+    async with engine(settings), served_surface(settings) as client:
+        yield client
 
 
 def document(answer: httpx.Response) -> dict[str, Any]:

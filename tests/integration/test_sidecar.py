@@ -10,9 +10,9 @@ import pytest
 
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.ports import pick_port
+from foldline.settings import Settings
 from line.connection import close_bus, connect_bus
 from line.streams import prepare_line
-from runtime.settings import Settings
 from tests.support.http import http_client
 from tests.support.jobs import job_event
 from tests.support.line import Line

@@ -12,8 +12,8 @@ import pytest
 from nats.aio.client import Client
 
 from foldline.embedded.ports import pick_port
+from foldline.settings import Settings
 from runtime.database.connections import Connection
-from runtime.settings import Settings
 from schemas.jobs.streams import JOBS
 from tests.support.engine import engine
 from tests.support.http import http_client

@@ -9,10 +9,10 @@ import pytest
 from nats.aio.client import Client
 from nats.js.errors import NoStreamResponseError
 
+from foldline.settings import Settings
 from line.jetstream import request_api, stream_info
 from line.problems import LineProblem
 from line.streams import prepare_line
-from runtime.settings import Settings
 from schemas.sessions.streams import SESSIONS
 from schemas.stored_subjects import entity_filter, stored_form
 from schemas.subjects import partition_of

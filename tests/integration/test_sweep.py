@@ -9,11 +9,11 @@ from consumers.control.verify import verify
 from consumers.engine.projector import Projector
 from consumers.reactors.expiry import EXPIRY
 from consumers.reactors.sweep import Sweep
+from foldline.settings import Settings
 from line.connection import connect_bus
 from projections.catalogue import projection_named
 from projections.generations import Role, create, name_of
 from runtime.database.connections import Connection
-from runtime.settings import Settings
 from schemas.facts import MESSAGE_ID
 from tests.support.engine import following
 from tests.support.line import Line, Model

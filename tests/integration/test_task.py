@@ -8,9 +8,9 @@ from nats.aio.client import Client
 from consumers.reactors import task
 from consumers.reactors.expiry import EXPIRY
 from foldline.embedded.nats import NatsServer
+from foldline.settings import Settings
 from line.raw_event import RawEvent
 from runtime.database.connections import Connection
-from runtime.settings import Settings
 from schemas.facts import TIME
 from schemas.headers import header
 from schemas.subjects import partition_of

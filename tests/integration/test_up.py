@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from foldline.embedded.running_stack import load_stack, resolve
-from runtime.settings import Settings
+from foldline.settings import Settings
 from tests.support.up_run import PORTS, UpRun
 from tests.support.waiting import wait_until_sync
 
@@ -73,7 +73,7 @@ def test_other_commands_find_the_stack_and_only_a_running_one(open_folder: Path)
         stack = run.ready()
         found = load_stack(data)
         assert found is not None
-        assert found.model_dump() == stack
+        assert found.as_json() == stack
         resolved = resolve(Settings(data_dir=data, api_port=1234))
         assert (resolved.database_url, resolved.nats_url) == (stack["database_url"], stack["nats_url"])
         assert resolved.api_port == 1234

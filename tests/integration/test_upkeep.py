@@ -15,6 +15,7 @@ from consumers.reactors.expiry import EXPIRY
 from consumers.reactors.outcomes import Outcomes
 from consumers.reactors.upkeep import Upkeep
 from foldline.embedded.nats import NatsServer
+from foldline.settings import Settings
 from line.connection import close_bus, connect_bus
 from line.durables import DurableState, find_durable
 from line.identity import check_identity
@@ -23,7 +24,6 @@ from line.problems import StreamUnavailable
 from line.raw_event import RawEvent
 from projections.catalogue import PROJECTIONS
 from runtime.database.connections import Connection, connect, pool
-from runtime.settings import Settings
 from tests.support.engine import engine
 from tests.support.fresh_line import empty_line
 from tests.support.line import Line

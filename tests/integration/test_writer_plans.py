@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 
 from consumers.engine.connections import Connections
+from foldline.settings import Settings
 from runtime.database.connections import Connection
-from runtime.settings import Settings
 from tests.reference.published import Published
 from tests.support.folding import Folding
 

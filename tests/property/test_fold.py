@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foldline.settings import Settings
 from runtime.database.connections import connect
-from runtime.settings import Settings
 from tests.property.strategies import SESSIONS, fact_lists, interleavings, splits
 from tests.reference.published import Published
 from tests.reference.sessions import Reference, comparable

@@ -12,8 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from psycopg.errors import AdminShutdown, UniqueViolation
 
 from consumers.engine.leases import Fenced, Leases, Reached, identify
+from foldline.settings import Settings
 from runtime.database.connections import Connection, connect
-from runtime.settings import Settings
 from tests.support.examples import examples
 from tests.support.settings import PARTITIONS
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from consumers.engine.leases import NOBODY, Fenced, Leases, Reached
 from consumers.engine.projector import Projector
+from foldline.settings import Settings
 from projections.catalogue import PROJECTIONS
 from runtime.database.connections import Connection, connect
-from runtime.settings import Settings
 from tests.property.strategies import fact_lists
 from tests.reference.published import Published
 from tests.support.examples import examples

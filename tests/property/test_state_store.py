@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from foldline.settings import Settings
 from projections.columns import Integer, SmallInt, StoredState
 from projections.jobs.state import ENTITY
 from projections.projection import StateKey
@@ -18,7 +19,6 @@ from projections.sessions.state import SESSION
 from projections.state_store import StateStore
 from projections.state_table import StateTable
 from runtime.database.connections import Connection, connect
-from runtime.settings import Settings
 from tests.property.strategies import JSON
 
 SCHEMA: Final = "declared"

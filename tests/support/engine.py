@@ -13,6 +13,7 @@ from consumers.engine.projector import Projector
 from consumers.reactors.catalogue import followers_of, install_reactors, reactors_of, tasks_of
 from consumers.reactors.declaration import Resources
 from consumers.reactors.process_reactors import ProcessReactors
+from foldline.settings import Settings
 from line.connection import connect_bus
 from line.progress import Progress
 from line.streams import prepare_line
@@ -21,7 +22,6 @@ from projections.catalogue import PROJECTIONS
 from projections.install import install
 from runtime.database.connections import connect_with_retry, pool
 from runtime.database.engine.install import install_engine
-from runtime.settings import Settings
 
 
 def install_read_models(dsn: str) -> None:

@@ -9,7 +9,7 @@ import httpx
 
 from foldline.embedded.nats import Federation, NatsServer
 from foldline.embedded.ports import pick_port
-from runtime.settings import Settings
+from foldline.settings import Settings
 from tests.support.http import http_client
 from tests.support.processes import Processes, ProcessUnderTest
 from tests.support.settings import line_settings

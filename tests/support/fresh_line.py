@@ -6,10 +6,10 @@ import pytest
 from nats.aio.client import Client
 
 from foldline.embedded.nats import NatsServer
+from foldline.settings import Settings
 from line.connection import close_bus, connect_bus
 from line.jetstream import request_api
 from runtime.database.connections import Connection, connect
-from runtime.settings import Settings
 from schemas.registry import DECLARED
 from tests.support.settings import line_settings
 

@@ -6,9 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from foldline.api_process import create_apps
-from runtime.settings import Settings
+from foldline.settings import Settings
+from foldline.surfaces import JOBS
 from tests.support.engine import engine
+from tests.support.served_surface import served_surface
 from tests.support.waiting import wait_until
 
 
@@ -55,13 +56,10 @@ class JobsApi:
 @pytest.fixture
 async def jobs(settings: Settings) -> AsyncIterator[JobsApi]:
     """The jobs surface with a running engine, on an empty line."""
-    apps = create_apps(settings)
-    async with engine(settings), apps.sessions.router.lifespan_context(apps.sessions):
-        transport = httpx.ASGITransport(app=apps.jobs)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=60) as client:
+    async with engine(settings), served_surface(settings, JOBS) as client:
 
-            async def ready() -> bool:
-                return (await client.get("/v1/healthz")).status_code == 200
+        async def ready() -> bool:
+            return (await client.get("/v1/healthz")).status_code == 200
 
-            await wait_until(ready)
-            yield JobsApi(client)
+        await wait_until(ready)
+        yield JobsApi(client)

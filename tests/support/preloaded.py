@@ -5,6 +5,6 @@ What one of them imports when it runs belongs here as well: a child would import
 
 import gc
 
-import producers.sidecar.app  # noqa: F401 - to have them imported is all this module is for
+import foldline.sidecar_process  # noqa: F401 - to have them imported is all this module is for
 
 gc.freeze()  # the collector of a child would copy every page it looks at

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.settings import Settings
+from foldline.settings import Settings
 from tests.support.forked import ForkedProgram
 from tests.support.waiting import wait_until_sync
 

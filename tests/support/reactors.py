@@ -9,9 +9,9 @@ from nats.aio.client import Client
 from consumers.control.reactors import reactor_statuses
 from consumers.reactors.declaration import Act, Reactor, Resources, Task
 from consumers.reactors.process_reactors import ProcessReactors
+from foldline.settings import Settings
 from line.raw_event import RawEvent
 from runtime.database.connections import Connection
-from runtime.settings import Settings
 from schemas.reactors import ReactorStatus
 from tests.support.engine import following, reactor_resources
 

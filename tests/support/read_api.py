@@ -14,6 +14,7 @@ from nats.aio.client import Client
 from api.reading.reader import Reader
 from api.routes import read_routers
 from foldline.rejected_control import PublishingRejectedControl
+from foldline.settings import Settings
 from line.progress import Progress
 from line.raw_event import RawEvent
 from producers.publishing.publisher import Publisher
@@ -25,7 +26,6 @@ from runtime.compat.nats_client import BusClient
 from runtime.database.connections import Connection, connect, pool
 from runtime.http.envelopes import SESSIONS
 from runtime.http.error_handlers import install_error_handlers
-from runtime.settings import Settings
 from schemas.headers import NO_HEADERS
 from schemas.registry import DECLARED
 from schemas.stored_subjects import stored_form

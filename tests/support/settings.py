@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from foldline.embedded.nats import NatsServer
-from runtime.settings import Settings
+from foldline.settings import Settings
 
 PARTITIONS: Final[int] = Settings.model_fields["partitions"].default
 """The number of partitions wherever a test does not choose its own."""

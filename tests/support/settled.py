@@ -3,10 +3,10 @@
 from nats.aio.client import Client
 
 from consumers.reactors.liveness import LIVENESS
+from foldline.settings import Settings
 from line.lag import LagProbe, summed
 from projections.catalogue import PROJECTIONS
 from runtime.database.connections import connect
-from runtime.settings import Settings
 
 
 async def at_the_end(nc: Client, settings: Settings) -> bool:

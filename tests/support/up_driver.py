@@ -4,15 +4,15 @@ Arguments: data directory, then flags. `api-fails`: the API ends at once. `deaf`
 `ephemeral`: as the option. Settings come from FOLDLINE_* as ever. Prints the stack in one line when ready.
 """
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from foldline.embedded.running_stack import Stack
+from foldline.settings import Settings
 from foldline.up import up
-from foldline.up_context import Commands
 from runtime.problems import Problem
-from runtime.settings import Settings
 
 API = """
 import os, http.server
@@ -44,7 +44,7 @@ def main() -> int:
     folder, *flags = sys.argv[1:]
 
     def ready(stacks: Sequence[Stack], directory: Path) -> None:
-        sys.stdout.write(stacks[0].model_dump_json() + f"\n{directory}\n")
+        sys.stdout.write(json.dumps(stacks[0].as_json()) + f"\n{directory}\n")
         sys.stdout.flush()
 
     try:
@@ -53,11 +53,11 @@ def main() -> int:
             ephemeral="ephemeral" in flags,
             say=lambda line: print(line, file=sys.stderr, flush=True),  # noqa: T201
             ready=ready,
-            commands=Commands(
-                api=("-c", API_FAILS if "api-fails" in flags else API),
-                sidecar=("-c", SIDECAR),
-                consumer=("-c", DEAF if "deaf" in flags else CONSUMER),
-            ),
+            commands={
+                "api": ("-c", API_FAILS if "api-fails" in flags else API),
+                "sidecar": ("-c", SIDECAR),
+                "consumer": ("-c", DEAF if "deaf" in flags else CONSUMER),
+            },
         )
     except Problem as problem:
         sys.stderr.write("\n".join([f"foldline: {problem}", *problem.details]) + "\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.settings import Settings
+from foldline.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,9 +7,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from consumers.reactors.catalogue import REACTOR_NAMES, REACTORS, followers_of, reactors_of, tasks_of
 from consumers.reactors.declaration import Periodic, Reactor, Task, variable_of
+from foldline.settings import Settings
 from projections.catalogue import PROJECTIONS
 from runtime import metrics
-from runtime.settings import Settings
 from schemas.registry import DECLARED
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"

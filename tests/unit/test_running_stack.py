@@ -8,8 +8,9 @@ import pytest
 from foldline.embedded.layout import Layout
 from foldline.embedded.lock import DirectoryLock
 from foldline.embedded.running_stack import Stack, load_stack, resolve
+from foldline.settings import Settings
+from foldline.surfaces import API
 from runtime.problems import Problem
-from runtime.settings import Settings
 
 
 def a_stack() -> Stack:
@@ -18,10 +19,7 @@ def a_stack() -> Stack:
         nats_monitor_url=None,
         database_url="postgresql://x",
         host="0.0.0.0",
-        api_port=9,
-        jobs_port=8,
-        sidecar_port=7,
-        daemon_port=6,
+        ports={"api": 9, "jobs": 8, "sidecar": 7, "daemon": 6},
     )
 
 
@@ -64,4 +62,4 @@ def test_children_are_told_every_address() -> None:
         "FOLDLINE_SIDECAR_PORT": "7",
         "FOLDLINE_DAEMON_PORT": "6",
     }
-    assert a_stack().api_url == "http://127.0.0.1:9"
+    assert a_stack().url(API) == "http://127.0.0.1:9"

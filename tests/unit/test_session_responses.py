@@ -13,7 +13,8 @@ from producers.http.session_writes import NewSession, WriteAccepted
 from projections.sessions.render import served_event, served_metric, timeline_item
 from schemas.errors import SessionError
 from schemas.sessions.document import SessionDocument
-from schemas.sessions.facts import SessionEvent, SessionMetric, documented_body
+from schemas.sessions.facts import SessionEvent, SessionMetric
+from schemas.sessions.family import SESSION
 from schemas.sessions.responses import (
     EventPage,
     LoggedEvent,
@@ -81,6 +82,8 @@ READ = CREATED | {
     "state_history": [{"timestamp": "2024-01-01T12:00:00Z", "state": {"product": "TestApp"}}],
     "last_heartbeat": "2024-01-01T12:00:05Z",
 }
+
+BODIES = {fact.name: fact.body for fact in SESSION.facts}
 
 
 def test_a_session_has_the_members_of_the_document() -> None:
@@ -154,10 +157,10 @@ def test_documented_answers_are_in_the_models(model: Any, body: dict[str, Any]) 
             {"product": "MyApplication", "version": "1.0.0", "hostname": "localhost", "machine_id": "00:11"},
         ),
         (NewSession, {"product": "TestApp", "version": "1.0.0"}),
-        (documented_body("state"), {"status": "running", "user": "alice", "nested": {"field1": "value1"}}),
-        (documented_body("state"), {"status": None}),
+        (BODIES["state"], {"status": "running", "user": "alice", "nested": {"field1": "value1"}}),
+        (BODIES["state"], {"status": None}),
         (
-            documented_body("event"),
+            BODIES["event"],
             {
                 "name": "user_action",
                 "level": "info",
@@ -167,10 +170,10 @@ def test_documented_answers_are_in_the_models(model: Any, body: dict[str, Any]) 
                 "data": {"button_id": "submit", "form": "login"},
             },
         ),
-        (documented_body("metric"), {"name": "response_time_ms", "value": 123.45, "tags": ["api", "v2"]}),
-        (documented_body("heartbeat"), {}),
-        (documented_body("ended"), {}),
-        (documented_body("crashed"), {"reason": "abnormal_termination"}),
+        (BODIES["metric"], {"name": "response_time_ms", "value": 123.45, "tags": ["api", "v2"]}),
+        (BODIES["heartbeat"], {}),
+        (BODIES["ended"], {}),
+        (BODIES["crashed"], {"reason": "abnormal_termination"}),
     ],
 )
 def test_documented_requests_are_valid(request_type: Any, body: dict[str, Any]) -> None:

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from runtime.settings import Settings
-from runtime.settings_docs import page
+from foldline.settings import Settings
+from foldline.settings_docs import page
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 
 
 def test_the_page_is_up_to_date() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), (
-        "run: python -m runtime.settings_docs > docs/settings.md"
+        "run: python -m foldline.settings_docs > docs/settings.md"
     )
 
 

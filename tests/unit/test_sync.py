@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from foldline.settings import Settings
 from line.problems import LineProblem
 from line.sync import check_sync
-from runtime.settings import Settings
 
 CLOSED = "http://127.0.0.1:1"  # nobody listens there
 

@@ -16,7 +16,7 @@ from producers.sidecar.daemon.sessions import Sessions
 from producers.sidecar.daemon.watched_session import WatchedSession
 from runtime.http.errors import HttpProblem
 from runtime.process.tasks import cancel_and_wait
-from runtime.settings import Settings
+from runtime.settings.processes import SidecarSettings
 
 logger = logging.getLogger("foldline.daemon")
 
@@ -29,7 +29,7 @@ _LATE_S: Final = 1.0
 class HangWatch:
     """Makes the daemon's rounds over its sessions for the length of `run`."""
 
-    def __init__(self, sessions: Sessions, heartbeats: Heartbeats, settings: Settings) -> None:
+    def __init__(self, sessions: Sessions, heartbeats: Heartbeats, settings: SidecarSettings) -> None:
         self._sessions = sessions
         self._heartbeats = heartbeats
         self._settings = settings

@@ -1,4 +1,4 @@
-"""The page of all settings: `python -m runtime.settings_docs > docs/settings.md` writes it."""
+"""The page of all settings: `python -m foldline.settings_docs > docs/settings.md` writes it."""
 
 import sys
 from pathlib import Path
@@ -7,19 +7,21 @@ from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from runtime.settings import Settings
+from foldline.settings import PROCESSES, Settings
+from runtime.settings.base import variable
 
 _HEAD = """\
 # Settings
 
 Every process reads its settings once, at start, from environment variables, or from a file `.env` in the
 directory it is started in; a variable wins over the file. A wrong value ends the process with a message that
-names the variable.
+names the variable. So does a name with this prefix that no process knows; a setting of another process is
+ignored. `foldline up` reads all of them and hands them on.
 
-This page is written by `python -m runtime.settings_docs > docs/settings.md`; a test keeps it up to date.
+This page is written by `python -m foldline.settings_docs > docs/settings.md`; a test keeps it up to date.
 
-| variable | type | default | what it is for |
-|---|---|---|---|
+| variable | type | default | what it is for | read by |
+|---|---|---|---|---|
 """
 
 _NAMES = {str: "text", int: "integer", float: "number", bool: "true or false", Path: "path"}
@@ -29,10 +31,17 @@ _BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 def page() -> str:
     """Return the page, as Markdown."""
     rows = (
-        f"| `FOLDLINE_{name.upper()}` | {_type(field)} | {_default(field.default)} | {field.description} |\n"
+        f"| `{variable(name)}` | {_type(field)} | {_default(field.default)} | {field.description} "
+        f"| {_readers(name)} |\n"
         for name, field in Settings.model_fields.items()
     )
     return _HEAD + "".join(rows)
+
+
+def _readers(name: str) -> str:
+    """Return the processes that read a setting."""
+    readers = [process for process, model in PROCESSES.items() if name in model.model_fields]
+    return "all" if len(readers) == len(PROCESSES) else ", ".join(readers) or "up"
 
 
 def _type(field: FieldInfo) -> str:

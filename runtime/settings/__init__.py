@@ -1,0 +1,1 @@
+"""Settings of every process: small models, composed into one for each process in `processes`."""
