@@ -1,13 +1,13 @@
 """The catalogue: every projection, in one list."""
 
 from collections.abc import Collection
+from itertools import chain
 from typing import Any, Final
 
 from projections.jobs.projection import JobsProjection
 from projections.projection import Projection
 from projections.sessions.projection import SessionsProjection
 from runtime.problems import Problem
-from schemas.jobs.streams import JOBS
 
 PROJECTIONS: Final[tuple[Projection[Any, Any], ...]] = (
     SessionsProjection(),
@@ -17,8 +17,14 @@ PROJECTIONS: Final[tuple[Projection[Any, Any], ...]] = (
 
 
 def projections_of(sites: Collection[str]) -> tuple[Projection[Any, Any], ...]:
-    """Return the projections of a site, or of a centre that gathers `sites`."""
-    return (JobsProjection(streams=JOBS.mirrors(sites)),) if sites else PROJECTIONS
+    """Return the projections of a site, or of a centre that mirrors streams of its `sites`."""
+    if not sites:
+        return PROJECTIONS
+    return tuple(
+        projection.reading(*chain.from_iterable(stream.mirrors(sites) for stream in projection.streams))
+        for projection in PROJECTIONS
+        if all(stream.mirrored for stream in projection.streams)
+    )
 
 
 def projection_named(name: str, sites: Collection[str] = ()) -> Projection[Any, Any]:

@@ -58,6 +58,12 @@ class Projection(ABC, Generic[State, Changes]):
         same.streams = self.streams
         return same
 
+    def reading(self, *streams: Stream) -> Self:
+        """Return the same projection, folding other streams: those of a centre."""
+        same = type(self)(self.schema)
+        same.streams = streams
+        return same
+
     def schema_sql(self) -> str:
         """Return the statements that create its tables in `self.schema`."""
         return schema_sql(self.package, self.tables, self.schema)

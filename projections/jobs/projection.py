@@ -16,7 +16,6 @@ from projections.state_projection import StateProjection
 from runtime.database.connections import Connection
 from schemas.jobs.facts import JobFact
 from schemas.jobs.streams import JOBS
-from schemas.streams import Stream
 
 
 class JobsProjection(StateProjection[JobState, JobChanges]):
@@ -25,15 +24,12 @@ class JobsProjection(StateProjection[JobState, JobChanges]):
     name = "jobs"
     package = "projections.jobs"
     version = VERSION
+    streams = (JOBS,)
     entity = "job"
     facts = FACTS
     table = ENTITY
     other_tables = (EVENT, TALLY)
     aggregates = frozenset({"tally", "bucket", "app_bucket", "app"})
-
-    def __init__(self, schema: str | None = None, streams: tuple[Stream, ...] = (JOBS,)) -> None:
-        super().__init__(schema)
-        self.streams = streams
 
     def needs(self, event: Recorded) -> tuple[StateKey, ...]:
         sub = cast(JobFact, event.body).subjob_id

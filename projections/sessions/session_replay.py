@@ -21,14 +21,15 @@ from projections.recorded import decode
 from projections.sessions.fold import FACTS, States, fold
 from projections.sessions.history import Patch, Snapshot, snapshots
 from projections.sessions.render import served_history
-from projections.sessions.rows import Row, SessionChanges
+from projections.sessions.rows import PATCH, Row, SessionChanges
 from projections.sessions.state import Session
 from schemas.sessions.document import SessionDocument, SessionFields
 from schemas.times import format_time
 from schemas.validation import InvalidFact
 
-_SEQUENCE: Final = 3  # places in the rows of a timeline
-_AT: Final = 4
+_PLACES: Final = [column.name for column in PATCH.columns]
+_SEQUENCE: Final = _PLACES.index("seq")  # in the rows of every timeline
+_AT: Final = _PLACES.index("at")
 
 
 @dataclass(slots=True)

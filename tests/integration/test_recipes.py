@@ -8,6 +8,11 @@ READ_MODEL: Final = ("tests/contract/test_every_rebuild.py", "tests/integration/
 """Rebuild and verify on a real line, and the tables that PostgreSQL has."""
 
 
+def test_add_a_projection(program: ProgramCopy) -> None:
+    assert len(program.follow("Add a projection")) <= 4
+    program.test(*READ_MODEL, "-k", "crashes")
+
+
 def test_add_a_column(program: ProgramCopy) -> None:
     assert len(program.follow("Add a column")) <= 2
     program.test(*READ_MODEL, "-k", "jobs")

@@ -76,13 +76,14 @@ class ProgramCopy:
         blocks = recipe(title)
         assert blocks, f"the recipe {title!r} has no code"
         for block in blocks:
-            self._apply(block)
+            self.apply(block)
         code = sorted({block.path for block in blocks if block.path.endswith(".py")})
         self.run("-m", "ruff", "check", "--no-cache", *code)
         self.run("-m", "ruff", "format", "--no-cache", "--check", *code)
         return touched(blocks)
 
-    def _apply(self, block: Block) -> None:
+    def apply(self, block: Block) -> None:
+        """Make or change the file that a block is for."""
         file = self.folder / block.path
         if not block.is_diff:
             assert not file.exists(), f"{block.path} is there already"
