@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 from nats.aio.client import Client
+from nats.js.api import ConsumerConfig
 
 from consumers.control.accept_line import accept_line
 from consumers.control.reactors import pause_reactor, resume_reactor
@@ -147,6 +148,27 @@ async def test_a_durable_that_was_changed_is_as_declared_again(
         assert len(TOY.durable.drift((await state(nc, TOY)).config)) == 2
         await kept.run()
         assert TOY.durable.drift((await state(nc, TOY)).config) == []
+
+
+async def test_the_durable_of_an_older_program_is_taken_over(
+    settings: Settings, nc: Client, db: Connection
+) -> None:
+    line = Line(nc)
+    done, left = await line.put("ended", "S1"), await line.put("ended", "S2")
+    (subject,) = TOY.durable.filters
+    config = ConsumerConfig(ack_wait=30, max_deliver=-1)  # as FastStream made it, without our version
+    reader = await nc.jetstream().pull_subscribe(subject, durable="toy", stream="SESSIONS", config=config)
+    (message,) = await reader.fetch(1)
+    await message.ack_sync()
+    async with upkeep(settings, nc, TOY) as kept:
+        await kept.run()
+        await kept.run()
+    found = await state(nc, TOY)
+    assert (found.ack_floor, found.pending) == (done, 1)
+    assert TOY.durable.drift(found.config) == []
+    assert await ack_floor(db, TOY) == done
+    (message,) = await reader.fetch(1)
+    assert message.metadata.sequence.stream == left
 
 
 async def test_a_pause_is_passed_on_and_taken_back(settings: Settings, nc: Client, db: Connection) -> None:
