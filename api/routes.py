@@ -1,6 +1,6 @@
 """All routes of the sessions surface that read, put together for one process."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import timedelta
 
 from fastapi import APIRouter
@@ -9,7 +9,7 @@ from api.operations.health import health_router
 from api.operations.rejected import rejected_router
 from api.operations.rejected_collector import RejectedCollector
 from api.operations.rejected_control import RejectedControl
-from api.reading.checks import Check, parked_note, projection_check
+from api.reading.checks import database_check, parked_note, projection_check
 from api.reading.reader import Reader
 from api.sessions.export import export_router
 from api.sessions.session import sessions_router
@@ -21,25 +21,35 @@ from projections.sessions.exports import SessionExports
 from projections.sessions.series import SessionSeries
 from projections.sessions.views import SessionViews
 from runtime.compat.nats_client import BusClient
+from runtime.readiness import READS, Need, Readiness
 
 
 def read_routers(
     reader: Reader,
     nc: BusClient,
-    checks: Mapping[str, Check],
+    needs: Sequence[Need],
     events: RejectedEvents,
     control: RejectedControl,
 ) -> list[APIRouter]:
-    """The routers. `checks` are asked for readiness beside those of the projections, by name."""
+    """The routers. `needs` are asked for readiness beside PostgreSQL and the projections."""
     settings = reader.settings
     timeout = timedelta(seconds=settings.heartbeat_timeout)
     views = SessionViews(own=settings.site, timeout=timeout, partitions=settings.partitions)
-    notes = {f"parked {p.name}": parked_note(reader, p.name) for p in PROJECTIONS}
-    projections = {f"projection {p.name}": projection_check(reader, p.name) for p in PROJECTIONS}
+    readiness = Readiness(
+        [
+            *needs,
+            Need("database", database_check(reader), frozenset([READS])),
+            *(
+                Need(f"projection {p.name}", projection_check(reader, p.name), frozenset([READS]))
+                for p in PROJECTIONS
+            ),
+            *(Need(f"parked {p.name}", parked_note(reader, p.name)) for p in PROJECTIONS),
+        ]
+    )
     return [
         sessions_router(reader, views, TimeTravel(nc, reader, views)),
         export_router(reader, SessionExports(timeout=timeout)),
         timeseries_router(reader, SessionSeries()),
         rejected_router(reader, events, control),
-        health_router({**checks, **projections}, notes, RejectedCollector(reader, events).refresh),
+        health_router(readiness, RejectedCollector(reader, events).refresh),
     ]

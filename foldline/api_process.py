@@ -1,5 +1,6 @@
 """`foldline api`: the surfaces of a site, wired here and nowhere else."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
 
@@ -17,13 +18,14 @@ from api.operations.reactor_gauges import EVERY_S as READ_EVERY_S
 from api.operations.reactor_gauges import ReactorGauges
 from api.operations.reactors import reactors_router
 from api.operations.rebuilds import rebuilds_router
-from api.reading.checks import Check, database_check, identity_check, line_check
+from api.reading.checks import database_check, identity_check
 from api.reading.reader import Reader
 from api.routes import read_routers
 from foldline.projection_control import EngineProjectionControl
 from foldline.reactor_control import ConsumerReactorControl
 from foldline.rejected_control import PublishingRejectedControl
 from line.bootstrap import Bootstrap
+from line.health import nats_check, write_check
 from line.streams import prepare_line
 from producers.existence import Existence
 from producers.http.job_ingest import JobSurface, job_events_router
@@ -34,9 +36,11 @@ from projections.catalogue import PROJECTIONS
 from projections.rejected import RejectedEvents
 from projections.sessions.liveness import hung_sessions
 from runtime.process.repeating import repeating
+from runtime.readiness import READS, WRITES, Need, Readiness
 from runtime.settings.processes import ApiSettings
 from schemas.jobs.streams import JOBS as JOBS_STREAM
 from schemas.sessions.recovery import HungSession
+from schemas.streams import Stream
 
 
 class ApiProcess:
@@ -52,13 +56,14 @@ class ApiProcess:
         self.publisher = Publisher(self.nc, partitions=settings.partitions, timeout=settings.publish_timeout)
         self.bootstrap.drain(self.publisher.aclose)
 
-    @property
-    def checks(self) -> dict[str, Check]:
-        """The checks of the line, which both surfaces make."""
-        return {
-            "nats": line_check(self.nc, self.settings.streams),
-            "line": identity_check(self.reader, self.nc),
-        }
+    def line_needs(self, streams: Iterable[Stream]) -> list[Need]:
+        """Return what writes to these streams need of the line; reads need nothing of it."""
+        settings, writes = self.settings, frozenset([WRITES])
+        return [
+            Need("nats", nats_check(self.nc, settings), writes),
+            Need("event stream", write_check(self.nc, streams, settings.site), writes),
+            Need("line", identity_check(self.reader, self.nc), writes),
+        ]
 
 
 def session_routers(api: ApiProcess) -> list[APIRouter]:
@@ -85,7 +90,7 @@ def session_routers(api: ApiProcess) -> list[APIRouter]:
     rejected = PublishingRejectedControl(events, reader, nc, api.publisher)
     return [
         sessions_router(writes),
-        *read_routers(reader, nc, api.checks, events, rejected),
+        *read_routers(reader, nc, api.line_needs(settings.streams), events, rejected),
         projections_router(control, settings.site),
         rebuilds_router(control, settings.site),
         reactors_router(reactors),
@@ -99,13 +104,14 @@ def job_routers(api: ApiProcess) -> list[APIRouter]:
     views = job_views(api.reader)
     collector = JobsCollector(api.reader, views)
     api.bootstrap.run(collector.registered())
-    checks = api.checks | {"database": database_check(api.reader)}
+    database = Need("database", database_check(api.reader), frozenset([READS]))
+    readiness = Readiness([*api.line_needs([JOBS_STREAM]), database])
     ingest = JobSurface(publisher=api.publisher, progress=api.progress, settings=api.settings, now=_now)
     return [
         job_events_router(ingest),
         job_stream_router(live),
         jobs_router(api.reader, views),
-        job_health_router("local-api", checks, collector.refresh, pool_state, SiteHealth),
+        job_health_router("local-api", readiness, collector.refresh, pool_state, SiteHealth),
     ]
 
 

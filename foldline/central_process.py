@@ -10,12 +10,14 @@ from api.jobs.jobs_collector import JobsCollector
 from api.jobs.responses import CentralHealth
 from api.jobs.site_monitor import SiteMonitor
 from api.jobs.sites import sites_router
-from api.reading.checks import database_check, identity_check, line_check, projection_check
+from api.reading.checks import database_check, identity_check, projection_check
 from api.reading.reader import Reader
 from line.bootstrap import Bootstrap
+from line.health import nats_check, streams_check
 from line.streams import prepare_line
 from projections.jobs.views import PROJECTION
 from runtime.problems import Problem
+from runtime.readiness import READS, Need, Readiness
 from runtime.settings.processes import CentralSettings
 
 
@@ -44,14 +46,15 @@ def routers(central: CentralProcess) -> list[APIRouter]:
     collector = JobsCollector(reader, views)
     central.bootstrap.run(collector.registered())
     checks = {
-        "nats": line_check(nc, central.settings.streams),
+        "nats": nats_check(nc, central.settings),
+        "copies": streams_check(nc, central.settings.streams),
         "line": identity_check(reader, nc),
         "database": database_check(reader),
         "projection jobs": projection_check(reader, PROJECTION),
     }
     health = job_health_router(
         "central-api",
-        checks,
+        Readiness([Need(name, check, frozenset([READS])) for name, check in checks.items()]),
         collector.refresh,
         lambda _: {"sites": {site.id: site.as_json() for site in sites.all()}},
         CentralHealth,

@@ -40,7 +40,7 @@ class Surface:
     server: str = ""
     shares: str | None = None  # the surface whose port it is on
     paths: tuple[str, ...] = ()  # with `shares`: path prefixes without a slash at the end
-    health: str = "/ready"  # answers 200 as soon as it can be used
+    health: str = "/ready?for=reads,writes"  # answers 200 as soon as it can be used
     scheme: str = "http"
     step: int = 1
 

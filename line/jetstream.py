@@ -28,6 +28,8 @@ class ErrorCode(IntEnum):
     # In a cluster: the same message id, or the same subject, is being written at this moment.
     MESSAGE_ID_IN_PROGRESS = 10158
     SUBJECT_IN_PROGRESS = 10164
+    # The messages of an atomic batch could not be staged.
+    BATCH_INCOMPLETE = 10176
 
 
 async def request_api(

@@ -46,9 +46,14 @@ async def check_sync(settings: LineSettings, deadline: float) -> None:
         logger.warning("cannot see whether NATS syncs before it acknowledges: no answer from %s", host)
 
 
-def _urls(settings: LineSettings) -> list[str]:
+def monitor_urls(settings: LineSettings) -> list[str]:
+    """Return the monitoring URL of every server that is known, each once."""
     given = (url.strip().rstrip("/") for url in (settings.nats_monitor_url or "").split(","))
-    urls = list(dict.fromkeys(url for url in given if url))
+    return list(dict.fromkeys(url for url in given if url))
+
+
+def _urls(settings: LineSettings) -> list[str]:
+    urls = monitor_urls(settings)
     if not urls:
         raise LineProblem(f"cannot see whether NATS syncs before it acknowledges: set {_SETTING}, {_ADVICE}")
     if len(urls) < settings.stream_replicas:

@@ -19,6 +19,7 @@ pytest_plugins = [
     "tests.support.recipes",
     "tests.support.servers",
     "tests.support.sessions_surface",
+    "tests.support.small_disk",
     "tests.support.write_surface",
 ]
 

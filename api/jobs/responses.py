@@ -56,6 +56,9 @@ class _Health(TypedDict):
     service: str
     version: str
     checks: Annotated[dict[str, str], Field(description="`ok`, or what is wrong, by what was asked for.")]
+    since: Annotated[
+        NotRequired[dict[str, str]], Field(description="When it was first seen to be wrong, RFC 3339.")
+    ]
 
 
 class SiteHealth(_Health):

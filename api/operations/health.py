@@ -1,24 +1,29 @@
 """`/health`, `/ready` and `/metrics`."""
 
-import asyncio
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
 from pydantic_core import to_json
 
-from api.operations.responses import Alive, Readiness
-from api.reading.checks import Check, ask_all
+from api.operations.responses import Alive
+from api.reading.params import Query, read_query
 from api.reading.scrape import PROMETHEUS, Refresh, metrics_response
 from runtime.http.openapi import answer, operation
+from runtime.http.ready import ReadyDocument, ready_response
+from runtime.readiness import Readiness
 
 
-def health_router(checks: Mapping[str, Check], notes: Mapping[str, Check], refresh: Refresh) -> APIRouter:
-    """Routes for probes and Prometheus. `checks` are by the name they are reported under.
+class ReadyQuery(Query):
+    """What to be ready for."""
 
-    `notes` are asked like checks, and reported without making the process unready.
-    """
+    wanted: str | None = Field(
+        None, alias="for", description="`reads`, `writes`, or both with a comma between."
+    )
+
+
+def health_router(readiness: Readiness, refresh: Refresh) -> APIRouter:
+    """Routes for probes and Prometheus."""
     router = APIRouter(tags=["operations"])
     alive = to_json({"status": "healthy", "service": "foldline", "version": _version()})
 
@@ -29,18 +34,19 @@ def health_router(checks: Mapping[str, Check], notes: Mapping[str, Check], refre
         return Response(alive, media_type="application/json")
 
     @router.head("/ready", include_in_schema=False)
-    @router.get("/ready", **operation("read_readiness", Readiness, others={503: answer(Readiness)}))
-    async def ready() -> Response:
-        """Every dependency is asked: 200 if all are well, else 503."""
-        found, noted = await asyncio.gather(ask_all(checks), ask_all(notes))
-        well = not any(found.values())
-        body: dict[str, Any] = {
-            "status": "ready" if well else "not ready",
-            "checks": {name: problem or "ok" for name, problem in found.items()},
-        }
-        if told := {name: note for name, note in noted.items() if note}:
-            body["notes"] = told
-        return Response(to_json(body), 200 if well else 503, media_type="application/json")
+    @router.get(
+        "/ready",
+        **operation(
+            "read_readiness",
+            ReadyDocument,
+            query=ReadyQuery,
+            errors=[400],
+            others={503: answer(ReadyDocument)},
+        ),
+    )
+    async def ready(request: Request) -> Response:
+        """Every dependency is asked: 200 while reads or writes work; with `for` all of that has to work."""
+        return await ready_response(readiness, read_query(ReadyQuery, request).wanted)
 
     @router.get("/metrics", **operation("read_metrics", media=PROMETHEUS))
     async def metrics() -> Response:

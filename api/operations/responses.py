@@ -1,7 +1,7 @@
 """The bodies that the operators' routes answer with, for OpenAPI. Nothing is encoded by them."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -13,16 +13,6 @@ class Alive(TypedDict):
     status: Literal["healthy"]
     service: Literal["foldline"]
     version: str
-
-
-class Readiness(TypedDict):
-    """What was asked of each dependency, and what it answered: `ok`, or what is wrong."""
-
-    status: Literal["ready", "not ready"]
-    checks: dict[str, str]
-    notes: Annotated[
-        NotRequired[dict[str, str]], Field(description="What an operator should know, by its name.")
-    ]
 
 
 class Generation(TypedDict):

@@ -8,8 +8,9 @@ from tests.acceptance.sessions_api import SessionsApi
 def test_alive_and_ready(api: SessionsApi) -> None:
     assert api.get("/health").keys() == {"status", "service", "version"}
     ready = api.get("/ready")
-    checks = dict.fromkeys(("nats", "line", "projection sessions", "projection jobs"), "ok")
-    assert ready == {"status": "ready", "checks": checks}
+    names = ("nats", "event stream", "line", "database", "projection sessions", "projection jobs")
+    checks = dict.fromkeys(names, "ok")
+    assert ready == {"status": "ready", "reads": True, "writes": True, "checks": checks}
 
 
 def test_numbers_for_prometheus(api: SessionsApi, session: str) -> None:

@@ -1,10 +1,7 @@
 """PostgreSQL's disk is full under load: consumers wait, say why, and go on when there is room again."""
 
 import asyncio
-import errno
 import logging
-import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -20,27 +17,10 @@ from runtime.database.connections import connect
 from tests.faults.load import under_load
 from tests.support.processes import Processes
 from tests.support.settings import line_settings
+from tests.support.small_disk import fill
 from tests.support.waiting import wait_until
 
 logger = logging.getLogger(__name__)
-
-_SIZE = "224m"
-_BLOCK = bytes(1 << 20)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, small enough to fill."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount the small file system that is filled here")
-    place = tmp_path / "small"
-    place.mkdir(mode=0o755)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={_SIZE},mode=755", "tmpfs", str(place)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"mounting is not permitted here: {done.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 @pytest.fixture
@@ -50,20 +30,6 @@ def small_postgres(small_disk: Path, tmp_path: Path) -> Iterator[PostgresServer]
     server.start()
     yield server
     server.stop()
-
-
-def fill(disk: Path) -> Path:
-    """Take all the room there is, to the last block."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file:
-        for block in (_BLOCK, _BLOCK[:4096]):
-            try:
-                while file.write(block):
-                    pass
-            except OSError as exc:
-                if exc.errno != errno.ENOSPC:
-                    raise
-    return filler
 
 
 async def test_a_full_disk_delays_and_loses_nothing(

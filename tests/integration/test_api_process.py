@@ -19,7 +19,7 @@ from tests.support.http import http_client, sync_http_client
 from tests.support.processes import API, ProcessUnderTest
 from tests.support.read_api import FoldedLine, folding_into, hold_leases
 from tests.support.settings import line_settings
-from tests.support.waiting import wait_until_sync
+from tests.support.waiting import wait_until, wait_until_sync
 
 
 @pytest.fixture(scope="module")
@@ -90,15 +90,26 @@ def api(
 async def test_ready_asks_nats_postgres_and_leases(api: Api, line: FoldedLine) -> None:
     async with http_client(api.url) as client:
         response = await client.get("/ready")
-        assert response.status_code == 503
-        assert response.json()["checks"] == {
+        told = response.json()
+        assert (response.status_code, told["status"]) == (200, "degraded")
+        assert (told["reads"], told["writes"]) == (False, True)
+        assert set(told["since"]) == {"projection sessions", "projection jobs"}
+        assert told["checks"] == {
             "nats": "ok",
+            "event stream": "ok",
             "line": "ok",
+            "database": "ok",
             "projection sessions": "0 of 16 partitions have a consumer",
             "projection jobs": "0 of 16 partitions have a consumer",
         }
+        assert (await client.get("/ready?for=reads")).status_code == 503
+        assert (await client.get("/ready?for=writes")).status_code == 200
         await hold_leases(line.conn)
-        assert (await client.get("/ready")).status_code == 200
+
+        async def ready() -> bool:
+            return (await client.get("/ready?for=reads,writes")).status_code == 200
+
+        await wait_until(ready)
 
 
 async def test_a_write_is_durable_before_it_is_readable(api: Api) -> None:

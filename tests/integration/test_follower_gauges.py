@@ -19,6 +19,7 @@ from line.progress import Progress
 from line.status import read_status
 from runtime.compat.fastapi_routes import add_routes
 from runtime.database.connections import Connection, pool
+from runtime.readiness import READS, Need, Readiness
 from tests.support.engine import engine
 from tests.support.line import Line, Model
 from tests.support.settings import PARTITIONS
@@ -40,13 +41,17 @@ def value(name: str, stream: str = "", follower: str = "sessions") -> float:
 
 async def ready(reader: Reader) -> httpx.Response:
     app = FastAPI()
-    checks = {"sessions": projection_check(reader, "sessions")}
+    readiness = Readiness(
+        [
+            Need("sessions", projection_check(reader, "sessions"), frozenset([READS])),
+            Need("parked sessions", parked_note(reader, "sessions")),
+        ]
+    )
 
     async def nothing() -> None:
         """No metric is looked up here."""
 
-    notes = {"parked sessions": parked_note(reader, "sessions")}
-    add_routes(app, health_router(checks, notes, nothing))
+    add_routes(app, health_router(readiness, nothing))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         return await client.get("/ready")
 
@@ -93,7 +98,11 @@ async def test_a_stopped_consumer_shows_and_one_that_catches_up(
 async def test_pauses_and_parked_entities_are_told(settings: Settings, nc: Client, db: Connection) -> None:
     async with reading(settings, nc) as reader, engine(settings) as followers:
         await wait_until(lambda: len(followers[0].leases.held) == PARTITIONS)
-        assert (await ready(reader)).json() == {"status": "ready", "checks": {"sessions": "ok"}}
+        assert (await ready(reader)).json() == {
+            "status": "ready",
+            "reads": True,
+            "checks": {"sessions": "ok"},
+        }
         await db.execute("insert into sessions.parked values (0, 'local', 'S1', 'SESSIONS', 1, 'Boom')")
         noted = await ready(reader)
         assert noted.status_code == 200

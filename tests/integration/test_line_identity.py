@@ -199,7 +199,7 @@ async def test_a_running_consumer_stops_reading_and_the_api_says_why(scene: Scen
             scene.put_back()
             failure = await wait_until(lambda: _failure(projector), 30)
             assert "stream SESSIONS was rolled back" in failure
-            ready = await api.get("/ready")
+            ready = await api.get("/ready?for=writes")
             assert ready.status_code == 503
             assert "was rolled back" in ready.json()["checks"]["line"]
             assert (await api.get("/api/sessions/D")).status_code == 200  # reads go on

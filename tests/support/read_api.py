@@ -150,7 +150,7 @@ async def read_client(address: str, **changes: Any) -> AsyncIterator[httpx.Async
         nc = BusClient()
         events = RejectedEvents({"sessions": "sessions"})
         control = PublishingRejectedControl(events, reader, nc, Publisher(nc, partitions=PARTITIONS))
-        add_routes(app, *read_routers(reader, nc, {}, events, control))
+        add_routes(app, *read_routers(reader, nc, [], events, control))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://foldline") as client:
             yield client
