@@ -4,7 +4,6 @@ What uses a connection is wired before anything is connected: routes need no ser
 """
 
 import logging
-from functools import partial
 from typing import Generic, TypeVar
 
 from line.connection import close_bus, connect_bus
@@ -35,13 +34,22 @@ class LineBootstrap(Lifecycle):
         `publisher`: facts are published over it, so that it buffers nothing while it is disconnected.
         """
         client = BusClient()
-        self.close(partial(close_bus, client))
+        begun = connected = False
 
         async def connect() -> None:
-            if not client.is_connected:
-                logger.info("connecting to NATS as %s", name)
-                await connect_bus(self._line_settings, name=name, publisher=publisher, client=client)
+            nonlocal begun, connected
+            if connected:
+                return  # the client connects again by itself
+            logger.info("connecting to NATS as %s", name)
+            begun = True
+            await connect_bus(self._line_settings, name=name, publisher=publisher, client=client)
+            connected = True
 
+        async def close() -> None:
+            if begun:
+                await close_bus(client)
+
+        self.close(close)
         self.begin(connect)
         return client
 

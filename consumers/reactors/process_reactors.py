@@ -35,18 +35,21 @@ class ProcessReactors:
         """Make the handlers of the following reactors."""
         return [FollowingHandler(one, one.make(resources), self._outcomes) for one in self._following]
 
+    async def prepare(self, resources: Resources) -> None:
+        """Make the task reactors and their durables. Raises StreamUnavailable, psycopg.Error."""
+        self._acts.update({task.name: task.make(resources) for task in self._tasks})
+        await self._upkeep(resources).run()
+
     @asynccontextmanager
     async def running(self, resources: Resources) -> AsyncIterator[None]:
-        """Make the other reactors; periodic ones run as long as the block lasts.
-
-        Raises StreamUnavailable, psycopg.Error when a durable cannot be made.
-        """
-        self._acts.update({task.name: task.make(resources) for task in self._tasks})
-        upkeep = Upkeep(self._tasks, resources.nc, resources.pool, self._outcomes)
-        await upkeep.run()
+        """Look after durables, and run the periodic reactors, as long as the block lasts."""
+        upkeep = self._upkeep(resources)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(repeating(upkeep.try_run, every=EVERY_S, first=EVERY_S))
             for one in self._periodic:
                 run = partial(try_run, resources.settings, one.name, one.make(resources), self._outcomes)
                 await stack.enter_async_context(repeating(run, every=one.period_s, first=one.period_s))
             yield
+
+    def _upkeep(self, resources: Resources) -> Upkeep:
+        return Upkeep(self._tasks, resources.nc, resources.pool, self._outcomes)

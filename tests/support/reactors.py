@@ -22,14 +22,15 @@ async def running_reactors(settings: Settings, *reactors: Reactor) -> AsyncItera
     broker = NatsBroker(settings.nats_url.split(","), logger=None)
     running = ProcessReactors(reactors)
     running.subscribe(broker)
-    async with (
-        reactor_resources(settings) as resources,
-        following(resources.nc, settings, *running.handlers(resources)),
-        running.running(resources),
-        broker,
-    ):
-        await broker.start()
-        yield resources
+    async with reactor_resources(settings) as resources:
+        await running.prepare(resources)
+        async with (
+            following(resources.nc, settings, *running.handlers(resources)),
+            running.running(resources),
+            broker,
+        ):
+            await broker.start()
+            yield resources
 
 
 def toy_task(act: Callable[[RawEvent], Awaitable[None]], *, fact: str = "session.ended") -> Task:
