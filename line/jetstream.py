@@ -28,8 +28,9 @@ class ErrorCode(IntEnum):
     # In a cluster: the same message id, or the same subject, is being written at this moment.
     MESSAGE_ID_IN_PROGRESS = 10158
     SUBJECT_IN_PROGRESS = 10164
-    # The messages of an atomic batch could not be staged.
+    # The messages of an atomic batch could not be staged: the server stages 50 batches of a stream at once.
     BATCH_INCOMPLETE = 10176
+    TOO_MANY_BATCHES = 10210
 
 
 async def request_api(

@@ -92,7 +92,8 @@ class AtomicBatches:
 
     async def _find(self, item: PendingFact) -> Ack | Conflict | None:
         """Return where one fact is stored, what is in its way, or None if it may still be stored."""
-        if (ack := await self._writer.find(item, _TRY_S)) is not None:
-            return ack
+        # In this order: a batch still on its way may be stored between the two questions.
         last = await self._writer.last_sequence(item, _TRY_S)
-        return None if last == item.expected_last else Conflict(item.fact, last)
+        if last == item.expected_last:
+            return None
+        return await self._writer.find(item, _TRY_S) or Conflict(item.fact, last)

@@ -22,7 +22,12 @@ EXPECTED_LAST: Final = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_LAST_FILTER: Final = "Nats-Expected-Last-Subject-Sequence-Subject"
 
 _IN_PROGRESS: Final = (ErrorCode.MESSAGE_ID_IN_PROGRESS, ErrorCode.SUBJECT_IN_PROGRESS)
-_PASSING: Final = (*_IN_PROGRESS, ErrorCode.WRONG_LAST_SEQUENCE)
+_PASSING: Final = (
+    *_IN_PROGRESS,
+    ErrorCode.WRONG_LAST_SEQUENCE,
+    ErrorCode.BATCH_INCOMPLETE,
+    ErrorCode.TOO_MANY_BATCHES,
+)
 
 Settle = Callable[[PendingFact, Ack | Conflict | Refused], None]
 """Called with a fact's outcome; does nothing if its caller has left."""

@@ -122,6 +122,24 @@ async def test_many_at_once_beside_other_facts(publisher: Publisher, observer: C
         assert [[ack.position.sequence] for ack in acks if isinstance(ack, Ack)] == await lasts(observer, ids)
 
 
+async def test_a_batch_waits_for_room_on_the_server(publisher: Publisher, observer: Client) -> None:
+    """The server stages 50 batches of a stream, whoever sends them."""
+    staged = new_ids(50)
+    for one in staged:
+        headers = {"Nats-Batch-Id": one, "Nats-Batch-Sequence": "1"}
+        await observer.publish(f"ev.local.session.{one}.event", b'{"name":"n"}', headers=headers)
+    await observer.flush()
+    ids = new_ids(3)
+    waiting = asyncio.create_task(publisher.publish_atomically(expecting(ids), timeout=30))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    for one in staged[:10]:
+        headers = {"Nats-Batch-Id": one, "Nats-Batch-Sequence": "2", "Nats-Batch-Commit": "1"}
+        await observer.request(f"ev.local.session.{one}.event", b'{"name":"n"}', timeout=10, headers=headers)
+    acks = await waiting
+    assert [[ack.position.sequence] for ack in acks] == await lasts(observer, ids)
+
+
 async def test_a_server_that_is_killed_stores_all_or_none(own_nats: NatsServer) -> None:
     """Callers go on until each batch has an answer; what was acknowledged is there, and whole."""
     over, acknowledged, unknown = False, dict[str, list[Ack]](), 0
