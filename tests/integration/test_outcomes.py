@@ -4,9 +4,9 @@ import psycopg
 import pytest
 
 from consumers.reactors.outcomes import Outcomes
+from foldline.settings import Settings
 from line.raw_event import RawEvent
 from runtime.database.connections import Connection, connect
-from runtime.settings import Settings
 from schemas.headers import NO_HEADERS
 from tests.support.read_api import at
 
