@@ -21,6 +21,7 @@ from projections.sessions.exports import SessionExports
 from projections.sessions.series import SessionSeries
 from projections.sessions.views import SessionViews
 from runtime.compat.nats_client import BusClient
+from runtime.http.ready_route import ready_router
 from runtime.readiness import READS, Need, Readiness
 
 
@@ -51,5 +52,6 @@ def read_routers(
         export_router(reader, SessionExports(timeout=timeout)),
         timeseries_router(reader, SessionSeries()),
         rejected_router(reader, events, control),
-        health_router(readiness, RejectedCollector(reader, events).refresh),
+        health_router(RejectedCollector(reader, events).refresh),
+        ready_router(readiness),
     ]

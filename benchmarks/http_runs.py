@@ -62,7 +62,7 @@ class HttpRuns:
             ):
                 await stack.enter_async_context(running_program(config, *program))
             await wait_for_ok(f"{bare}/constant")
-            await wait_for_ok(f"{ours}/ready")
+            await wait_for_ok(f"{ours}/ready?for=reads,writes")
             await asyncio.to_thread(_create, ours)
             db = await stack.enter_async_context(await connect(config, name="bench-http"))
             folded = partial(live_load.wait_until_folded, db)

@@ -76,7 +76,7 @@ async def latency(sizes: Sizes, figures: Figures, show_status: ShowStatus) -> No
     async with servers() as config, AsyncExitStack() as stack:
         for arguments in (live_load.CONSUMER, ("-m", "foldline", "api")):
             await stack.enter_async_context(running_program(config, *arguments))
-        await http_runs.wait_for_ok(f"http://127.0.0.1:{port_of(config, API)}/ready")
+        await http_runs.wait_for_ok(f"http://127.0.0.1:{port_of(config, API)}/ready?for=reads,writes")
         for rate, p50, p99 in ((200, 10, 50), (2_000, None, 250)):
             show_status(f"{rate:,} events/s")
             once = partial(

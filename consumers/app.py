@@ -17,7 +17,6 @@ from typing import Any
 import nats.errors
 import uvloop
 from faststream import FastStream
-from prometheus_client import start_http_server
 
 from consumers.broker import ReconnectingBroker, faststream_logger
 from consumers.control.upgrade import upgrade
@@ -28,6 +27,7 @@ from consumers.engine.projector import Projector
 from consumers.reactors.catalogue import followers_of, install_reactors, reactors_of, tasks_of
 from consumers.reactors.declaration import Resources
 from consumers.reactors.process_reactors import ProcessReactors
+from consumers.status_server import status_server
 from line.bootstrap import Bootstrap
 from line.identity import check_identity
 from line.streams import prepare_line
@@ -79,7 +79,8 @@ class ConsumerProcess:
         self.bootstrap.run(self._upgrading())
         self.bootstrap.run(reactors.running(resources))
         if settings.metrics_port:
-            self.bootstrap.run(_metrics_server(settings))
+            pool = self.bootstrap.pool
+            self.bootstrap.run(status_server(settings, self._nc, publishing, pool))
         self.bootstrap.run(self._saying_so())
 
     async def _install(self) -> None:
@@ -107,16 +108,6 @@ class ConsumerProcess:
     def _saying_so(self) -> Iterator[None]:
         logger.info("consumer %s follows the line", self._owner)
         yield
-
-
-@contextmanager
-def _metrics_server(settings: ConsumerSettings) -> Iterator[None]:
-    server, thread = start_http_server(settings.metrics_port, addr=settings.host)
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
 
 
 def create_app(settings: ConsumerSettings) -> FastStream:

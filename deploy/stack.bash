@@ -37,7 +37,7 @@ status() {
 start() { # consumers
   export STACK_CONSUMERS=$1
   bring_up api --scale "consumer=$1"
-  wait_for "the API is ready" 120 answers "http://127.0.0.1:$STACK_API_PORT/ready"
+  wait_for "the API is ready" 120 answers "http://127.0.0.1:$STACK_API_PORT/ready?for=reads,writes"
   wait_for "NATS answers" 30 greeted
   wait_for "the sidecar has the line" 60 connected
   wait_for "$1 consumers share the partitions" 60 shared "$1"

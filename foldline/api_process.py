@@ -35,6 +35,7 @@ from producers.publishing.publisher import Publisher
 from projections.catalogue import PROJECTIONS
 from projections.rejected import RejectedEvents
 from projections.sessions.liveness import hung_sessions
+from runtime.http.ready_route import ready_router
 from runtime.process.repeating import repeating
 from runtime.readiness import READS, WRITES, Need, Readiness
 from runtime.settings.processes import ApiSettings
@@ -112,6 +113,7 @@ def job_routers(api: ApiProcess) -> list[APIRouter]:
         job_stream_router(live),
         jobs_router(api.reader, views),
         job_health_router("local-api", readiness, collector.refresh, pool_state, SiteHealth),
+        ready_router(readiness),
     ]
 
 

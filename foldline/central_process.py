@@ -16,6 +16,7 @@ from line.bootstrap import Bootstrap
 from line.health import nats_check, streams_check
 from line.streams import prepare_line
 from projections.jobs.views import PROJECTION
+from runtime.http.ready_route import ready_router
 from runtime.problems import Problem
 from runtime.readiness import READS, Need, Readiness
 from runtime.settings.processes import CentralSettings
@@ -52,11 +53,12 @@ def routers(central: CentralProcess) -> list[APIRouter]:
         "database": database_check(reader),
         "projection jobs": projection_check(reader, PROJECTION),
     }
+    readiness = Readiness([Need(name, check, frozenset([READS])) for name, check in checks.items()])
     health = job_health_router(
         "central-api",
-        Readiness([Need(name, check, frozenset([READS])) for name, check in checks.items()]),
+        readiness,
         collector.refresh,
         lambda _: {"sites": {site.id: site.as_json() for site in sites.all()}},
         CentralHealth,
     )
-    return [jobs_router(reader, views, sites), sites_router(sites), health]
+    return [jobs_router(reader, views, sites), sites_router(sites), health, ready_router(readiness)]

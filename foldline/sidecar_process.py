@@ -20,8 +20,11 @@ from producers.sidecar.daemon.sessions import Sessions
 from producers.sidecar.ingest import SidecarSurface, sidecar_router
 from producers.sidecar.line_connection import LineConnection
 from producers.sidecar.spool import Spool
+from producers.sidecar.spool_check import spool_check
+from runtime.http.ready_route import ready_router
 from runtime.problems import Problem
 from runtime.process.lifecycle import Lifecycle
+from runtime.readiness import WRITES, Need, Readiness
 from runtime.settings.processes import SidecarSettings
 
 logger = logging.getLogger("foldline.sidecar")
@@ -62,8 +65,16 @@ class SidecarProcess:
 
 
 def ingest_routers(sidecar: SidecarProcess) -> list[APIRouter]:
-    """Make the routes that take events of jobs."""
-    return [sidecar_router(sidecar.ingest)]
+    """Make the routes that take events of jobs. They are taken whether or not there is a line."""
+    line = sidecar.line
+
+    async def line_away() -> str | None:
+        return None if line.connected else f"{line.problem or 'away'}: events are spooled meanwhile"
+
+    readiness = Readiness(
+        [Need("spool", spool_check(sidecar.spool), frozenset([WRITES])), Need("line", line_away)]
+    )
+    return [sidecar_router(sidecar.ingest), ready_router(readiness)]
 
 
 def daemon_routers(sidecar: SidecarProcess) -> list[APIRouter]:

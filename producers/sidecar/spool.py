@@ -31,6 +31,7 @@ create table if not exists poison (
     reason     text not null
 );
 """
+_TRIED_BYTES: Final = 1 << 16
 _ROW_BYTES: Final = 200  # what a row takes beside its texts, roughly
 
 
@@ -78,10 +79,7 @@ class Spool:
         """Store facts behind those that wait; they are synced when this returns. Raises SpoolFull."""
         size = sum(map(_size, facts))
         if self.depth.facts + len(facts) > self._max_facts or self.depth.bytes + size > self._max_bytes:
-            raise SpoolFull(
-                f"{self.depth.facts} events of {self.depth.bytes} bytes wait for the event stream, at most "
-                f"{self._max_facts} events and {self._max_bytes} bytes are kept"
-            )
+            raise SpoolFull(self._full())
         now = time.time()
         self.depth.facts += len(facts)
         self.depth.bytes += size
@@ -92,6 +90,18 @@ class Spool:
             self.depth.facts -= len(facts)
             self.depth.bytes -= size
             raise
+
+    async def try_write(self) -> None:
+        """Write and sync as for a fact, and leave nothing of it. Raises SpoolFull, sqlite3.Error."""
+        if self.depth.facts >= self._max_facts or self.depth.bytes >= self._max_bytes:
+            raise SpoolFull(self._full())
+        await self._file.run(_write_and_delete)
+
+    def _full(self) -> str:
+        return (
+            f"{self.depth.facts} events of {self.depth.bytes} bytes wait for the event stream, at most "
+            f"{self._max_facts} events and {self._max_bytes} bytes are kept"
+        )
 
     async def first(self, max_facts: int, max_bytes: int) -> list[Spooled]:
         """Return the facts that have waited longest, in order: at least one, if any waits."""
@@ -127,6 +137,17 @@ def _insert(db: sqlite3.Connection, facts: Sequence[Fact], now: float) -> None:
         db.executemany(
             "insert into waiting (subject, message_id, headers, body, at) values (?, ?, ?, ?, ?)", rows
         )
+
+
+def _write_and_delete(db: sqlite3.Connection) -> None:
+    with transaction(db):
+        # The pages go back into the file: it grows by them once.
+        cursor = db.execute(
+            "insert into waiting (subject, message_id, headers, body, at)"
+            " values ('', '', '', zeroblob(?), 0)",
+            (_TRIED_BYTES,),
+        )
+        db.execute("delete from waiting where id = ?", (cursor.lastrowid,))
 
 
 def _first(db: sqlite3.Connection, max_facts: int, max_bytes: int) -> list[Spooled]:

@@ -14,7 +14,9 @@ from runtime.settings.sidecar import DaemonSettings, SpoolSettings
 class ConsumerSettings(FoldSettings, IngestSettings, JudgementSettings):
     """`foldline consumer`."""
 
-    metrics_port: Port = Field(0, description="Port of a consumer's own /metrics and /health; 0 = none.")
+    metrics_port: Port = Field(
+        0, description="Port of a consumer's own /metrics, /ready and /health; 0 = none."
+    )
 
 
 class ApiSettings(FoldSettings, ReadSettings, WriteSettings):

@@ -10,7 +10,6 @@ from nats.aio.client import Client
 from prometheus_client import REGISTRY
 
 from api.operations.follower_gauges import FollowerGauges
-from api.operations.health import health_router
 from api.reading.checks import parked_note, projection_check
 from api.reading.reader import Reader
 from consumers.control.pause import pause, resume
@@ -19,6 +18,7 @@ from line.progress import Progress
 from line.status import read_status
 from runtime.compat.fastapi_routes import add_routes
 from runtime.database.connections import Connection, pool
+from runtime.http.ready_route import ready_router
 from runtime.readiness import READS, Need, Readiness
 from tests.support.engine import engine
 from tests.support.line import Line, Model
@@ -48,10 +48,7 @@ async def ready(reader: Reader) -> httpx.Response:
         ]
     )
 
-    async def nothing() -> None:
-        """No metric is looked up here."""
-
-    add_routes(app, health_router(readiness, nothing))
+    add_routes(app, ready_router(readiness))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         return await client.get("/ready")
 
