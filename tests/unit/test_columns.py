@@ -7,8 +7,6 @@ import pytest
 from msgspec import field
 
 from projections.columns import Column, Integer, SmallInt, StoredState, columns_of
-from projections.state_table import StateTable
-from projections.table import RowTable
 
 
 class Everything(StoredState):
@@ -57,40 +55,3 @@ def test_a_json_column_is_never_null() -> None:
 def test_odd_names_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="no column name"):
         Column(name, "text")
-
-
-def test_the_first_field_of_a_state_is_its_partition() -> None:
-    class NoPart(StoredState):
-        """A state that says nothing of its partition."""
-
-        number: int
-
-    with pytest.raises(TypeError, match=r"NoPart.*`part`"):
-        StateTable("none", NoPart)
-
-
-def test_a_key_is_of_columns_that_are_there_and_never_null() -> None:
-    columns = [Column("seq", "bigint"), Column("name", "text", nullable=True)]
-    with pytest.raises(ValueError, match=r"\['name', 'place'\]"):
-        RowTable("rows", columns, key=("seq", "name", "place"))
-
-
-def test_binary_copy_takes_no_jsonb() -> None:
-    with pytest.raises(TypeError, match="jsonb"):
-        RowTable("rows", [Column("body", "jsonb")], key=("body",))
-
-
-def test_lists_of_a_state_table() -> None:
-    table = StateTable(
-        "every", Everything, subkey="sub", computed=[Column("length", "bigint", nullable=True)]
-    )
-    assert [column.name for column in table.columns][:4] == ["part", "site", "id", "sub"]
-    assert table.columns[-1].name == "length"
-    assert table.lists["loaded"].startswith(
-        "site, id, sub, part, number, share, small, at, sure, status, document::text"
-    )
-    assert "length" not in table.lists["loaded"]
-    assert table.lists["stored"].endswith("text, length, document, names")
-    assert table.lists["cast"].endswith("text, length, document::jsonb, names::jsonb")
-    assert "sub = excluded.sub" not in table.lists["updated"]
-    assert "length = excluded.length" in table.lists["updated"]
