@@ -71,7 +71,7 @@ def entity_id(subject: Subject, body: Body) -> str:
     if read is None:
         return subject.id
     site, found, fact = read(body)
-    if subject.id != slot_of(token_of(found)) or subject.fact != fact or site not in (None, subject.site):
+    if subject.id != slot_of(found) or subject.fact != fact or site not in (None, subject.site):
         raise _wrong_subject(own_subject(subject, body))
     return found
 
@@ -112,7 +112,7 @@ def likely_entity_id(subject: Subject, body: bytes) -> str | None:
     try:
         found: str = address.guess(parse_json(body))
         fits = len(found.encode()) <= MAX_INDEXED_BYTES and found.isprintable()
-        return found if fits and slot_of(token_of(found)) == subject.id else None
+        return found if fits and slot_of(found) == subject.id else None
     except (InvalidFact, LookupError, TypeError, AttributeError):
         return None
 

@@ -38,5 +38,5 @@ def entity_filter(site: str, entity: str, entity_id: str, partitions: int) -> st
 def fact_filter(site: str, entity: str, entity_id: str, fact: str, partitions: int) -> str:
     """Return the stored subject of one fact of an entity."""
     token = token_of(entity_id)
-    address = slot_of(token) if entity in _SLOTTED else token
+    address = slot_of(entity_id) if entity in _SLOTTED else token
     return f"{PREFIX}.{partition_of(token, partitions)}.{site}.{entity}.{address}.{fact}"

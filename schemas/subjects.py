@@ -99,9 +99,9 @@ def hashed(text: str) -> str:
 
 
 @lru_cache(maxsize=_CACHED_IDS)
-def slot_of(token: str) -> str:
-    """Return the slot that stands for an id's token in the stored subjects of a slotted entity."""
-    return str(partition_of(token, SLOTS))
+def slot_of(entity_id: str) -> str:
+    """Return the slot that stands for an id in the stored subjects of a slotted entity."""
+    return str(partition_of(token_of(entity_id), SLOTS))
 
 
 @lru_cache(maxsize=_CACHED_IDS)

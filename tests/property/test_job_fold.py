@@ -14,7 +14,7 @@ from projections.jobs.hourly_stats import HourlyStats
 from projections.jobs.projection import JobsProjection
 from projections.jobs.state import JobState
 from projections.recorded import decode
-from schemas.subjects import home_of, slot_of, token_of
+from schemas.subjects import home_of, slot_of
 from tests.reference.jobs import Happened, outcome, standing, subjobs_by_status
 from tests.support.settings import PARTITIONS
 
@@ -53,7 +53,7 @@ def body(sub: str, event: Happened, **more: Any) -> dict[str, Any]:
 
 def raw(sequence: int, kind: str, said: Any) -> RawEvent:
     part = home_of(JOB, PARTITIONS)
-    subject = f"ev.{part}.fab1.job.{slot_of(token_of(JOB))}.{kind}"
+    subject = f"ev.{part}.fab1.job.{slot_of(JOB)}.{kind}"
     stored_at = NOON + timedelta(days=1, seconds=sequence)
     return RawEvent("JOBS", part, sequence, stored_at, subject, b"", json.dumps(said).encode())
 
