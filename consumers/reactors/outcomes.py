@@ -5,7 +5,7 @@ no failure.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple, TypeVar
 
@@ -33,16 +33,20 @@ class _Failing(NamedTuple):
 
 
 class _Failure(NamedTuple):
-    at: float  # monotonic
+    at: float
     error: str
 
 
 class Outcomes:
-    """Collects outcomes until they are written. `names`: the reactors that this process runs."""
+    """Collects outcomes until they are written. `names`: the reactors that this process runs.
 
-    def __init__(self, names: Sequence[str]) -> None:
+    Those of one process are in order; between processes the time that a statement is under way blurs it.
+    """
+
+    def __init__(self, names: Sequence[str], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._names = sorted(names)
-        self._succeeded: dict[str, float] = {}  # when, monotonic
+        self._clock = clock
+        self._succeeded: dict[str, float] = {}  # when
         self._failed: dict[str, _Failure] = {}
         self._messages: dict[_Place, _Failing | None] = {}  # None: handled after all
 
@@ -56,7 +60,7 @@ class Outcomes:
             self.note_failure(reactor, exc)
             raise
         else:
-            self._succeeded[reactor] = time.monotonic()
+            self._succeeded[reactor] = self._clock()
             metrics.REACTOR_HANDLED.labels(reactor).inc()
             metrics.REACTOR_SUCCEEDED.labels(reactor).set_to_current_time()
         finally:
@@ -65,7 +69,7 @@ class Outcomes:
     def note_failure(self, reactor: str, exc: Exception) -> None:
         """Count a failure and keep its text."""
         metrics.REACTOR_FAILURES.labels(reactor).inc()
-        self._failed[reactor] = _Failure(time.monotonic(), described(exc))
+        self._failed[reactor] = _Failure(self._clock(), described(exc))
 
     def note_failing(self, reactor: str, event: RawEvent, tries: int, exc: Exception) -> None:
         """Keep an event that a task reactor has tried in vain so often that somebody should look."""
@@ -80,13 +84,16 @@ class Outcomes:
         """Write what is new, and that these reactors are running. Raises psycopg.Error: it is kept then."""
         succeeded, failed, messages = dict(self._succeeded), dict(self._failed), dict(self._messages)
         async with conn.transaction():
+            now = self._clock()
             await conn.execute(
                 _QUERIES["note-reactors"],
                 {
                     "names": self._names,
                     # As ages: PostgreSQL's clock makes times of them, as of all times that are compared here.
-                    "succeeded": [_age(succeeded.get(name)) for name in self._names],
-                    "failed": [_age(failed[name].at) if name in failed else None for name in self._names],
+                    "succeeded": [
+                        now - succeeded[name] if name in succeeded else None for name in self._names
+                    ],
+                    "failed": [now - failed[name].at if name in failed else None for name in self._names],
                     "failures": [failed[name].error if name in failed else None for name in self._names],
                 },
             )
@@ -104,10 +111,6 @@ def described(exc: Exception) -> str:
     """Return an exception as one line that PostgreSQL can store."""
     text = str(exc).strip().partition("\n")[0].replace("\x00", "").encode(errors="replace").decode()
     return f"{type(exc).__name__}: {text}"[:_LONGEST]
-
-
-def _age(moment: float | None) -> float | None:
-    return None if moment is None else time.monotonic() - moment
 
 
 def _drop(written: Mapping[K, V], kept: dict[K, V]) -> None:

@@ -41,13 +41,30 @@ async def failing(db: Connection) -> list[tuple[int, int, str]]:
     return [(seq, tries, error) for seq, tries, error in await cursor.fetchall()]
 
 
+class Clock:
+    """A clock that goes forward by a minute whenever it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def minute(self) -> None:
+        self.now += 60
+
+
 async def test_the_newest_outcome_of_all_processes_counts(db: Connection) -> None:
-    one, other = Outcomes(["toy"]), Outcomes(["another", "toy"])
+    clock = Clock()
+    one, other = Outcomes(["toy"], clock=clock), Outcomes(["another", "toy"], clock=clock)
     await one.write(db)
     assert await noted(db) == (None, False, False)
     fail(one, "first")
+    clock.minute()
     succeed(one)
+    clock.minute()
     fail(other, "second")
+    clock.minute()
     await other.write(db)
     await one.write(db)
     assert await noted(db) == ("ZeroDivisionError: second", True, True)
@@ -55,6 +72,16 @@ async def test_the_newest_outcome_of_all_processes_counts(db: Connection) -> Non
     await one.write(db)
     await other.write(db)
     assert await noted(db) == ("ZeroDivisionError: second", True, False)
+
+
+async def test_of_one_process_a_failure_and_the_success_behind_it_stay_in_order(db: Connection) -> None:
+    clock = Clock()
+    outcomes = Outcomes(["toy"], clock=clock)
+    fail(outcomes, "mended")
+    clock.now += 2e-6  # a microsecond is what PostgreSQL tells apart
+    succeed(outcomes)
+    await outcomes.write(db)
+    assert await noted(db) == ("ZeroDivisionError: mended", True, False)
 
 
 async def test_what_could_not_be_written_is_written_later(settings: Settings, db: Connection) -> None:

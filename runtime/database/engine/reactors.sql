@@ -1,9 +1,9 @@
 -- name: note-reactors
--- Note that a process runs some reactors, and their last success and failure; ages are in seconds. Rows are
--- locked in the order of names: two processes never wait for each other.
+-- Note that a process runs some reactors, and their last success and failure; ages are in seconds before
+-- the statement. Rows are locked in the order of names: two processes never wait for each other.
 insert into foldline.reactor as r (name, running_at, succeeded_at, failed_at, failure)
-select name, clock_timestamp(), clock_timestamp() - make_interval(secs => succeeded),
-       clock_timestamp() - make_interval(secs => failed), failure
+select name, statement_timestamp(), statement_timestamp() - make_interval(secs => succeeded),
+       statement_timestamp() - make_interval(secs => failed), failure
 from unnest(%(names)s::text[], %(succeeded)s::float8[], %(failed)s::float8[], %(failures)s::text[])
     as now (name, succeeded, failed, failure)
 order by name
