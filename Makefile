@@ -12,7 +12,7 @@ CAN_TEST := $(VENV)/.can-test
 TOGETHER := pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help up check test test-faults lint format bench compose-test compose-replicas-test compose-sites-test clean
+.PHONY: help up check test test-faults lint format derived bench compose-test compose-replicas-test compose-sites-test clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,10 @@ lint: $(CAN_TEST) ## style, formatting, types, and which package may import whic
 format: $(CAN_TEST) ## format the code and mend what ruff can mend
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+derived: $(CAN_TEST) ## write the page of settings and the ports of compose.yaml from what is declared
+	$(BIN)/python -m foldline.settings_docs > docs/settings.md
+	$(BIN)/python -m foldline.compose_ports
 
 bench: $(CAN_TEST) ## shares of what the machine could do, and their cost; ARGS="--quick --turns 5" to compare
 	@exec $(BIN)/python -m benchmarks $(ARGS)

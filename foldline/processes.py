@@ -23,8 +23,12 @@ def run_process(settings: S, surfaces: Sequence[Surface], wire: Callable[[S], Su
     set_up_logging(settings)
     collect_rarely()
     process = wire(settings)
-    listeners = [_listener(surface, surfaces, process) for surface in surfaces_with_ports(surfaces)]
-    serve(settings.host, listeners, process.bootstrap.started())
+    serve(settings.host, listeners_of(surfaces, process), process.bootstrap.started())
+
+
+def listeners_of(surfaces: Sequence[Surface], process: SurfaceProcess) -> list[Listener | ServerListener]:
+    """Return the listener of each port, with the applications of all surfaces on it."""
+    return [_listener(surface, surfaces, process) for surface in surfaces_with_ports(surfaces)]
 
 
 def _listener(

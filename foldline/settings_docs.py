@@ -18,7 +18,7 @@ directory it is started in; a variable wins over the file. A wrong value ends th
 names the variable. So does a name with this prefix that no process knows; a setting of another process is
 ignored. `foldline up` reads all of them and hands them on.
 
-This page is written by `python -m foldline.settings_docs > docs/settings.md`; a test keeps it up to date.
+This page is written by `make derived`; a test keeps it up to date.
 
 | variable | type | default | what it is for | read by |
 |---|---|---|---|---|

@@ -8,6 +8,32 @@ READ_MODEL: Final = ("tests/contract/test_every_rebuild.py", "tests/integration/
 """Rebuild and verify on a real line, and the tables that PostgreSQL has."""
 
 
+def test_add_a_fact(program: ProgramCopy) -> None:
+    assert len(program.follow("Add a fact")) <= 2
+    program.test("tests/integration/test_archived.py", "tests/unit/test_registry.py")
+    assert "ev.{site}.session.{id}.archived" in program.run("-m", "foldline", "asyncapi")
+
+
+def test_add_a_surface(program: ProgramCopy) -> None:
+    assert len(program.follow("Add a surface")) <= 2
+    program.test("tests/integration/test_count.py")
+    assert "--count-port" in program.run("-m", "foldline", "up", "--help")
+    (program.folder / "docs" / "settings.md").write_text(program.run("-m", "foldline.settings_docs"))
+    program.run("-m", "foldline.compose_ports")
+    program.test("tests/unit/test_surfaces.py", "tests/unit/test_settings_docs.py")
+
+
+def test_add_a_setting(program: ProgramCopy) -> None:
+    assert len(program.follow("Add a setting")) <= 1
+    told = program.run("-m", "foldline.settings_docs")
+    assert "| `FOLDLINE_READ_TIMEOUT` | number, > 0 | `30.0` |" in told
+
+
+def test_add_a_metric(program: ProgramCopy) -> None:
+    assert len(program.follow("Add a metric")) <= 1
+    program.run("-c", "from runtime.metrics import LARGEST_BATCH; LARGEST_BATCH.labels('jobs').set(1)")
+
+
 def test_add_a_projection(program: ProgramCopy) -> None:
     assert len(program.follow("Add a projection")) <= 4
     program.test(*READ_MODEL, "-k", "crashes")

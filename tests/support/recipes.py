@@ -68,7 +68,7 @@ class ProgramCopy:
             is_ours = entry.name == "docs" or any(entry.glob("*.py"))
             if entry.is_dir() and is_ours and not entry.name.startswith("."):
                 shutil.copytree(entry, folder / entry.name, ignore=_NOT_COPIED)
-            elif entry.suffix in (".toml", ".md"):
+            elif entry.suffix in (".toml", ".md", ".yaml"):
                 shutil.copy(entry, folder)
 
     def follow(self, title: str) -> set[str]:
