@@ -152,6 +152,10 @@ async def test_spools_while_the_line_is_away_and_keeps_the_order(host: Host) -> 
     health = await host.health()
     assert health
     assert (health["status"], health["spool_count"], health["line"]) == ("degraded", 30, "away")
+    async with http_client(host.url) as http:
+        ready = await http.get("/ready?for=writes")
+    assert (ready.status_code, ready.json()["checks"]) == (200, {"spool": "ok"})
+    assert ready.json()["notes"]["line"].endswith(": events are spooled meanwhile")
     assert health["spool_oldest_s"] > 0
     await asyncio.to_thread(host.nats.start)
     await host.drained()
@@ -170,8 +174,12 @@ async def test_a_full_spool_refuses_and_keeps_what_it_has(host: Host) -> None:
     await host.send(*(job_event("J1", key=f"{n}") for n in range(5)))
     async with http_client(host.url, timeout=30) as http:
         answer = await http.post("/v1/ingest/events", json=job_event("J1"))
+        ready = await http.get("/ready")
+        assert (await http.get("/ready?for=reads")).status_code == 422  # nothing is read here
     assert answer.status_code == 503
     assert "the spool is full" in answer.json()["detail"]
+    assert (ready.status_code, ready.json()["writes"]) == (503, False)
+    assert ready.json()["checks"]["spool"].startswith("the spool is full: 5 events of ")
     assert int(answer.headers["Retry-After"]) > 0
     await asyncio.to_thread(host.nats.start)
     await host.drained()

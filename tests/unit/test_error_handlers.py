@@ -1,5 +1,6 @@
 """Errors of every kind on a toy surface, in each of the four envelopes, key by key."""
 
+import ast
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from runtime.http.errors import HttpProblem, rate_limited, unavailable
 from runtime.http.surface_app import surface_app
 from schemas.errors import ErrorCode
 from schemas.validation import InvalidFact, parse_json
+from tests.support.processes import ROOT
 
 NO_TIME = object()
 """Stands for a time of this minute."""
@@ -313,3 +315,19 @@ def test_every_code_has_a_status_of_its_own_or_is_invalid_input() -> None:
 def test_reasons_of_a_fold_are_no_codes() -> None:
     assert InvalidFact("state", "why").code is ErrorCode.INVALID_REQUEST
     assert InvalidFact("too_deep", "why").code is ErrorCode.TOO_DEEP
+
+
+def test_every_reason_for_a_refusal_at_the_door_is_a_code() -> None:
+    """Reasons that only a fold has are in projections and consumers."""
+    used = {
+        node.args[0].value
+        for room in ("schemas", "producers", "runtime", "api")
+        for path in (ROOT / room).rglob("*.py")
+        if "client" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", None) == "InvalidFact"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    assert {"missing_field", "too_large", "invalid_json"} <= used
+    assert used - {str(code) for code in ErrorCode} == set()
