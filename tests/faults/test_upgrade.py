@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -25,57 +24,26 @@ from tests.faults.workload import Record, publish_in_bulk, script
 from tests.reference.sessions import Reference
 from tests.support.line import Line, Model
 from tests.support.processes import API, CONSUMER, ROOT, Processes
+from tests.support.recipes import ProgramCopy
 from tests.support.settings import line_settings
 from tests.support.settled import at_the_end
 from tests.support.waiting import wait_until
 
-PACKAGES = ("schemas", "runtime", "line", "projections", "producers", "consumers", "api", "foldline")
 REPLICAS = 3
-# A fact more: what a newcomer changes, and nothing else.
-PATCHES = {
-    "schemas/sessions/facts.py": [
-        (
-            "class WrappedState(FactBody):",
-            "class SessionRenamed(FactBody):\n"
-            '    """The product has another name."""\n\n    product: Name\n\n\n'
-            "class WrappedState(FactBody):",
-        ),
-        ("FACTS: Final = (\n", 'FACTS: Final = (\n    fact_type("renamed", SESSIONS, SessionRenamed),\n'),
-    ],
-    "projections/sessions/fold.py": [
-        ("VERSION: Final = 1", "VERSION: Final = 2"),
-        (
-            "def _ended(",
-            "def _renamed(session: Session, event: Recorded, changes: SessionChanges) -> Session:\n"
-            '    patch = {"product": event.body.product}\n'
-            "    session.state = merge_patch(session.state, patch)\n"
-            "    changes.add_patch(event, patch)\n"
-            "    return _touch(session, event)\n\n\n"
-            "def _ended(",
-        ),
-        ('    "ended": _ended,\n', '    "ended": _ended,\n    "renamed": _renamed,\n'),
-    ],
-}
 
 
 def newer_program(folder: Path) -> Path:
-    """Copy our packages into a folder and patch them; returns what PYTHONPATH begins with."""
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-    for path, changes in PATCHES.items():
-        text = (folder / path).read_text()
-        for old, new in changes:
-            assert text.count(old) == 1, (path, old)
-            text = text.replace(old, new)
-        (folder / path).write_text(text)
+    """Make a copy of our program with one more fact, by the recipe; returns what PYTHONPATH begins with."""
+    folder.mkdir()
+    ProgramCopy(folder).follow("Add a fact")
     return folder
 
 
-async def rename(nc: Client, session_id: str, product: str) -> int:
+async def archive(nc: Client, session_id: str, reason: str) -> int:
     """Publish the newer program's fact, as one of its producers would."""
-    body = json.dumps({"product": product}).encode()
-    headers = {MESSAGE_ID: f"{session_id}:{product}"}
-    subject = f"ev.local.session.{session_id}.renamed"
+    body = json.dumps({"reason": reason}).encode()
+    headers = {MESSAGE_ID: f"{session_id}:{reason}"}
+    subject = f"ev.local.session.{session_id}.archived"
     ack = await nc.jetstream(timeout=10).publish(subject, body, headers=headers)
     return ack.seq
 
@@ -112,14 +80,14 @@ async def test_an_upgrade_with_one_more_fact_loses_nothing(
         await published(500)
         # Some part of the newer program starts first, and the streams grow.
         api = processes.start("api-newer", API, settings, PYTHONPATH=path)
-        await asyncio.to_thread(api.wait_for, "stream SESSIONS grows: takes ev.*.session.*.renamed", 60)
-        assert "ev.*.session.*.renamed" in (await stream_info(nc, "SESSIONS"))["config"]["subjects"]
+        await asyncio.to_thread(api.wait_for, "stream SESSIONS grows: takes ev.*.session.*.archived", 60)
+        assert "ev.*.session.*.archived" in (await stream_info(nc, "SESSIONS"))["config"]["subjects"]
         # The older consumers pass over what they do not know, and go on.
         for number in range(20):
-            await line.created(f"renamed-{number}")
-            first = await rename(nc, f"renamed-{number}", "first")
-            await model.passed(f"renamed-{number}", first, timeout=60)
-            state = (await model.session(f"renamed-{number}") or {})["state"]
+            await line.created(f"archived-{number}")
+            first = await archive(nc, f"archived-{number}", "first")
+            await model.passed(f"archived-{number}", first, timeout=60)
+            state = (await model.session(f"archived-{number}") or {})["state"]
             assert state == {"product": "P", "version": "1"}
         assert await version_of(db) == 1
         assert await model.rejected() == {}
@@ -137,7 +105,7 @@ async def test_an_upgrade_with_one_more_fact_loses_nothing(
         await published(500)
         await wait_until(lambda: _is_version(db, 2), 180, what="version 2 is live")
         for number in range(20):
-            await rename(nc, f"renamed-{number}", f"second-{number}")
+            await archive(nc, f"archived-{number}", f"second-{number}")
         await published(500)
         for consumer in older:
             assert await asyncio.to_thread(consumer.stop) == 0
@@ -149,8 +117,8 @@ async def test_an_upgrade_with_one_more_fact_loses_nothing(
         assert all(consumer.running for consumer in newer)
         await _judge(line, model, record)
         for number in range(20):
-            found = await model.session(f"renamed-{number}") or {}
-            assert found["state"] == {"product": f"second-{number}", "version": "1"}
+            found = await model.session(f"archived-{number}") or {}
+            assert found["state"] == {"product": "P", "version": "1", "archived": f"second-{number}"}
             assert len(found["state_history"]) == 3
         verifying = processes.start("verify", ("verify", "sessions"), settings, PYTHONPATH=path)
         assert await asyncio.to_thread(verifying.wait, 120) == 0
@@ -174,7 +142,7 @@ async def _judge(line: Line, model: Model, record: Record) -> None:
     ]
     assert missing == []
     assert await model.rejected() == {}
-    reference = Reference([*(fact for fact in facts if fact.fact != "renamed"), *beats])
+    reference = Reference([*(fact for fact in facts if fact.fact != "archived"), *beats])
     loaded = {subject.split(".")[3] for subject, _ in record.acked.values()}
     assert len(loaded) == 40
     for session_id in loaded:

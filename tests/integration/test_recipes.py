@@ -11,6 +11,9 @@ READ_MODEL: Final = ("tests/contract/test_every_rebuild.py", "tests/integration/
 def test_add_a_fact(program: ProgramCopy) -> None:
     assert len(program.follow("Add a fact")) <= 2
     program.test("tests/integration/test_archived.py", "tests/unit/test_registry.py")
+    program.test(
+        "tests/contract/test_every_projection.py", "-k", "sessions and (split or files or fold) or drawn"
+    )
     assert "ev.{site}.session.{id}.archived" in program.run("-m", "foldline", "asyncapi")
 
 
