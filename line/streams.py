@@ -34,7 +34,7 @@ async def prepare_line(nc: Client, settings: LineSettings) -> None:
         declared = DECLARED.config(
             stream, partitions=settings.partitions, replicas=settings.stream_replicas, only_site=only_site
         )
-        await _ensure(nc, declared, deadline)
+        await ensure_stream(nc, declared, deadline)
 
 
 async def _await_origin(nc: Client, site: str, stream: str) -> None:
@@ -61,7 +61,7 @@ def check_server(nc: Client) -> None:
         )
 
 
-async def _ensure(nc: Client, declared: dict[str, Any], deadline: float) -> None:
+async def ensure_stream(nc: Client, declared: dict[str, Any], deadline: float) -> None:
     """Create the stream, or add to it what it lacks. Raises LineProblem for any other difference."""
     name = declared["name"]
     while True:
@@ -74,9 +74,10 @@ async def _ensure(nc: Client, declared: dict[str, Any], deadline: float) -> None
             info = await request_api(nc, f"STREAM.UPDATE.{name}", before | additions)
         if not (error := info.get("error", {})):
             break
-        # A young cluster has no meta leader yet or does not know all its servers; nothing else passes.
-        young = error.get("code") == NO_LEADER or has_code(info, ErrorCode.TOO_FEW_SERVERS)
-        if not young or time.monotonic() >= deadline:
+        # A young cluster has no meta leader yet or does not know all its servers; a program of another
+        # version may have made the stream at this moment. Nothing else passes.
+        passing = has_code(info, ErrorCode.TOO_FEW_SERVERS, ErrorCode.STREAM_NAME_IN_USE)
+        if not (passing or error.get("code") == NO_LEADER) or time.monotonic() >= deadline:
             raise LineProblem(f"stream {name}: {error.get('description', error)}{_advice(info)}")
         await asyncio.sleep(0.2)
     if additions:

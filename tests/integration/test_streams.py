@@ -1,7 +1,9 @@
 """The line's streams on a real server: they grow, and a shared one holds several entities."""
 
+import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,7 +14,7 @@ from nats.js.errors import NoStreamResponseError
 from foldline.settings import Settings
 from line.jetstream import request_api, stream_info
 from line.problems import LineProblem
-from line.streams import prepare_line
+from line.streams import ensure_stream, prepare_line
 from schemas.sessions.streams import SESSIONS
 from schemas.stored_subjects import entity_filter, stored_form
 from schemas.subjects import partition_of
@@ -47,6 +49,16 @@ async def test_a_stream_that_lacks_something_grows_and_says_so(
     assert "stream SESSIONS grows: takes ev.*.session.*.metric as well; allow_direct is True" in caplog.text
     again = await nc.jetstream().publish("ev.local.session.S1.metric", b'{"name":"n","value":1}')
     assert again.seq == ack.seq + 1
+
+
+async def test_programs_of_two_versions_make_a_stream_at_the_same_moment(nc: Client) -> None:
+    newer = TOYS.config(ACCOUNTS, partitions=PARTITIONS, replicas=1)
+    older = newer | {"subjects": newer["subjects"][:1]}
+    deadline = time.monotonic() + 30
+    for _ in range(10):
+        await asyncio.gather(*(ensure_stream(nc, one, deadline) for one in (older, newer, older, newer)))
+        assert sorted((await config(nc, ACCOUNTS.name))["subjects"]) == sorted(newer["subjects"])
+        await request_api(nc, f"STREAM.DELETE.{ACCOUNTS.name}")
 
 
 async def test_what_a_newer_program_added_stays(
