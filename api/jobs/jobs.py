@@ -36,6 +36,7 @@ def jobs_router(reader: Reader, views: JobViews, sites: SiteMonitor | None = Non
             operation_id,
             page,
             query=query,
+            required=() if sites is None else ("site",),
             media=TABLES,
             more=(NEXT_CURSOR_HEADER,),
             errors=(400, 503) if sites is None else (400, 404, 503),

@@ -17,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from api.reading.places import a_place
 from api.reading.positions import requested_positions
 from line.progress import Progress
+from projections.catalogue import projections_of
 from runtime.database.connections import ONLY_ON_REQUEST, Connection, connect
 from runtime.http.errors import unavailable
 from runtime.http.waits import WAIT, wanted_wait
@@ -48,6 +49,10 @@ class Reader:
         self._progress = progress
         self._exports = asyncio.Semaphore(_EXPORTS)
         self._pages = asyncio.Semaphore(max(1, settings.pool_size // 2))
+        self._followed = {
+            projection.name: {stream.name for stream in projection.streams}
+            for projection in projections_of(settings.endpoints)
+        }
 
     def connections(self) -> tuple[int, int]:
         """Return how many connections the pool has, and how many of them are idle."""
@@ -55,8 +60,13 @@ class Reader:
         return stats.get("pool_size", 0), stats.get("pool_available", 0)
 
     async def wait_for_positions(self, projection: str, headers: Mapping[str, str]) -> None:
-        """Wait until the projection has passed what a request names. Raises HttpProblem (400, 503)."""
-        positions = requested_positions(headers, self.settings)
+        """Wait until the projection has passed what a request names. Raises HttpProblem (400, 503).
+
+        Clients keep positions of all their writes. What is on a stream that the projection does not follow
+        changes nothing in it, and is not waited for.
+        """
+        followed = self._followed[projection]
+        positions = [one for one in requested_positions(headers, self.settings) if one.stream in followed]
         seconds = wanted_wait(headers, self.settings)
         if positions and not await self._progress.wait(projection, positions, seconds):
             asked = format_positions(positions)[:_SHOWN]

@@ -3,7 +3,7 @@
 Routes read and answer bytes themselves: nothing here runs for a request.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from fastapi.responses import JSONResponse, Response
@@ -33,6 +33,7 @@ def operation(
     status: int = 200,
     errors: Iterable[int] = (),
     query: type[BaseModel] | None = None,
+    required: Collection[str] = (),
     request: Any = None,
     request_headers: Sequence[Header] = (),
     response_headers: Sequence[Header] = (),
@@ -44,10 +45,13 @@ def operation(
     `status` with `body`, `response_headers` and `media` is how it answers a success (see `answer`); `others`
     are further answers by status. `errors` are the statuses answered in the envelope of the surface; 400
     stands for the one by which the envelope answers invalid input. `query` and `request` are the types of the
-    query and of the body that the route reads itself.
+    query and of the body that the route reads itself; `required` are parameters that are optional elsewhere.
     """
     extra: dict[str, Any] = {} if request is None else request_body(request)
-    parameters = [*(query_parameters(query) if query else ()), *map(_parameter, request_headers)]
+    parameters = [
+        *(query_parameters(query, required) if query else ()),
+        *map(_parameter, request_headers),
+    ]
     if parameters:
         extra["parameters"] = parameters
     return {
@@ -85,14 +89,14 @@ def request_body(body: Any) -> dict[str, Any]:
     return {"requestBody": {"required": required, "content": content}}
 
 
-def query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
-    """Describe the parameters that a model reads from the query."""
+def query_parameters(model: type[BaseModel], required: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Describe the parameters that a model reads from the query; those of `required` are so in any case."""
     properties = inlined_schema(model)["properties"]
     return [
         {
             "name": name,
             "in": "query",
-            "required": field.is_required(),
+            "required": field.is_required() or name in required,
             "description": field.description or "",
             "schema": _without_null(properties[name]),
         }

@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.support.processes import ROOT
 from tests.support.waiting import wait_until_sync
@@ -80,24 +81,38 @@ def running_stack() -> Iterator[Stack]:
     if is_given():
         yield Stack(*(os.environ[name].rstrip("/") for name in _GIVEN))
         return
+    with _folder() as folder, _up(folder, ["--consumers", "2"], _SURFACES) as addresses:
+        settings = {f"FOLDLINE_{name.upper()}": str(addresses[name]) for name in _ADDRESSES}
+        urls = (addresses[f"{name}_url"] for name in (*_SURFACES, "nats"))
+        yield Stack(*urls, settings, folder)
+
+
+@contextmanager
+def running_sites(*sites: str) -> Iterator[dict[str, Any]]:
+    """Start sites and their centre, gone afterwards; gives the addresses that `foldline up` prints."""
+    with _folder() as folder, _up(folder, ["--sites", ",".join(sites)], (*_SURFACES, "central")) as addresses:
+        yield addresses
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
     # Not below pytest's folder: as root, another pytest that starts closes that one to PostgreSQL's user.
     folder = Path(tempfile.mkdtemp(prefix="foldline-test-"))
     folder.chmod(0o711)
     try:
-        with _own_stack(folder) as stack:
-            yield stack
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _own_stack(folder: Path) -> Iterator[Stack]:
-    ports = [f"--{name}-port=0" for name in (*_SURFACES, "nats", "nats-monitor")]
+def _up(folder: Path, options: Sequence[str], surfaces: Sequence[str]) -> Iterator[dict[str, Any]]:
+    ports = [f"--{name}-port=0" for name in (*surfaces, "nats", "nats-monitor")]
     own = {"FOLDLINE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT), "TMPDIR": str(folder)}
     said, log = folder / "ready.json", folder / "up.log"
     with said.open("wb") as ready, log.open("wb") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "foldline", "up", "--ephemeral", "--json", "--consumers", "2", *ports],
+            [sys.executable, "-m", "foldline", "up", "--ephemeral", "--json", *options, *ports],
             env=_environment() | own,
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -106,12 +121,9 @@ def _own_stack(folder: Path) -> Iterator[Stack]:
             start_new_session=True,
         )
     try:
-        wait_until_sync(lambda: said.read_bytes().endswith(b"\n") or process.poll() is not None, 60)
+        wait_until_sync(lambda: said.read_bytes().endswith(b"\n") or process.poll() is not None, 90)
         assert process.poll() is None, log.read_text()
-        addresses = json.loads(said.read_text())
-        settings = {f"FOLDLINE_{name.upper()}": str(addresses[name]) for name in _ADDRESSES}
-        urls = (addresses[f"{name}_url"] for name in (*_SURFACES, "nats"))
-        yield Stack(*urls, settings, folder)
+        yield json.loads(said.read_text())
     finally:
         process.send_signal(signal.SIGTERM)
         try:

@@ -1,25 +1,20 @@
 """The central endpoints of the jobs reference, against `foldline up --sites fab1,fab2`."""
 
-import json
 import os
-import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.acceptance.stack import running_sites
 from tests.acceptance.test_documented_jobs import DOCUMENTED, event
 from tests.support.http import sync_http_client
 from tests.support.processes import ROOT
 from tests.support.waiting import wait_until_sync
-
-NAMES = ("api", "jobs", "sidecar", "daemon", "nats", "nats-monitor", "central")
 
 
 class Federation:
@@ -37,45 +32,8 @@ class Federation:
 
 @pytest.fixture(scope="module")
 def federation() -> Iterator[Federation]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("FOLDLINE_")}
-    with tempfile.TemporaryDirectory(prefix="foldline-test-") as made, ExitStack() as stack:
-        folder = Path(made)
-        folder.chmod(0o711)
-        said, log = folder / "ready.json", folder / "up.log"
-        ports = [f"--{name}-port=0" for name in NAMES]
-        with said.open("wb") as ready, log.open("wb") as errors:
-            process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "foldline",
-                    "up",
-                    "--ephemeral",
-                    "--json",
-                    "--sites",
-                    "fab1,fab2",
-                    *ports,
-                ],
-                env=kept | {"PYTHONPATH": str(ROOT), "TMPDIR": str(folder)},
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=ready,
-                stderr=errors,
-                start_new_session=True,
-            )
-        try:
-            wait_until_sync(lambda: said.read_bytes().endswith(b"\n") or process.poll() is not None, 90)
-            assert process.poll() is None, log.read_text()
-            yield Federation(json.loads(said.read_text()), stack)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                code = process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                raise
-        assert code == 0, log.read_text()
+    with running_sites("fab1", "fab2") as told, ExitStack() as stack:
+        yield Federation(told, stack)
 
 
 def test_jobs_and_subjobs_of_a_site(federation: Federation, unique: str) -> None:

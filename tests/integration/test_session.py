@@ -249,6 +249,18 @@ async def test_position_not_reached(folded_line: FoldedLine, reads: httpx.AsyncC
     assert "has not reached position SESSIONS/1:99 within 0.1 s" in error(response)["details"]
 
 
+async def test_positions_of_other_streams_are_not_waited_for(
+    folded_line: FoldedLine, reads: httpx.AsyncClient
+) -> None:
+    await folded_line.created("S1")
+    reached = f"SESSIONS/{partition_of('S1', PARTITIONS)}:1"
+    # The position of a job that the same client wrote.
+    headers = {"Foldline-Min-Position": f"JOBS/1:99,{reached}", "Foldline-Wait": "30000"}
+    before = time.monotonic()
+    assert (await reads.get("/api/sessions/S1", headers=headers)).status_code == 200
+    assert time.monotonic() - before < 10
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -34,6 +34,7 @@ def test_parameters_are_optional_or_required_and_never_null() -> None:
     assert (limit["in"], limit["required"], limit["description"]) == ("query", False, "Most items.")
     assert (name["name"], name["schema"]) == ("name", {"type": "string"})
     assert (start["name"], start["required"]) == ("from", True)
+    assert [one["required"] for one in query_parameters(Page, ["name"])] == [False, True, True, False]
     assert order["schema"] == {"default": "asc", "enum": ["asc", "desc"], "type": "string"}
 
 
