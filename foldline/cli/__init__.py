@@ -39,6 +39,7 @@ COMMANDS = {
     "line": "foldline.cli.line",
     "accept-line": "foldline.cli.accept_line",
     "asyncapi": "foldline.cli.asyncapi",
+    "openapi": "foldline.cli.openapi",
 }
 
 

@@ -4,6 +4,7 @@ Half of the requests have values that exist where the document would take any, s
 Models forbid what they do not name, so that no field is served that is not described.
 """
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -60,7 +61,10 @@ class Conformance:
             for name in (*first, *last):
                 number = _FEW if name in slow else examples
                 for operation in (existing[name], any_[name]):
-                    _Answering(operation, session, self.statuses[name]).run((number + 1) // 2)
+                    answering = _Answering(operation, session, self.statuses[name])
+                    if operation is existing[name] and operation.method == "get":
+                        answering.read()
+                    answering.run((number + 1) // 2)
 
     def _operations(self, values: Values) -> dict[str, APIOperation]:
         schema = schemathesis.openapi.from_dict(_prepared(self.document, values))
@@ -79,7 +83,19 @@ class _Answering:
         successes = [answer["content"] for status, answer in answers.items() if status.startswith("2")]
         self._media_types = sorted({one for content in successes for one in content if one != _EVENTS})
 
+    def read(self) -> None:
+        """Ask for what exists, with nothing that is optional, in every media type."""
+        for number, _ in itertools.product(range(_FEW), self._media_types):
+            asked: dict[str, dict[str, Any]] = {"path": {}, "query": {}}
+            for one in self._operation.definition.raw.get("parameters", ()):
+                if one["required"]:
+                    values = one["schema"]["enum"]
+                    asked[one["in"]][one["name"]] = values[number % len(values)]
+            self._answer(self._operation.Case(path_parameters=asked["path"], query=asked["query"]))
+
     def run(self, examples: int) -> None:
+        """Ask for whatever hypothesis makes of the description."""
+
         @settings(
             max_examples=examples,
             derandomize=True,

@@ -167,7 +167,7 @@ def test_demo(api: SessionsApi, stack: Stack) -> None:
 def test_the_commands_of_the_readme(stack: Stack) -> None:
     script = tour()[5].text.replace(".venv/bin/foldline", "foldline")
     commands = [line.split()[1] for line in script.splitlines()]
-    assert commands == ["demo", "tail", "status", "publish", "rejected", "asyncapi"]
+    assert commands == ["demo", "tail", "status", "publish", "rejected", "asyncapi", "openapi"]
     printed = {}
     for command, line in zip(commands, script.splitlines(), strict=True):
         # Of a machine's own the interpreter; and the tour may be livelier than a test is patient.
@@ -179,6 +179,7 @@ def test_the_commands_of_the_readme(stack: Stack) -> None:
     assert "liveness" in printed["status"]
     assert printed["publish"] == ""
     assert json.loads(printed["asyncapi"])["channels"]
+    assert "/v1/jobs" in json.loads(printed["openapi"])["paths"]
 
 
 @pytest.mark.parametrize("command", ["publish", "tail", "status", "rejected", "demo"])

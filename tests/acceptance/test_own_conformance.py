@@ -1,6 +1,8 @@
 """Every surface answers as its OpenAPI document says: statuses, media types, headers, every field."""
 
 import asyncio
+import itertools
+import json
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,13 +12,16 @@ import httpx
 import nats
 import psycopg
 import pytest
+from schemathesis.core.failures import FailureGroup
 
-from schemas.subjects import Subject, partition_of
+from schemas.jobs.responses import LiveJobEvent
+from schemas.subjects import partition_of
 from tests.acceptance.conformance import Conformance, Values, operation_ids
 from tests.acceptance.stack import running_sites
 from tests.support.http import sync_http_client
 from tests.support.jobs import APP, job_event
 from tests.support.settings import PARTITIONS
+from tests.support.strict_schema import problems
 from tests.support.waiting import wait_until_sync
 
 SITE = "fab1"
@@ -131,6 +136,7 @@ class Filled:
             "name": names,
             "stream": ["SESSIONS"],
             "sequence": sequences[:-1],
+            "generation": ["old"],
             "id": PARKED,
             "subject": [subject],
             "time": ["2026-01-31T12:00:00Z"],
@@ -212,7 +218,7 @@ def park(conn: psycopg.Connection, session_id: str, sequence: int) -> None:
         "site": SITE,
         "id": session_id,
         "seq": sequence,
-        "subject": Subject(SITE, "session", session_id, "created").stored(PARTITIONS),
+        "subject": f"ev.{partition_of(session_id, PARTITIONS)}.{SITE}.session.{session_id}.created",
     }
     conn.execute(
         "insert into sessions.parked (part, site, id, stream, seq, error)"
@@ -265,3 +271,35 @@ def test_answers_are_as_described(filled: Filled, surface: str, never: set[str])
         for name in operation_ids(conformance.document, method):
             successes = sum(n for status, n in conformance.statuses[name].items() if status < 300)
             assert successes or name in never, f"{name} never succeeded: {dict(conformance.statuses[name])}"
+
+
+@pytest.mark.parametrize(
+    ("operation", "field"), [("list_jobs", "stalled"), ("read_job_stats", "cpu_s"), ("read_job", "404")]
+)
+def test_what_is_not_described_is_found(filled: Filled, operation: str, field: str) -> None:
+    conformance = Conformance(filled.urls["jobs"], filled.values["jobs"])
+    for path, found in list(conformance.document["paths"].items()):
+        described = found.get("get")
+        if described is None or described["operationId"] != operation:
+            del conformance.document["paths"][path]
+        else:
+            described["responses"].pop(field, None)
+    for schema in conformance.document["components"]["schemas"].values():
+        schema["properties"].pop(field, None)
+        schema["required"] = [name for name in schema["required"] if name != field]
+    with pytest.raises(FailureGroup):
+        conformance.check(examples=16)
+
+
+def test_live_events_are_as_described(filled: Filled) -> None:
+    with (
+        sync_http_client(filled.urls["jobs"], timeout=60) as jobs,
+        jobs.stream("GET", "/v1/stream", headers={"Last-Event-ID": "0"}) as answer,
+    ):
+        assert answer.headers["content-type"].partition(";")[0] == "text/event-stream"
+        lines = (line for line in answer.iter_lines() if line.startswith("data: "))
+        events = [json.loads(line.removeprefix("data: ")) for line in itertools.islice(lines, 24)]
+    # `resync` says that the stream begins later than after 0.
+    live = [event for event in events if event.keys() != {"asked", "next"}]
+    assert {event["entity_type"] for event in live} == {"job", "subjob"}
+    assert [problem for event in live for problem in problems(LiveJobEvent, event)] == []

@@ -1,5 +1,6 @@
 """The command's entrance: quick to start, and plain when something is wrong."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from foldline.cli import COMMANDS
+from foldline.openapi_document import openapi_document
+from foldline.surfaces import DAEMON
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,3 +64,13 @@ def test_the_entrance_imports_no_framework() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     heavy = {"faststream", "fastapi", "psycopg", "nats", "psutil", "opentelemetry"}
     assert not heavy & set(done.stdout.split())
+
+
+def test_openapi_needs_no_server(tmp_path: Path) -> None:
+    done = foldline(tmp_path, "openapi", "daemon")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == openapi_document(DAEMON)
+    assert list(tmp_path.iterdir()) == []
+    unknown = foldline(tmp_path, "openapi", "demon")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert unknown.stderr.startswith("foldline: no surface 'demon': known are api,")
