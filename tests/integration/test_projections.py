@@ -7,6 +7,7 @@ import httpx
 import pytest
 from nats.aio.client import Client
 
+from api.operations.responses import FoldingProgress, RebuildDone, RebuildState, Verification
 from consumers.engine.projector import Projector
 from foldline.settings import Settings
 from runtime.database.connections import Connection
@@ -14,6 +15,7 @@ from tests.integration.test_parking import Buggy
 from tests.support.engine import engine, following
 from tests.support.line import Line, Model
 from tests.support.served_surface import served_surface
+from tests.support.strict_schema import problems
 from tests.support.waiting import wait_until
 
 ROOT = "/v1/projections"
@@ -66,6 +68,8 @@ async def test_rebuild_with_progress(
         assert kind == "done"
         assert result["events"] == result["total"] == 21
         assert result["generation"] == 2
+        assert [problem for _, reading in readings for problem in problems(FoldingProgress, reading)] == []
+        assert problems(RebuildDone, result) == []
         assert (await Model(db).session("S3") or {})["state"] == {"product": "P", "version": "1"}
         # The one before is kept, can be put back, and dropped.
         put_back = told(await surface.post(f"{SESSIONS}/put-back", headers=EVENTS))[-1]
@@ -93,6 +97,7 @@ async def test_rebuild_in_the_background_is_watched_cancelled_and_continued(
             found = (await surface.get(where)).json()
             assert (found["generation"], found["running"], found["cancelled"]) == (2, True, False)
             assert found["total"] == 21
+            assert problems(RebuildState, found) == []
             second = await surface.post(f"{SESSIONS}/rebuild")
             assert second.status_code == 409
             assert "under way" in second.json()["details"]
@@ -127,6 +132,7 @@ async def test_verify_finds_what_was_changed(
         kind, found = told(await surface.post(f"{SESSIONS}/verify", headers=EVENTS, json={"limit": 1}))[-1]
         assert kind == "done"
         assert (found["equal"], found["total"], len(found["differences"])) == (False, 2, 1)
+        assert problems(Verification, found) == []
         entity = {"entity": {"id": found["differences"][0]["key"]["id"]}}
         assert (await surface.post(f"{SESSIONS}/rebuild", json=entity)).json() == {"events": 1}
         assert (await surface.post(f"{SESSIONS}/verify")).json()["total"] == 1
