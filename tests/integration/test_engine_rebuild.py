@@ -13,6 +13,7 @@ from runtime.database.connections import Connection, connect
 from schemas.facts import MESSAGE_ID
 from schemas.headers import NO_HEADERS
 from schemas.sessions.streams import SESSIONS
+from schemas.stored_subjects import stored_form
 from schemas.subjects import Subject, partition_of
 from tests.support.engine import engine, reactor_resources
 from tests.support.folding import Folding
@@ -48,7 +49,7 @@ async def expire(line: Line, session_id: str) -> RawEvent:
     sequence = await line.put("expired", session_id)
     *_, expired = await line.stored()
     part, subject = partition_of(session_id, PARTITIONS), Subject("local", "session", session_id, "expired")
-    stored = subject.stored(PARTITIONS)
+    stored = stored_form(str(subject), PARTITIONS)
     return RawEvent(SESSIONS.name, part, sequence, expired.stored_at, stored, NO_HEADERS, b"")
 
 

@@ -25,6 +25,8 @@ class Numbers(Projection[int, list[Any]]):
     name = "numbers"
     version = 1
     streams = (SESSIONS,)
+    entity = "session"
+    facts = frozenset({"event"})
 
     def schema_sql(self) -> str:
         return f"create table {self.schema}.number (seq bigint primary key, part int, n int)"
