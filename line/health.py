@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -21,6 +21,8 @@ from schemas.streams import Stream
 _BOUND_S: Final = 1.5  # below the bound of a check, so that it can say what did not answer
 _NEVER: Final = str(2**64 - 1)  # no stream ends at this sequence
 _PROBE: Final = "readiness"
+_BUSY: Final = (ErrorCode.BATCH_INCOMPLETE, ErrorCode.TOO_MANY_BATCHES)
+_BUSY_PAUSES_S: Final = (0.02, 0.05, 0.1)  # between the tries of a probe
 _TOLD: Final = 200  # characters of a server's own words
 
 
@@ -81,23 +83,38 @@ def write_check(nc: Client, streams: Iterable[Stream], site: str) -> Check:
 
 
 async def _refusal(nc: Client, stream: str, subject: str) -> str | None:
-    """Return why a stream would not take a fact."""
+    """Return why a stream would not take a fact.
+
+    A server that stages as many batches as it may, of busy publishers, takes the next one a moment later.
+    """
+    answer: dict[str, Any] = {}
+    for pause in _BUSY_PAUSES_S:
+        try:
+            answer = await _probe(nc, subject)
+        except (Error, OSError) as exc:
+            return f"stream {stream} does not answer: {str(exc) or type(exc).__name__}"
+        if not has_code(answer, *_BUSY):
+            break
+        await asyncio.sleep(pause)
+    if has_code(answer, ErrorCode.WRONG_LAST_SEQUENCE, ErrorCode.TOO_MANY_BATCHES):
+        return None
+    if has_code(answer, ErrorCode.BATCH_INCOMPLETE):
+        return f"stream {stream} cannot write: the disk of NATS may be full"
+    error = answer.get("error", {})
+    return f"stream {stream}: {error.get('description', answer)}"
+
+
+async def _probe(nc: Client, subject: str) -> dict[str, Any]:
+    """Return the server's answer to a batch that cannot be stored. Raises nats' Error, OSError."""
     headers = {
         "Nats-Batch-Id": secrets.token_hex(16),
         "Nats-Batch-Sequence": "1",
         "Nats-Batch-Commit": "1",
         "Nats-Expected-Last-Sequence": _NEVER,
     }
-    try:
-        answer = json.loads((await nc.request(subject, b"{}", timeout=_BOUND_S, headers=headers)).data)
-    except (Error, OSError) as exc:
-        return f"stream {stream} does not answer: {str(exc) or type(exc).__name__}"
-    if has_code(answer, ErrorCode.WRONG_LAST_SEQUENCE):
-        return None
-    if has_code(answer, ErrorCode.BATCH_INCOMPLETE):
-        return f"stream {stream} cannot write: the disk of NATS may be full"
-    error = answer.get("error", {})
-    return f"stream {stream}: {error.get('description', answer)}"
+    answer = await nc.request(subject, b"{}", timeout=_BOUND_S, headers=headers)
+    found: dict[str, Any] = json.loads(answer.data)
+    return found
 
 
 def streams_check(nc: Client, streams: Iterable[Stream]) -> Check:

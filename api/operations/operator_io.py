@@ -1,16 +1,17 @@
 """Request bodies, answers and errors of operator routes."""
 
 from collections.abc import Awaitable
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import psycopg
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from api.operations.projection_control import ProjectionControl
 from api.reading.reader import NOT_INSTALLED, NOT_SET_UP
 from line.problems import StreamUnavailable
 from projections.projection import Key
+from runtime.database.engine.operator_reason import checked_reason
 from runtime.http.bodies import read_body
 from runtime.http.errors import HttpProblem, unavailable
 from runtime.problems import Problem
@@ -32,10 +33,17 @@ class RequestBody(BaseModel):
 B = TypeVar("B", bound=RequestBody)
 
 
+def _reason(text: str) -> str:
+    try:
+        return checked_reason("an operation", text)
+    except Problem as exc:
+        raise ValueError(str(exc)) from None
+
+
 class ReasonBody(RequestBody):
     """The reason for an operation, shown to whoever looks at it later."""
 
-    reason: str = Field(min_length=1)
+    reason: Annotated[str, Field(min_length=1), AfterValidator(_reason)]
 
 
 class EntityBody(RequestBody):

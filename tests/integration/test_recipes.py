@@ -21,6 +21,7 @@ def test_add_a_surface(program: ProgramCopy) -> None:
     assert len(program.follow("Add a surface")) <= 2
     program.test("tests/integration/test_count.py")
     assert "--count-port" in program.run("-m", "foldline", "up", "--help")
+    assert "count_sessions" in program.run("-m", "foldline", "openapi", "count")
     (program.folder / "docs" / "settings.md").write_text(program.run("-m", "foldline.settings_docs"))
     program.run("-m", "foldline.compose_ports")
     program.test("tests/unit/test_surfaces.py", "tests/unit/test_settings_docs.py")
