@@ -1,6 +1,6 @@
 """`foldline api`: the surfaces of a site, wired here and nowhere else."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -18,7 +18,7 @@ from api.operations.reactor_gauges import EVERY_S as READ_EVERY_S
 from api.operations.reactor_gauges import ReactorGauges
 from api.operations.reactors import reactors_router
 from api.operations.rebuilds import rebuilds_router
-from api.reading.checks import database_check, identity_check
+from api.reading.checks import database_check, identity_check, projection_check
 from api.reading.reader import Reader
 from api.routes import read_routers
 from foldline.projection_control import EngineProjectionControl
@@ -33,6 +33,7 @@ from producers.http.session_surface import HungReader, WriteSurface
 from producers.http.session_writes import sessions_router
 from producers.publishing.publisher import Publisher
 from projections.catalogue import PROJECTIONS
+from projections.jobs.views import PROJECTION
 from projections.rejected import RejectedEvents
 from projections.sessions.liveness import hung_sessions
 from runtime.http.ready_route import ready_router
@@ -57,13 +58,13 @@ class ApiProcess:
         self.publisher = Publisher(self.nc, partitions=settings.partitions, timeout=settings.publish_timeout)
         self.bootstrap.drain(self.publisher.aclose)
 
-    def line_needs(self, streams: Iterable[Stream]) -> list[Need]:
+    def line_needs(self, streams: Sequence[Stream]) -> list[Need]:
         """Return what writes to these streams need of the line; reads need nothing of it."""
         settings, writes = self.settings, frozenset([WRITES])
         return [
             Need("nats", nats_check(self.nc, settings), writes),
             Need("event stream", write_check(self.nc, streams, settings.site), writes),
-            Need("line", identity_check(self.reader, self.nc), writes),
+            Need("line", identity_check(self.reader, self.nc, streams), writes, silence_is_well=True),
         ]
 
 
@@ -106,14 +107,15 @@ def job_routers(api: ApiProcess) -> list[APIRouter]:
     collector = JobsCollector(api.reader, views)
     api.bootstrap.run(collector.registered())
     database = Need("database", database_check(api.reader), frozenset([READS]))
-    readiness = Readiness([*api.line_needs([JOBS_STREAM]), database])
+    needs = [*api.line_needs([JOBS_STREAM]), database]
+    folded = Need("projection jobs", projection_check(api.reader, PROJECTION), frozenset([READS]))
     ingest = JobSurface(publisher=api.publisher, progress=api.progress, settings=api.settings, now=_now)
     return [
         job_events_router(ingest),
         job_stream_router(live),
         jobs_router(api.reader, views),
-        job_health_router("local-api", readiness, collector.refresh, pool_state, SiteHealth),
-        ready_router(readiness),
+        job_health_router("local-api", Readiness(needs), collector.refresh, pool_state, SiteHealth),
+        ready_router(Readiness([*needs, folded])),
     ]
 
 

@@ -49,14 +49,18 @@ def routers(central: CentralProcess) -> list[APIRouter]:
     checks = {
         "nats": nats_check(nc, central.settings),
         "copies": streams_check(nc, central.settings.streams),
-        "line": identity_check(reader, nc),
+        "line": identity_check(reader, nc, central.settings.streams),
         "database": database_check(reader),
         "projection jobs": projection_check(reader, PROJECTION),
     }
-    readiness = Readiness([Need(name, check, frozenset([READS])) for name, check in checks.items()])
+    # What has arrived is served without the sites, and without NATS; the health of the document names all.
+    needed = {"database", "projection jobs"}
+    readiness = Readiness(
+        [Need(name, check, frozenset([READS] if name in needed else [])) for name, check in checks.items()]
+    )
     health = job_health_router(
         "central-api",
-        readiness,
+        Readiness([Need(name, check, frozenset([READS])) for name, check in checks.items()]),
         collector.refresh,
         lambda _: {"sites": {site.id: site.as_json() for site in sites.all()}},
         CentralHealth,

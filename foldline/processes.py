@@ -11,6 +11,7 @@ from foldline.surface_apps import SurfaceProcess, create_app
 from foldline.surfaces import Surface, surfaces_with_ports
 from runtime.http.listeners import Listener, ServerListener
 from runtime.http.serving import serve
+from runtime.problems import Problem
 from runtime.process.garbage import collect_rarely
 from runtime.process.logs import set_up_logging
 from runtime.settings.base import ProcessSettings, variable
@@ -27,8 +28,19 @@ def run_process(settings: S, surfaces: Sequence[Surface], wire: Callable[[S], Su
 
 
 def listeners_of(surfaces: Sequence[Surface], process: SurfaceProcess) -> list[Listener | ServerListener]:
-    """Return the listener of each port, with the applications of all surfaces on it."""
+    """Return the listener of each port, with the applications of all surfaces on it. Raises Problem."""
+    _check_ports(surfaces, process.settings)
     return [_listener(surface, surfaces, process) for surface in surfaces_with_ports(surfaces)]
+
+
+def _check_ports(surfaces: Sequence[Surface], settings: ProcessSettings) -> None:
+    settings_of: dict[int, list[str]] = {}
+    for surface in surfaces_with_ports(surfaces):
+        if port := port_of(settings, surface):
+            settings_of.setdefault(port, []).append(variable(surface.port_setting))
+    for port, names in settings_of.items():
+        if len(names) > 1:
+            raise Problem(f"port {port} is wanted for several surfaces: choose another", ", ".join(names))
 
 
 def _listener(

@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import Field, create_model
 
-from foldline.surfaces import SURFACES, Surface, surfaces_of, surfaces_with_ports
+from foldline.surfaces import API, SURFACES, Surface, surfaces_of, surfaces_with_ports
 from runtime.settings.base import Port, ProcessSettings
 from runtime.settings.processes import (
     ApiSettings,
@@ -35,7 +35,8 @@ Api: Final = with_ports(ApiSettings, surfaces_of("api"))
 Consumer: Final = ConsumerSettings
 Sidecar: Final = with_ports(SidecarSettings, surfaces_of("sidecar"))
 Central: Final = with_ports(CentralSettings, surfaces_of("central"))
-Commands: Final = with_ports(CommandSettings, SURFACES)
+Commands: Final = CommandSettings
+Demo: Final = with_ports(CommandSettings, (API,))
 
 PROCESSES: Final[dict[str, type[ProcessSettings]]] = {
     "api": Api,

@@ -65,16 +65,8 @@ class SidecarProcess:
 
 
 def ingest_routers(sidecar: SidecarProcess) -> list[APIRouter]:
-    """Make the routes that take events of jobs. They are taken whether or not there is a line."""
-    line = sidecar.line
-
-    async def line_away() -> str | None:
-        return None if line.connected else f"{line.problem or 'away'}: events are spooled meanwhile"
-
-    readiness = Readiness(
-        [Need("spool", spool_check(sidecar.spool), frozenset([WRITES])), Need("line", line_away)]
-    )
-    return [sidecar_router(sidecar.ingest), ready_router(readiness)]
+    """Make the routes that take events of jobs."""
+    return [sidecar_router(sidecar.ingest), ready_router(_readiness(sidecar))]
 
 
 def daemon_routers(sidecar: SidecarProcess) -> list[APIRouter]:
@@ -85,7 +77,20 @@ def daemon_routers(sidecar: SidecarProcess) -> list[APIRouter]:
     heartbeats = Heartbeats(line.publisher, sidecar.spool, facts)
     sidecar.bootstrap.run(_keeping(sessions, settings.spool))
     sidecar.bootstrap.run(HangWatch(sessions, heartbeats, settings).run())
-    return [daemon_router(Reports(sessions, lambda: line.connected), settings.max_body)]
+    reports = Reports(sessions, lambda: line.connected)
+    return [daemon_router(reports, settings.max_body), ready_router(_readiness(sidecar))]
+
+
+def _readiness(sidecar: SidecarProcess) -> Readiness:
+    """Events are taken whether or not there is a line."""
+    line = sidecar.line
+
+    async def line_away() -> str | None:
+        return None if line.connected else f"{line.problem or 'away'}: events are spooled meanwhile"
+
+    return Readiness(
+        [Need("spool", spool_check(sidecar.spool), frozenset([WRITES])), Need("line", line_away)]
+    )
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from runtime.readiness import Check
 from runtime.settings.line import LineSettings
 from schemas.registry import DECLARED
 from schemas.streams import Stream
+from schemas.subjects import overlaps
 
 _BOUND_S: Final = 1.5  # below the bound of a check, so that it can say what did not answer
 _NEVER: Final = str(2**64 - 1)  # no stream ends at this sequence
@@ -71,15 +72,32 @@ def write_check(nc: Client, streams: Iterable[Stream], site: str) -> Check:
     sequence that no stream has. Before that it was staged on the server's disk. So nothing is stored, and a
     stream that is sealed or gone, has no leader, is not ours to write or finds no room on its disk says so.
     """
-    subjects = [(stream.name, DECLARED.subjects(stream, site)[0].replace("*", _PROBE)) for stream in streams]
+    wanted = [(stream.name, DECLARED.subjects(stream, site)) for stream in streams]
+    subjects = [(name, facts[0].replace("*", _PROBE)) for name, facts in wanted]
 
     async def check() -> str | None:
         if not nc.is_connected:
             return "not connected to NATS"
-        found = await asyncio.gather(*(_refusal(nc, *one) for one in subjects))
-        return "; ".join(filter(None, found)) or None
+        found = await asyncio.gather(
+            *(_refusal(nc, *one) for one in subjects), *(_lacking(nc, *one) for one in wanted)
+        )
+        return "; ".join(dict.fromkeys(filter(None, found))) or None
 
     return check
+
+
+async def _lacking(nc: Client, stream: str, subjects: Sequence[str]) -> str | None:
+    """Return which facts a stream does not take: somebody has edited it."""
+    answer = await request_api(nc, f"STREAM.INFO.{stream}", timeout=_BOUND_S)
+    if "error" in answer:
+        return None  # the probe says it
+    taken = answer["config"].get("subjects", [])
+    missing = [one for one in subjects if not any(overlaps(one, subject) for subject in taken)]
+    if not missing:
+        return None
+    return (
+        f"stream {stream} does not take {', '.join(missing)}: start any consumer or API anew, which adds it"
+    )
 
 
 async def _refusal(nc: Client, stream: str, subject: str) -> str | None:

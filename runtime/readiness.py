@@ -25,12 +25,14 @@ Check = Callable[[], Awaitable[str | None]]
 class Need(NamedTuple):
     """A dependency: the name it is reported under, how it is asked, and what does not work without it.
 
-    One without purposes is a note: it is reported, and nothing depends on it.
+    One without purposes is a note: it is reported, and nothing depends on it. Where the check needs what
+    another need is asked for, no answer says nothing (`silence_is_well`): the other one says it.
     """
 
     name: str
     check: Check
     purposes: frozenset[str] = frozenset()
+    silence_is_well: bool = False
 
 
 class Trouble(NamedTuple):
@@ -58,7 +60,7 @@ class Readiness:
     """The needs of one process. Any number of probes may ask: each dependency is asked once at a time."""
 
     def __init__(self, needs: Sequence[Need]) -> None:
-        self._needs = [(need, _Dependency(need.check)) for need in needs]
+        self._needs = [(need, _Dependency(need)) for need in needs]
         self.purposes: tuple[str, ...] = tuple(
             purpose for purpose in (READS, WRITES) if any(purpose in need.purposes for need in needs)
         )
@@ -80,8 +82,8 @@ class Readiness:
 class _Dependency:
     """One dependency with its last answer."""
 
-    def __init__(self, check: Check) -> None:
-        self._check = check
+    def __init__(self, need: Need) -> None:
+        self._need = need
         self._asking: asyncio.Task[str | None] | None = None
         self._trouble: Trouble | None = None
         self._asked_at = -_FRESH_S
@@ -90,7 +92,7 @@ class _Dependency:
         if time.monotonic() - self._asked_at < _FRESH_S:
             return self._trouble
         if self._asking is None:
-            self._asking = asyncio.create_task(_answer(self._check))
+            self._asking = asyncio.create_task(_answer(self._need.check))
             self._asking.add_done_callback(self._answered)
         asking = self._asking
         await asyncio.wait({asking}, timeout=_BOUND_S)
@@ -98,7 +100,7 @@ class _Dependency:
             # It is not waited for, since a client may take long to give up a dead connection, and no other
             # is begun beside it.
             asking.cancel()
-            self._note(f"no answer within {_BOUND_S:g} s")
+            self._note(None if self._need.silence_is_well else f"no answer within {_BOUND_S:g} s")
         return self._trouble
 
     def _answered(self, asking: asyncio.Task[str | None]) -> None:

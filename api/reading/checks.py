@@ -1,5 +1,7 @@
 """Checks of what the routes of a process read from, for `/ready` and `/v1/healthz`."""
 
+from collections.abc import Iterable
+
 from nats.aio.client import Client
 
 from api.reading.reader import Reader
@@ -8,20 +10,23 @@ from line.problems import StreamUnavailable
 from projections.ownership import held_partitions, parked_count, paused_partitions
 from runtime.http.errors import HttpProblem
 from runtime.readiness import Check
+from schemas.streams import Stream
 
 
-def identity_check(reader: Reader, nc: Client) -> Check:
-    """Check that the streams are those the read models were folded from.
+def identity_check(reader: Reader, nc: Client, streams: Iterable[Stream]) -> Check:
+    """Check that streams are those the read models were folded from.
 
     While NATS or PostgreSQL is away they cannot be compared; the checks of those say so.
     """
+
+    names = {stream.name for stream in streams}
 
     async def check() -> str | None:
         try:
             found = await reader.read(lambda conn: changed_streams(nc, conn))
         except (StreamUnavailable, HttpProblem):
             return None
-        return "; ".join(map(str, found)) or None
+        return "; ".join(str(one) for one in found if one.stream in names) or None
 
     return check
 

@@ -19,9 +19,9 @@ from runtime.settings.line import LineSettings
 from runtime.settings.processes import CommandSettings
 
 
-def command_settings(*, database: bool = False) -> CommandSettings:
+def command_settings(model: type[CommandSettings] = Commands, *, database: bool = False) -> CommandSettings:
     """The settings with the addresses of the running stack; commands wait 3 s for servers, unless told."""
-    found = resolve(read_settings(Commands), database=database)
+    found = resolve(read_settings(model), database=database)
     if "connect_timeout" in found.model_fields_set:
         return found
     return found.model_copy(update={"connect_timeout": 3.0})

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from foldline.cli.connections import bus, command_settings, run
 from foldline.embedded.ports import reachable_host
-from foldline.settings import port_of
+from foldline.settings import Demo, port_of
 from foldline.surfaces import API
 from producers.admission import admit_fact
 from producers.publishing.publisher import Publisher, PublishError
@@ -39,7 +39,7 @@ def demo(
 
 
 async def _demo(sessions: int, rate: float, seconds: float, chance: random.Random) -> None:
-    config = command_settings()
+    config = command_settings(Demo)
     console = Console(stderr=True, highlight=False)
     ids = [f"demo-{secrets.token_hex(4)}" for _ in range(sessions)]
     total = max(sessions * 2, int(rate * seconds))

@@ -6,7 +6,8 @@ import typer
 
 from consumers.control import pause as followers
 from consumers.control.reactors import pause_reactor, resume_reactor
-from consumers.reactors.catalogue import REACTOR_NAMES
+from consumers.reactors.catalogue import REACTORS
+from consumers.reactors.declaration import has_streams
 from foldline.cli.connections import command_settings, database, run
 from foldline.cli.parameters import Reason
 from projections.catalogue import projections_of
@@ -56,7 +57,8 @@ async def _resume(name: str) -> None:
 def _is_projection(name: str, config: LineSettings) -> bool:
     """Whether it is a projection and no reactor. Raises Problem when it is neither."""
     projections = [projection.name for projection in projections_of(config.endpoints)]
-    if name not in (*projections, *REACTOR_NAMES):
-        known = ", ".join((*projections, *REACTOR_NAMES))
+    reactors = [reactor.name for reactor in REACTORS if has_streams(reactor, config)]  # none at a centre
+    if name not in (*projections, *reactors):
+        known = ", ".join((*projections, *reactors))
         raise Problem(f"no projection or reactor {name[:100]!r}: known are {known}")
     return name in projections

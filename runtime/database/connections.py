@@ -57,6 +57,10 @@ async def connect_with_retry(settings: DatabaseSettings, *, name: str) -> Connec
     while True:
         try:
             return await connect(settings, name=name)
+        except psycopg.ProgrammingError as exc:  # of the address: nothing is asked yet
+            raise DatabaseUnreachable(
+                f"the address of PostgreSQL cannot be read: {exc}", "FOLDLINE_DATABASE_URL"
+            ) from exc
         except psycopg.OperationalError as exc:
             if time.monotonic() >= deadline:
                 reason = str(exc).strip().splitlines()[-1]

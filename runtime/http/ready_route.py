@@ -38,7 +38,8 @@ def ready_router(readiness: Readiness) -> APIRouter:
         if unknown := [name for name in given if name != _WANTED]:
             details = f"{unknown[0][:100]}: unknown parameter; known are {_WANTED}"
             raise HttpProblem(ErrorCode.INVALID_PARAMETER, details)
-        return await ready_response(readiness, given.get(_WANTED))
+        wanted = given.getlist(_WANTED)
+        return await ready_response(readiness, ",".join(wanted) if wanted else None)
 
     router.get("/ready", **described)(ready)
     router.head("/ready", include_in_schema=False)(ready)

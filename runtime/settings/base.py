@@ -10,7 +10,9 @@ PREFIX = "FOLDLINE_"
 """A setting `nats_url` is the variable FOLDLINE_NATS_URL."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, le=1e9)]
+Text = Annotated[str, Field(min_length=1)]
+"""An empty variable is a slip, and does not mean another value than the default."""
 
 
 class ProcessSettings(BaseSettings):
@@ -22,7 +24,7 @@ class ProcessSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
 
-    host: str = Field("127.0.0.1", description="Address that surfaces and the embedded servers listen on.")
+    host: Text = Field("127.0.0.1", description="Address that surfaces and the embedded servers listen on.")
     data_dir: Path = Field(Path("foldline-data"), description="Folder with all data of the embedded servers.")
     connect_timeout: Seconds = Field(
         60.0, description="Seconds that a starting process waits for NATS, and for PostgreSQL."

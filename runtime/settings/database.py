@@ -1,8 +1,10 @@
 """Settings of PostgreSQL, and of what folds into it."""
 
+from typing import Annotated
+
 from pydantic import Field
 
-from runtime.settings.base import ProcessSettings, Seconds
+from runtime.settings.base import ProcessSettings
 from runtime.settings.line import LineSettings
 
 
@@ -29,7 +31,7 @@ class FoldSettings(ServerSettings):
     buffer_bytes: int = Field(
         64 << 20, ge=1 << 20, description="Most bytes of events that a consumer holds in memory."
     )
-    lease_ttl: Seconds = Field(
+    lease_ttl: Annotated[float, Field(ge=0.5, le=3600)] = Field(
         5.0, description="Seconds until a silent consumer loses its partitions; the same for all consumers."
     )
     rebuild_workers: int = Field(

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
-from runtime.settings.base import ProcessSettings, Seconds
+from runtime.settings.base import ProcessSettings, Text
 from schemas.future_limit import MAX_FUTURE
 from schemas.registry import DECLARED
 from schemas.streams import Stream
@@ -23,6 +23,9 @@ def _checked_sites(value: str) -> str:
     for part in value.split(",") if value else ():
         if not _SITE.fullmatch(part.strip()):
             raise ValueError("must be sites with their addresses: fab1=http://…:18000,fab2=http://…")
+    names = [part.partition("=")[0].strip() for part in value.split(",")]
+    if len(set(names)) < len(names):
+        raise ValueError("must name each site once")
     return value
 
 
@@ -45,7 +48,7 @@ class LineSettings(ProcessSettings):
         False,
         description="Streams and routes take facts of this site only, as a site below a centre needs.",
     )
-    nats_url: str = Field("nats://127.0.0.1:4222", description="URLs of the NATS servers, comma-separated.")
+    nats_url: Text = Field("nats://127.0.0.1:4222", description="URLs of the NATS servers, comma-separated.")
     nats_user: str | None = Field(None, description="NATS user name, if the server asks for one.")
     nats_password: str | None = Field(None, description="NATS password.", repr=False)
     nats_monitor_url: str | None = Field(
@@ -89,4 +92,6 @@ class IngestSettings(LineSettings):
         le=MAX_FUTURE.seconds,
         description="Seconds that an event of a job may lie in the future.",
     )
-    publish_timeout: Seconds = Field(5.0, description="Longest wait for a durable acknowledgement, seconds.")
+    publish_timeout: Annotated[float, Field(gt=0, le=60)] = Field(
+        5.0, description="Longest wait for a durable acknowledgement, seconds."
+    )

@@ -26,7 +26,14 @@ def check_names(
 
 def _names_of_file() -> list[str]:
     file = ProcessSettings.model_config.get("env_file")
-    return list(dotenv_values(file)) if isinstance(file, str) and Path(file).is_file() else []
+    if not isinstance(file, str) or not Path(file).is_file():
+        return []
+    try:
+        return list(dotenv_values(file))
+    except UnicodeDecodeError as exc:
+        raise Problem(
+            f"{Path(file).absolute()} is no text in UTF-8: {exc.reason} at byte {exc.start}"
+        ) from exc
 
 
 def _sentence(name: str, known: Collection[str]) -> str:

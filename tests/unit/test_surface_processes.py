@@ -14,17 +14,18 @@ from foldline.surfaces import Surface
 from runtime.http.envelopes import AGENTS, TRACES, Envelope
 from runtime.http.listeners import Listener, ServerListener
 from runtime.http.prefixes import ByPrefix
+from runtime.problems import Problem
 from runtime.process.lifecycle import Lifecycle
 from runtime.settings.base import ProcessSettings
 
 HERE = "tests.unit.test_surface_processes"
+PORTS: dict[str, Any] = {"traces_port": (int, 1), "otlp_port": (int, 2)}
 
 
 class Toy:
     """A process of toy surfaces."""
 
-    def __init__(self) -> None:
-        ports: dict[str, Any] = {"traces_port": (int, 1), "otlp_port": (int, 2)}
+    def __init__(self, ports: dict[str, Any] = PORTS) -> None:
         model = create_model("Ports", __base__=ProcessSettings, **ports)
         self.settings: ProcessSettings = model(_env_file=None)
         self.bootstrap = Lifecycle(timeout=1)
@@ -91,3 +92,13 @@ def test_a_surface_that_shares_has_no_port_of_its_own() -> None:
     assert surface("agents", shares="traces", paths=("/api",)).port_setting == "traces_port"
     with pytest.raises(AttributeError):
         listeners_of((surface("unknown", routers=f"{HERE}:traces"),), Toy())
+
+
+def test_two_surfaces_on_one_port_are_refused() -> None:
+    first = surface("traces", routers=f"{HERE}:traces")
+    second = surface("agents", AGENTS, routers=f"{HERE}:agents")
+    toy = Toy({"traces_port": (int, 7), "agents_port": (int, 7)})
+    with pytest.raises(Problem, match=r"port 7 is wanted for several surfaces.*FOLDLINE_TRACES_PORT, FOLD"):
+        listeners_of((first, second), toy)
+    toy = Toy({"traces_port": (int, 0), "agents_port": (int, 0)})
+    assert len(listeners_of((first, second), toy)) == 2

@@ -48,3 +48,31 @@ def test_another_process_has_its_own_settings(monkeypatch: pytest.MonkeyPatch) -
     assert Consumer(_env_file=None).site == "local"
     with pytest.raises(ValueError, match="api_port"):
         Api(_env_file=None)
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_bytes(b"FOLDLINE_SITE=\xff")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Problem, match=r"\.env is no text in UTF-8"):
+        names()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("host", ""),
+        ("nats_url", ""),
+        ("heartbeat_timeout", "inf"),
+        ("job_stall_timeout", "1e300"),
+        ("lease_ttl", "1e-9"),
+        ("publish_timeout", "61"),
+        ("connect_timeout", "nan"),
+        ("sites", "fab1=http://x,fab1=http://y"),
+    ],
+)
+def test_a_value_that_could_not_work_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"FOLDLINE_{name.upper()}", value)
+    with pytest.raises(ValueError, match=name):
+        Settings(_env_file=None)
