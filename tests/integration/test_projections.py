@@ -189,7 +189,7 @@ async def test_parked_entities(
         ("POST /nothing/rebuild", None, 404, "known are sessions"),
         ("POST /sessions/pause", None, 400, "reason is required"),
         ("POST /sessions/pause", {"reason": ""}, 400, "reason is required"),
-        ("POST /sessions/pause", {"reason": "x" * 501}, 409, "1 to 500 characters"),
+        ("POST /sessions/pause", {"reason": "x" * 501}, 400, "1 to 500 characters"),
         ("POST /sessions/pause", {"reason": 1}, 400, "reason: "),
         ("POST /sessions/rebuild", {"new": True}, 400, "new: "),
         ("POST /sessions/rebuild", {"workers": 0}, 400, "workers: "),

@@ -30,7 +30,7 @@ def test_add_a_surface(program: ProgramCopy) -> None:
 def test_add_a_setting(program: ProgramCopy) -> None:
     assert len(program.follow("Add a setting")) <= 1
     told = program.run("-m", "foldline.settings_docs")
-    assert "| `FOLDLINE_READ_TIMEOUT` | number, > 0 | `30.0` |" in told
+    assert "| `FOLDLINE_READ_TIMEOUT` | number, > 0, ≤ 1000000000.0 | `30.0` |" in told
 
 
 def test_add_a_metric(program: ProgramCopy) -> None:
