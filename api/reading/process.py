@@ -8,7 +8,7 @@ from runtime.process.lifecycle import Lifecycle
 
 
 class ReadProcess(Protocol):
-    """What a function that makes routers is given."""
+    """A process that is wired and not connected yet; a function that makes routers takes it."""
 
     @property
     def bootstrap(self) -> Lifecycle:

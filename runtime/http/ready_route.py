@@ -16,7 +16,7 @@ _WANTED: Final = "for"
 
 
 class ReadyQuery(BaseModel):
-    """What to be ready for."""
+    """The query of `/ready`: the purposes that all have to work."""
 
     wanted: str | None = Field(None, alias=_WANTED, description="`reads`, `writes` or `reads,writes`.")
 
