@@ -302,3 +302,15 @@ async def test_a_check_that_hangs_or_raises_is_told(
     }
     hangs.go_on.set()
     assert list((await readiness.ask()).troubles) == ["raises"]
+
+
+async def test_silence_says_nothing_where_another_check_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.readiness._BOUND_S", 0.1)
+
+    async def silent() -> str | None:
+        await asyncio.Event().wait()
+        return None
+
+    writes = frozenset([WRITES])
+    readiness = Readiness([Need("line", silent, writes, silence_is_well=True), Need("nats", silent, writes)])
+    assert list((await readiness.ask()).troubles) == ["nats"]
