@@ -31,6 +31,13 @@ class SqlType:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class CarriedFrom:
+    """Annotates a field: rows carried over from before there was its column take it from this older one."""
+
+    name: str
+
+
 SmallInt = Annotated[int, SqlType("smallint")]
 Integer = Annotated[int, SqlType("integer")]
 _NO_COLUMN: Final = SqlType("")
@@ -42,7 +49,8 @@ class StoredState(Struct, kw_only=True):
     The first one is `part`, the partition of the row. The type of a column follows from that of the field:
     text, bigint, boolean, double precision, timestamptz, or jsonb for what JSON calls an object or an array.
     `SmallInt` and `Integer` are narrower numbers, a Literal is text, and `| None` makes a column nullable.
-    The default of a field is the value of rows that are carried over from before there was the column.
+    The default of a field is the value of rows that are carried over from before there was the column, unless
+    it is `CarriedFrom` another column.
     """
 
     weight: Annotated[int, _NO_COLUMN] = 0  # bytes of its JSON columns, when last read or written
@@ -50,12 +58,17 @@ class StoredState(Struct, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `default` is its value in rows carried over from before there was the column."""
+    """One column.
+
+    `default` is its value in rows carried over from before there was the column; `carried_from` names an
+    older column that is taken instead.
+    """
 
     name: str
     type: str
     nullable: bool = False
     default: Any = None
+    carried_from: str | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -94,7 +107,18 @@ def _columns(state: type[StoredState]) -> Iterator[Column]:
             continue
         factory = field.default_factory
         default = field.default if factory is NODEFAULT else factory()
-        yield Column(field.name, sql_type, nullable, None if default is NODEFAULT else default)
+        yield Column(
+            field.name,
+            sql_type,
+            nullable,
+            None if default is NODEFAULT else default,
+            _carried_from(hints[field.name]),
+        )
+
+
+def _carried_from(hint: Any) -> str | None:
+    marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return next((mark.name for mark in marks if isinstance(mark, CarriedFrom)), None)
 
 
 def _sql_type(hint: Any) -> tuple[bool, str | None]:

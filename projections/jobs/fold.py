@@ -13,7 +13,7 @@ from projections.projection import StateKey
 from projections.recorded import Recorded
 from schemas.jobs.facts import JobFact, Status
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Raised with every change that makes the same line give other rows."""
 FACTS: Final = frozenset({"started", "progress", "metric", "finished", "error", "canceled"})
 """The facts that are folded."""

@@ -1,12 +1,12 @@
 """The state of a job or a subjob: the columns of its row, as the fold sees them."""
 
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from msgspec import field
 from msgspec.structs import replace
 
-from projections.columns import Column, Integer, SmallInt, StoredState
+from projections.columns import CarriedFrom, Column, Integer, SmallInt, StoredState
 from projections.state_table import StateTable
 from schemas.jobs.facts import JobFact, Status
 
@@ -20,6 +20,7 @@ class JobState(StoredState):
     part: SmallInt
     first_seq: int
     last_seq: int
+    opened_at: Annotated[datetime, CarriedFrom("inserted_at")]  # store time of the first event, for good
     inserted_at: datetime  # store time of the newest event
     last_event_at: datetime  # newest event time; of a job also that of its subjobs
     app_id: str
@@ -47,6 +48,7 @@ class JobState(StoredState):
             part=part,
             first_seq=sequence,
             last_seq=sequence,
+            opened_at=stored_at,
             inserted_at=stored_at,
             last_event_at=at,
             app_id=body.app_id,

@@ -65,6 +65,7 @@ async def test_rows_from_before_a_column_get_its_default(db: Connection) -> None
             Column("times", "integer", default=3),
             Column("at", "timestamptz", default=noon),
             Column("note", "text", nullable=True),
+            Column("title", "text", carried_from="name"),
         ],
         key=["name"],
     )
@@ -76,6 +77,6 @@ async def test_rows_from_before_a_column_get_its_default(db: Connection) -> None
     await db.execute(copying.encode(), defaults)
     cursor = await db.execute("select * from newer.thing order by name")
     assert await cursor.fetchall() == [
-        ("a", {"a": [1]}, 1, 3, noon, None),
-        ("b", {"a": [1]}, 2, 3, noon, None),
+        ("a", {"a": [1]}, 1, 3, noon, None, "a"),
+        ("b", {"a": [1]}, 2, 3, noon, None, "b"),
     ]

@@ -1,12 +1,12 @@
 """Columns follow from the fields of a state."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from msgspec import field
 
-from projections.columns import Column, Integer, SmallInt, StoredState, columns_of
+from projections.columns import CarriedFrom, Column, Integer, SmallInt, StoredState, columns_of
 
 
 class Everything(StoredState):
@@ -17,6 +17,7 @@ class Everything(StoredState):
     share: float | None
     small: Integer | None
     at: datetime
+    since: Annotated[datetime, CarriedFrom("at")]
     sure: bool
     status: Literal["open", "closed"]
     document: dict[str, Any] = field(default_factory=dict)
@@ -31,6 +32,7 @@ def test_types_nullability_and_defaults_follow_from_the_fields() -> None:
         Column("share", "double precision", nullable=True),
         Column("small", "integer", nullable=True),
         Column("at", "timestamptz"),
+        Column("since", "timestamptz", carried_from="at"),
         Column("sure", "boolean"),
         Column("status", "text"),
         Column("document", "jsonb", default={}),
