@@ -15,6 +15,11 @@ def json_text(value: Any) -> str:
     return _encode(value).decode()
 
 
+def json_size(value: Any) -> int:
+    """Return the bytes of the JSON of anything a body may hold."""
+    return len(_encode(value))
+
+
 async def copy_rows(conn: Connection, query: bytes, types: Sequence[str], rows: Iterable[Any]) -> None:
     """Add new rows straight to a table. `types` are the exact types of the columns, by name."""
     async with conn.cursor() as cursor, cursor.copy(query) as copy:

@@ -40,7 +40,8 @@ class CarriedFrom:
 
 SmallInt = Annotated[int, SqlType("smallint")]
 Integer = Annotated[int, SqlType("integer")]
-_NO_COLUMN: Final = SqlType("")
+NO_COLUMN: Final = SqlType("")
+"""Annotates a field that is kept with the state in memory and has no column."""
 
 
 class StoredState(Struct, kw_only=True):
@@ -53,7 +54,7 @@ class StoredState(Struct, kw_only=True):
     it is `CarriedFrom` another column.
     """
 
-    weight: Annotated[int, _NO_COLUMN] = 0  # bytes of its JSON columns, when last read or written
+    weight: Annotated[int, NO_COLUMN] = 0  # bytes of its JSON columns, when last read or written
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def _columns(state: type[StoredState]) -> Iterator[Column]:
         nullable, sql_type = _sql_type(hints[field.name])
         if sql_type is None:
             raise TypeError(f"{state.__name__}.{field.name}: no PostgreSQL type for {hints[field.name]}")
-        if sql_type == _NO_COLUMN.name:
+        if sql_type == NO_COLUMN.name:
             continue
         factory = field.default_factory
         default = field.default if factory is NODEFAULT else factory()

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
+from projections.binary_copy import json_size
 from projections.projection import StateKey
 from projections.recorded import Recorded
 from projections.sessions.merge_patch import merge_patch
 from projections.sessions.render import served_event
 from projections.sessions.rows import SessionChanges
-from projections.sessions.state import Session
+from projections.sessions.state import UNKNOWN, Session
+from projections.sessions.state_size import growth
 from schemas.fact_body import FactBody
 from schemas.sessions.facts import (
     CRASH_DETECTED,
@@ -23,8 +25,14 @@ from schemas.sessions.facts import (
 )
 from schemas.validation import InvalidFact
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised with every change that makes the same line give other rows."""
+MOST_STATE_BYTES: Final = 2 << 20
+"""The most bytes that a state may have as JSON; product and version of a late `created` come on top.
+
+Another value is another version. Loading, merging and writing a state take time for each of its bytes, in
+which the other sessions of the partition wait.
+"""
 
 States = dict[StateKey, Session | None]
 Model = TypeVar("Model", bound=FactBody | SessionState)
@@ -64,13 +72,23 @@ def _created(session: Session, event: Recorded, changes: SessionChanges) -> Sess
     session.machine_id = body.machine_id or None
     session.hostname = body.hostname or None
     session.state = merge_patch(first, session.state)  # under what is there: facts may overtake it
+    session.state_size = UNKNOWN
     changes.add_patch(event, first, under=True)
     return _touch(session, event)
 
 
 def _state(session: Session, event: Recorded, changes: SessionChanges) -> Session:
     patch = _body(event, SessionState).state
-    session.state = merge_patch(session.state, patch)
+    before = session.state_size if session.state_size != UNKNOWN else json_size(session.state)
+    after = before + growth(session.state, patch)
+    if after > MOST_STATE_BYTES and after > before:
+        raise InvalidFact(
+            "state_too_large",
+            f"the state would have {after} bytes as JSON, at most {MOST_STATE_BYTES} are allowed;"
+            " a patch that makes it smaller is accepted",
+        )
+    session.state = changes.merging.merge(session.state, patch)
+    session.state_size = after
     changes.add_patch(event, patch)
     return _touch(session, event)
 

@@ -7,6 +7,7 @@ from projections.binary_copy import json_text
 from projections.columns import Column
 from projections.projection import Key
 from projections.recorded import Recorded
+from projections.sessions.merge_patch import Merging
 from projections.sessions.render import served_metric, timeline_item
 from projections.table import RowTable
 from schemas.sessions.facts import SessionMetric
@@ -41,6 +42,7 @@ class SessionChanges:
     patches: dict[Key, list[Row]] = field(default_factory=dict)
     heartbeats: dict[Key, Row] = field(default_factory=dict)
     expired: dict[Key, Recorded] = field(default_factory=dict)
+    merging: Merging = field(default_factory=Merging)
 
     def forget(self, event: Recorded) -> None:
         """Drop what the batch had for a session that now expired, and erase what the tables have."""

@@ -1,12 +1,14 @@
 """The state of a session: the columns of its row, as the fold sees them, without timelines and heartbeats."""
 
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from msgspec.structs import replace
 
-from projections.columns import SmallInt, StoredState
+from projections.columns import NO_COLUMN, SmallInt, StoredState
 from projections.state_table import StateTable
+
+UNKNOWN: Final = -1
 
 
 class Session(StoredState):
@@ -29,6 +31,7 @@ class Session(StoredState):
     events: int  # how many rows the timelines hold
     metrics: int
     state: dict[str, Any]
+    state_size: Annotated[int, NO_COLUMN] = UNKNOWN  # bytes of `state` as JSON
 
     @classmethod
     def opened(cls, part: int, sequence: int, at: datetime) -> Self:

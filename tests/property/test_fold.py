@@ -1,7 +1,7 @@
 """The projector against the reference fold, and against itself however its input is cut."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import projections.sessions.fold
 from foldline.settings import Settings
 from runtime.database.connections import connect
 from tests.property.strategies import SESSIONS, fact_lists, interleavings, splits
@@ -115,3 +116,50 @@ async def test_any_interleaving_of_the_streams_gives_the_same_rows(
     await folding.start_over()
     await folding.fold(data.draw(splits(data.draw(interleavings(facts)))))
     assert await folding.rows() == rows
+
+
+_MOST = 60
+_PATCHED = st.dictionaries(
+    st.sampled_from(["a", "é", "product"]),
+    st.recursive(
+        st.one_of(st.none(), st.text('x\n"ü\U0001fae8', max_size=20), st.integers(-(10**12), 10**12)),
+        lambda inner: st.dictionaries(st.sampled_from("ab"), inner, max_size=3) | st.lists(inner, max_size=3),
+        max_leaves=5,
+    ),
+    max_size=3,
+)
+_GROWING = fact_lists(
+    kinds=st.sampled_from(["created", *["state"] * 8, "expired"]), sessions=("S1", "S2"), min_size=6
+)
+
+
+@pytest.fixture(scope="module")
+def small_states() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(projections.sessions.fold, "MOST_STATE_BYTES", _MOST)
+        yield
+
+
+@examples(150)
+@given(data=st.data())
+async def test_what_is_too_large_does_not_depend_on_what_was_cached(
+    folding: Folding, small_states: None, data: st.DataObject
+) -> None:
+    facts = [
+        replace(fact, body=json.dumps(data.draw(_PATCHED)).encode()) if fact.fact == "state" else fact
+        for fact in data.draw(_GROWING)
+    ]
+    reference = Reference(facts, most_state_bytes=_MOST)
+    await folding.start_over()
+    await folding.fold([facts])
+    rows = await folding.rows()
+    assert await folding.rejected() == reference.rejected
+    batches = data.draw(splits(facts))
+    for how in ({"cold": range(len(batches))}, {"together": True}):
+        await folding.start_over()
+        await folding.fold(batches, **how)  # type: ignore[arg-type]
+        assert await folding.rows() == rows
+    for session_id in ("S1", "S2"):
+        document = await folding.document(session_id)
+        served = document and comparable(json.loads(document, parse_float=Decimal))
+        assert served == comparable(reference.answer(session_id, datetime.now(UTC)))

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projections.sessions.merge_patch import merge_patch
+from projections.binary_copy import json_size
+from projections.sessions.merge_patch import Merging, merge_patch
+from projections.sessions.state_size import growth
 from schemas.sessions.facts import SessionState
 from schemas.validation import InvalidFact
 from tests.property.strategies import OBJECTS, SCALARS, STATES
@@ -118,3 +120,23 @@ def test_what_a_patch_does_not_name_stays(state: dict[str, Any], patch: dict[str
     assert {k: v for k, v in merged.items() if k not in patch} == {
         k: v for k, v in state.items() if k not in patch
     }
+
+
+@given(STATES, st.lists(OBJECTS, max_size=5))
+def test_many_patches_in_place_are_the_same_and_leave_the_first_state_alone(
+    state: dict[str, Any], patches: list[dict[str, Any]]
+) -> None:
+    before = copy.deepcopy((state, patches))
+    merging, merged, expected = Merging(), state, state
+    for patch in patches:
+        merged, expected = merging.merge(merged, patch), merge_patch(expected, patch)
+        assert json.dumps(merged) == json.dumps(expected)  # keys in the same order, too
+    assert (state, patches) == before
+
+
+@given(STATES, st.lists(OBJECTS, max_size=5))
+def test_the_growth_of_a_patch_is_exact(state: dict[str, Any], patches: list[dict[str, Any]]) -> None:
+    for patch in patches:
+        merged = merge_patch(state, patch)
+        assert json_size(state) + growth(state, patch) == json_size(merged)
+        state = merged

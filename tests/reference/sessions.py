@@ -3,6 +3,7 @@
 Slow, naive and apart from the product on purpose: it shares no code with it, only the documents.
 """
 
+import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,8 +21,9 @@ _MESSAGE_IDS_FOR = timedelta(days=7)
 class ReferenceSession:
     """One session, folded fact by fact in the order of the line."""
 
-    def __init__(self, site: str, session_id: str, at: datetime) -> None:
+    def __init__(self, site: str, session_id: str, at: datetime, most_state_bytes: int) -> None:
         self.site, self.id = site, session_id
+        self.most_state_bytes = most_state_bytes
         self.created = False
         self.created_at = self.updated_at = at
         self.ended_at: datetime | None = None
@@ -49,7 +51,10 @@ class ReferenceSession:
         self.history.append({"timestamp": stamp(at), "state": self.state})
 
     def state_fact(self, patch: Json, at: datetime) -> None:
-        self.state = merge(self.state, patch)
+        merged = merge(self.state, patch)
+        if size(merged) > max(self.most_state_bytes, size(self.state)):
+            raise Bad("the state would be too large")
+        self.state = merged
         self.history.append({"timestamp": stamp(at), "state": self.state})
 
     def event_fact(self, body: Json, at: datetime) -> None:
@@ -125,7 +130,8 @@ class ReferenceSession:
 class Reference:
     """All sessions of a list of facts, and what was refused."""
 
-    def __init__(self, facts: Iterable[Published]) -> None:
+    def __init__(self, facts: Iterable[Published], *, most_state_bytes: int = 2 << 20) -> None:
+        self._most_state_bytes = most_state_bytes
         self.sessions: dict[tuple[str, str], ReferenceSession] = {}
         self.rejected: set[tuple[str, int]] = set()
         self._heartbeats: dict[tuple[str, str], datetime] = {}
@@ -181,7 +187,7 @@ class Reference:
             self.sessions.pop(key, None)
             self._expired[key] = one.stored_at
             return
-        session = self.sessions.get(key) or ReferenceSession(site, session_id, at)
+        session = self.sessions.get(key) or ReferenceSession(site, session_id, at, self._most_state_bytes)
         session.apply(fact, body, at)
         self.sessions[key] = session
 
@@ -195,6 +201,11 @@ class Reference:
         key = (site, session_id)
         if key not in self._expired or one.stored_at > self._expired[key]:
             self._heartbeats[key] = one.stored_at
+
+
+def size(state: Json) -> int:
+    """Return the bytes of a state as JSON, if its numbers are integers."""
+    return len(json.dumps(state, separators=(",", ":"), ensure_ascii=False, default=str).encode())
 
 
 def stamp(at: datetime) -> str:
