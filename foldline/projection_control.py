@@ -23,6 +23,7 @@ from runtime.compat.nats_client import BusClient
 from runtime.database.connections import Connection
 from runtime.process.tasks import cancel_and_wait
 from runtime.settings.database import FoldSettings
+from schemas.times import format_time
 
 _ONE_READING: Final = ("rate", "eta", "elapsed")  # what cannot be told from a single one
 
@@ -97,7 +98,7 @@ class EngineProjectionControl:
             **{field: value for field, value in now.items() if field not in _ONE_READING},
             "generation": generation.number,
             "version": generation.version,
-            "began_at": generation.began_at,
+            "began_at": format_time(generation.began_at),
             "cancelled": generation.cancelled,
             "running": running,
         }

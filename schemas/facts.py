@@ -10,6 +10,7 @@ from schemas.family import Body
 from schemas.future_limit import refuse_future
 from schemas.registry import DECLARED
 from schemas.subjects import Subject, slot_of, token_of
+from schemas.texts import has_control
 from schemas.times import parse_time
 from schemas.validation import (
     MAX_FACT_BYTES,
@@ -111,7 +112,7 @@ def likely_entity_id(subject: Subject, body: bytes) -> str | None:
         return subject.id
     try:
         found: str = address.guess(parse_json(body))
-        fits = len(found.encode()) <= MAX_INDEXED_BYTES and found.isprintable()
+        fits = len(found.encode()) <= MAX_INDEXED_BYTES and not has_control(found)
         return found if fits and slot_of(found) == subject.id else None
     except (InvalidFact, LookupError, TypeError, AttributeError):
         return None

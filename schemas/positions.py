@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, Self
 
 from schemas.validation import InvalidFact
 
-_FORM: Final = re.compile(r"([A-Z][A-Za-z0-9_-]{0,79})/(\d{1,4}):(\d{1,18})")
+_FORM: Final = re.compile(r"([A-Z][A-Za-z0-9_-]{0,79})/([0-9]{1,4}):([0-9]{1,18})")
 
 
 class Position(NamedTuple):

@@ -5,6 +5,7 @@ are checked once more, by `check_texts`: a callback for every field would take a
 validation.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,27 +17,35 @@ from typing_extensions import get_type_hints, is_typeddict
 from schemas.validation import BACKSLASH, MAX_INDEXED_BYTES, InvalidFact
 
 _DELETE: Final = 0x7F
+# A rule of our own: what `str.isprintable` takes for a character differs from one Python to the next, and a
+# read model must not depend on who folds it.
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def has_control(text: str) -> bool:
+    """Whether a text holds a control character: C0, DEL, C1, or a line or paragraph separator."""
+    return _CONTROL.search(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class TextBound:
-    """Marks a field that `check_texts` checks: at most 512 bytes, and printable if asked for."""
+    """Marks a field that `check_texts` checks: at most 512 bytes, and no control characters if so marked."""
 
-    printable: bool = False
+    no_control: bool = False
 
     def problem(self, text: str) -> str | None:
         """Return what is wrong with a text, or None."""
         if len(text.encode()) > MAX_INDEXED_BYTES:
             return f"at most {MAX_INDEXED_BYTES} bytes are allowed"
-        return "control characters are not allowed" if self.printable and not text.isprintable() else None
+        return "control characters are not allowed" if self.no_control and has_control(text) else None
 
 
 IndexedText = Annotated[str, Field(max_length=MAX_INDEXED_BYTES), TextBound()]
 """A text of up to 512 bytes."""
 Name = Annotated[str, Field(min_length=1, max_length=MAX_INDEXED_BYTES), TextBound()]
 """A text of 1 to 512 bytes."""
-EntityId = Annotated[str, Field(min_length=1, max_length=MAX_INDEXED_BYTES), TextBound(printable=True)]
-"""A printable text of 1 to 512 bytes: ids need not be UUIDs."""
+EntityId = Annotated[str, Field(min_length=1, max_length=MAX_INDEXED_BYTES), TextBound(no_control=True)]
+"""A text of 1 to 512 bytes without control characters: ids need not be UUIDs."""
 
 
 def is_plain(body: bytes) -> bool:

@@ -8,12 +8,10 @@ from pydantic import PlainValidator, TypeAdapter
 
 from schemas.validation import InvalidFact
 
-_EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
-_LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
-
-
-_USUAL: Final = re.compile(r"[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
-_FORM: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
+_USUAL: Final = re.compile(r"[12]\d{3}-\d\d-\d\dT\d\d:\d\d:[0-5]\d(?:\.\d{1,6})?Z", re.ASCII)
+_FORM: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d[\d:.,+\-Zz]*", re.ASCII)
+_LEAP: Final = re.compile(r"(.{16}):60(?:[.,]\d+)?(?!\d)")
+_NO_TIME: Final = "not an RFC 3339 time such as 2026-01-31T12:00:00Z"
 
 
 def _parse(value: Any) -> datetime:
@@ -22,16 +20,29 @@ def _parse(value: Any) -> datetime:
         if _USUAL.fullmatch(value):
             return datetime.fromisoformat(value)
         # pydantic alone would also take "1700000000" for a time.
-        if _FORM.match(value):
-            return _to_utc(_ANY.validate_python(value))
-    raise ValueError("not an RFC 3339 time such as 2026-01-31T12:00:00Z")
+        if _FORM.fullmatch(value):
+            return _parse_other(value)
+    raise ValueError(_NO_TIME)
+
+
+def _parse_other(text: str) -> datetime:
+    # A leap second becomes the last microsecond before it, which keeps its place in the order.
+    plain, leaps = _LEAP.subn(r"\1:59.999999", text, count=1)
+    try:
+        time = _ANY.validate_python(plain)
+    except ValueError:  # pydantic's error is one as well
+        raise ValueError(_NO_TIME) from None
+    utc = _to_utc(time)
+    if leaps and (utc.hour, utc.minute) != (23, 59):
+        raise ValueError("no time: a leap second is the last one of a day in UTC, 23:59:60Z")
+    return utc
 
 
 def _to_utc(value: datetime) -> datetime:
-    aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-    if not _EARLIEST <= aware <= _LATEST:
-        raise ValueError("the time is outside the years 1 to 9999")
-    return aware.astimezone(UTC)
+    try:
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError("outside the years 1 to 9999 in UTC") from None
 
 
 _ANY: Final[TypeAdapter[datetime]] = TypeAdapter(datetime)
@@ -44,10 +55,8 @@ def parse_time(text: str, name: str = "timestamp") -> datetime:
     """Read an RFC 3339 time. Raises InvalidFact, which names the field or header."""
     try:
         return _parse(text)
-    except ValueError:  # pydantic's error is one as well
-        raise InvalidFact(
-            "invalid_time", f"{name}: {text[:64]!r} is not an RFC 3339 time such as 2026-01-31T12:00:00Z"
-        ) from None
+    except ValueError as exc:
+        raise InvalidFact("invalid_time", f"{name}: {text[:64]!r} is {exc}") from None
 
 
 def format_time(value: datetime) -> str:
@@ -57,8 +66,8 @@ def format_time(value: datetime) -> str:
 
 
 def json_time(value: datetime) -> datetime | str:
-    """Return a value that msgspec writes as `format_time` does.
+    """Return a value that msgspec and pydantic write as `format_time` does.
 
-    msgspec writes a time itself in a tenth of the time, but leaves out zero microseconds.
+    They write a time themselves in a tenth of the time, but leave out zero microseconds.
     """
     return value if value.microsecond and value.tzinfo is UTC else format_time(value)

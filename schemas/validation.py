@@ -4,6 +4,7 @@ PostgreSQL can store whatever passes: no NUL, no lone surrogates, finite numbers
 hot path is pydantic's JSON parser; the exact checks below run only for bodies that could fail them.
 """
 
+import codecs
 import math
 import re
 from itertools import accumulate
@@ -32,6 +33,16 @@ _I: Final = ord("I")
 _ZERO: Final = ord("0")
 _STEPS: Final = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 _NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in _STEPS)
+
+
+# That of UTF-32 begins like that of UTF-16.
+_BYTE_ORDER_MARKS: Final = {
+    codecs.BOM_UTF8: "UTF-8",
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
 
 
 class InvalidFact(ValueError):
@@ -76,6 +87,13 @@ def parse_json(body: bytes) -> Any:
 
 def invalid_json(body: bytes, message: str) -> InvalidFact:
     """Return what is wrong with a body that the parser refused; `message` is the parser's own."""
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if body.startswith(mark):
+            return InvalidFact(
+                "invalid_json",
+                f"Failed to parse JSON: the body begins with the byte-order mark of {encoding}; "
+                "JSON is UTF-8 without one",
+            )
     try:
         body.decode()
     except UnicodeDecodeError as exc:

@@ -11,6 +11,7 @@ from projections.generations import Generation, generations
 from projections.ownership import paused_partitions
 from projections.projection import Projection
 from runtime.database.connections import Connection
+from schemas.times import format_time
 
 _SHOWN_ABOVE: Final = ("name", "paused")  # fields of a follower that its projection already shows
 
@@ -28,7 +29,8 @@ class Overview:
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
         follower = {name: value for name, value in asdict(self.follower).items() if name not in _SHOWN_ABOVE}
-        return asdict(self) | {"follower": follower}
+        listed = [asdict(one) | {"began_at": format_time(one.began_at)} for one in self.generations]
+        return asdict(self) | {"generations": listed, "follower": follower}
 
 
 async def overview(

@@ -8,6 +8,7 @@ from pydantic_core import from_json
 
 from projections.recorded import Recorded
 from schemas.jobs.facts import JobFact
+from schemas.times import json_time
 
 _STANDARD: Final = ("cpu_user_s", "cpu_system_s", "mem_max_mb")
 
@@ -45,16 +46,16 @@ def _life(row: Sequence[Any]) -> dict[str, Any]:
     metrics: Mapping[str, Any] = from_json(told)
     return {
         "status": status,
-        "started_at": started_at,
-        "ended_at": ended_at,
+        "started_at": _time(started_at),
+        "ended_at": _time(ended_at),
         "duration_s": duration,
         **{name: metrics.get(name) for name in _STANDARD},
         "metadata": from_json(metadata),
-        "inserted_at": inserted_at,
+        "inserted_at": json_time(inserted_at),
         "metrics": metrics,
         "attempts": attempts,
         "errors": errors,
-        "last_event_at": heard_at,
+        "last_event_at": json_time(heard_at),
         "stalled": stalled,
     }
 
@@ -66,7 +67,7 @@ def served_event(
     metrics, metadata = map(from_json, told)
     return {
         "sequence": seq,
-        "at": at,
+        "at": json_time(at),
         "entity_type": "subjob" if sub else "job",
         "subjob_id": sub or None,
         "kind": kind,
@@ -81,7 +82,7 @@ def served_live_event(event: Recorded, body: JobFact) -> dict[str, Any]:
     site, job_id = event.key
     payload: dict[str, Any] = {"status": body.status, "metrics": body.metrics, "metadata": body.metadata}
     return {
-        "at": event.at,
+        "at": json_time(event.at),
         "entity_type": body.type,
         "entity_id": body.id,
         "job_id": job_id,
@@ -102,7 +103,7 @@ def served_stats(row: Sequence[Any]) -> dict[str, Any]:
     )
     count = int(succeeded + failed + canceled)
     return {
-        "start": start,
+        "start": json_time(start),
         "site_id": site,
         "app_id": app_id,
         "app_name": app_name,
@@ -121,6 +122,10 @@ def served_stats(row: Sequence[Any]) -> dict[str, Any]:
         "cpu_s": cpu,
         "mem_mb": {"mean": memory, "max": memory_max if memory is not None else None},
     }
+
+
+def _time(value: datetime | None) -> datetime | str | None:
+    return value if value is None else json_time(value)
 
 
 def _at_most(value: float | None, longest: float | None) -> float | None:

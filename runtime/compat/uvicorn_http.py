@@ -15,11 +15,16 @@ class SingleWriteProtocol(HttpToolsProtocol):
     client wakes up twice. Parts of a streamed answer leave in the turn of the loop in which they were made.
     A WebSocket writes to the socket itself.
 
+    The parser leaves blanks behind the value of a header, which RFC 9110 says are no part of it.
+
     The application of the configuration has `malformed(port)`, the JSON that answers what is no HTTP.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(_GatheringTransport(transport))  # type: ignore[arg-type]
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value.rstrip(b" \t"))
 
     def on_response_complete(self) -> None:
         self.transport.flush()  # type: ignore[attr-defined]

@@ -117,8 +117,8 @@ def test_local_api_from_start_to_end(local: httpx.Client, unique: str) -> None:
         "site_id": "fab1",
         "job_key": "batch-123",
         "status": "succeeded",
-        "started_at": "2025-10-19T12:00:00Z",
-        "ended_at": "2025-10-19T12:05:00Z",
+        "started_at": "2025-10-19T12:00:00.000000Z",
+        "ended_at": "2025-10-19T12:05:00.000000Z",
         "metadata": {},
         **metrics,
     }

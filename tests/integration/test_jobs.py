@@ -101,7 +101,7 @@ async def test_statistics_and_outliers(jobs: JobsApi) -> None:
     await jobs.send(*events, job_event("slow", "error", minute=2, status="failed", **slow))
     assert [job["job_id"] for job in await jobs.jobs(outliers="true")] == ["slow"]
     (day,) = await jobs.items("/v1/stats", every="day")
-    assert (day["start"], day["count"], day["failed"]) == ("2025-10-19T00:00:00Z", 21, 1)
+    assert (day["start"], day["count"], day["failed"]) == ("2025-10-19T00:00:00.000000Z", 21, 1)
     assert day["success_rate"] == pytest.approx(20 / 21, abs=1e-6)
     assert day["duration_s"]["p50"] == pytest.approx(11, rel=0.05)
     assert day["duration_s"]["max"] == 100
@@ -109,8 +109,8 @@ async def test_statistics_and_outliers(jobs: JobsApi) -> None:
     assert day["mem_mb"] == {"mean": 100, "max": 100}
     hours = await jobs.items("/v1/stats", app_name="APP")
     assert [(hour["start"], hour["count"]) for hour in hours] == [
-        ("2025-10-19T13:00:00Z", 6),
-        ("2025-10-19T12:00:00Z", 15),
+        ("2025-10-19T13:00:00.000000Z", 6),
+        ("2025-10-19T12:00:00.000000Z", 15),
     ]
     assert await jobs.items("/v1/stats", app_id="other") == []
 

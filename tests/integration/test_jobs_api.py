@@ -37,8 +37,8 @@ async def test_a_job_from_start_to_end(jobs: JobsApi) -> None:
         "site_id": "fab1",
         "job_key": "batch-123",
         "status": "succeeded",
-        "started_at": "2025-10-19T12:00:00Z",
-        "ended_at": "2025-10-19T12:05:00Z",
+        "started_at": "2025-10-19T12:00:00.000000Z",
+        "ended_at": "2025-10-19T12:05:00.000000Z",
         "duration_s": 300.5,
         "cpu_user_s": 120.3,
         "cpu_system_s": 10.2,
@@ -54,7 +54,7 @@ async def test_a_job_from_start_to_end(jobs: JobsApi) -> None:
         },
         "attempts": 1,
         "errors": 0,
-        "last_event_at": "2025-10-19T12:05:00Z",
+        "last_event_at": "2025-10-19T12:05:00.000000Z",
         "stalled": False,
         "subjobs_by_status": {"running": 0, "succeeded": 0, "failed": 0, "canceled": 0},
     }
@@ -69,8 +69,8 @@ async def test_times_are_derived_and_a_late_event_changes_no_end(jobs: JobsApi) 
     job = await jobs.job("J1")
     assert (job["status"], job["started_at"], job["ended_at"], job["duration_s"]) == (
         "failed",
-        "2025-10-19T12:00:00Z",
-        "2025-10-19T12:03:00Z",
+        "2025-10-19T12:00:00.000000Z",
+        "2025-10-19T12:03:00.000000Z",
         180.0,
     )
     await jobs.send(job_event("J1", "started", minute=10))
@@ -85,10 +85,10 @@ async def test_a_producer_that_knows_its_times_better(jobs: JobsApi) -> None:
     await jobs.send(job_event("J1", "finished", minute=5, **times))
     job = await jobs.job("J1")
     assert (job["started_at"], job["ended_at"], job["duration_s"], job["last_event_at"]) == (
-        "2025-10-19T11:58:00Z",
-        "2025-10-19T12:03:00Z",
+        "2025-10-19T11:58:00.000000Z",
+        "2025-10-19T12:03:00.000000Z",
         300.0,
-        "2025-10-19T12:05:00Z",
+        "2025-10-19T12:05:00.000000Z",
     )
 
 
@@ -127,7 +127,7 @@ async def test_times_in_any_zone_or_none(jobs: JobsApi, at: str) -> None:
     event["event"]["at"] = at
     await jobs.send(event, event | {"idempotency_key": "same instant"})
     job = await jobs.job("J1")
-    assert job["started_at"] == "2025-10-19T12:00:00Z"
+    assert job["started_at"] == "2025-10-19T12:00:00.000000Z"
     assert len(job["events"]) == 2
 
 

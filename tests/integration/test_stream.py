@@ -104,7 +104,7 @@ async def test_an_event_as_it_is_shown(site: Site, nc: Client) -> None:
         second = await anext(coming)
     assert int(second["id"]) == int(first["id"]) + 1 == (await Line(nc).stored("JOBS"))[1].seq
     assert json.loads(first["data"]) == {
-        "at": "2025-10-19T12:00:00Z",
+        "at": "2025-10-19T12:00:00.000000Z",
         "entity_type": "job",
         "entity_id": "J1",
         "job_id": "J1",

@@ -238,3 +238,19 @@ async def test_a_websocket_is_closed_with_code_and_reason(port: int) -> None:
             await socket.recv()
     assert closed.value.rcvd is not None
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1000, "asked to")
+
+
+async def test_blanks_around_a_value_are_no_part_of_a_header() -> None:
+    seen: dict[bytes, bytes] = {}
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.update(scope["headers"])
+        await whole(scope, receive, send)
+
+    values = [b"k", b" k", b"k ", b" \t k \t ", b"a b\t", b" \t", b""]
+    lines = b"".join(b"X-%d:%b\r\n" % (place, value) for place, value in enumerate(values))
+    wire, protocol = asked(app, REQUEST.replace(b"\r\n\r\n", b"\r\n" + lines + b"\r\n"))
+    await wait_until(lambda: bool(wire.sent))
+    protocol.shutdown()
+    for place, value in enumerate(values):
+        assert seen[b"x-%d" % place] == value.strip(b" \t")

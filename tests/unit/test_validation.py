@@ -200,3 +200,21 @@ def test_ten_minutes_ahead_is_the_limit() -> None:
     with pytest.raises(InvalidFact) as caught:
         event_time(body, "whenever", NOON)
     assert caught.value.reason == "invalid_time"
+
+
+@pytest.mark.parametrize(
+    ("mark", "encoding"),
+    [
+        ("\ufeff".encode(), "UTF-8"),
+        ("\ufeff".encode("utf-16-le"), "UTF-16"),
+        ("\ufeff".encode("utf-16-be"), "UTF-16"),
+        ("\ufeff".encode("utf-32-le"), "UTF-32"),
+        ("\ufeff".encode("utf-32-be"), "UTF-32"),
+    ],
+)
+@pytest.mark.parametrize(("entity", "fact"), [("session", "state"), ("job", "started")])
+def test_a_byte_order_mark_is_named(mark: bytes, encoding: str, entity: str, fact: str) -> None:
+    """Editors and PowerShell write it; "expected value at line 1 column 1" says nothing about it."""
+    with pytest.raises(InvalidFact, match=f"byte-order mark of {encoding};") as caught:
+        parse_fact(entity, fact, mark + b"{}")
+    assert caught.value.reason == "invalid_json"

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,6 +17,8 @@ EntityType = Literal["job", "subjob"]
 Kind = Literal["started", "progress", "finished", "canceled"]
 Status = Literal["running", "succeeded", "failed", "canceled"]
 
+# As the line has it, and not `str.isprintable`, which changes from one Python to the next.
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _KEYS: Final = uuid.UUID("6f2f7a0e-5a39-4d0b-9c0e-3f5f0c1f6f55")
 
 
@@ -52,10 +55,12 @@ class EntityRef:
 
 
 def entity_id(name: str, value: str) -> str:
-    """Return an id that the line takes: printable, 1 to 512 bytes. Raises TypeError or ValueError."""
+    """Return an id of 1 to 512 bytes without control characters. Raises TypeError or ValueError."""
     required(name, value)
-    if not value.isprintable() or len(value.encode()) > MAX_INDEXED:
-        raise ValueError(f"{name} {value[:50]!r} is not printable text of at most {MAX_INDEXED} bytes")
+    if _CONTROL.search(value) is not None or len(value.encode()) > MAX_INDEXED:
+        raise ValueError(
+            f"{name} {value[:50]!r} is not text of at most {MAX_INDEXED} bytes without control characters"
+        )
     return value
 
 
