@@ -10,8 +10,8 @@ select
     n & 15, 'local', 'job-' || n, '', n, n, heard_at - interval '1 s' * seconds, heard_at, heard_at, 'app-' || app,
     'Application ' || app, '1.4.2', 'batch-' || n / 4, status, 1, heard_at - interval '1 s' * seconds,
     case when status <> 'running' then heard_at end, heard_at - interval '1 s' * seconds, (status = 'failed')::int,
-    json_build_object('duration_s', seconds, 'cpu_user_s', seconds / 2, 'mem_max_mb', other & 1023)::jsonb,
-    json_build_object('host', 'h' || (other / 1000 & 31), 'recipe', 'r' || (place / 12800 & 4095), 'lot', n / 25)::jsonb,
+    json_build_object('duration_s', seconds, 'cpu_user_s', seconds / 2, 'mem_max_mb', other & 1023),
+    json_build_object('host', 'h' || (other / 1000 & 31), 'recipe', 'r' || (place / 12800 & 4095), 'lot', n / 25),
     0, 0, 0, 0, case when status <> 'running' then seconds end
 from (
     select

@@ -41,4 +41,4 @@ def _parameter(column: Column) -> str:
 
 
 def _default(column: Column) -> Any:
-    return json_text(column.default) if column.type in ("json", "jsonb") else column.default
+    return json_text(column.default) if column.is_json else column.default

@@ -18,8 +18,8 @@ _TYPES: Final = MappingProxyType(
         bool: "boolean",
         float: "double precision",
         datetime: "timestamptz",
-        dict: "jsonb",
-        list: "jsonb",
+        dict: "json",
+        list: "json",
     }
 )
 
@@ -48,7 +48,7 @@ class StoredState(Struct, kw_only=True):
     """A state that has a row: the fields that a subclass adds are columns of its table.
 
     The first one is `part`, the partition of the row. The type of a column follows from that of the field:
-    text, bigint, boolean, double precision, timestamptz, or jsonb for what JSON calls an object or an array.
+    text, bigint, boolean, double precision, timestamptz, or json for what JSON calls an object or an array.
     `SmallInt` and `Integer` are narrower numbers, a Literal is text, and `| None` makes a column nullable.
     The default of a field is the value of rows that are carried over from before there was the column, unless
     it is `CarriedFrom` another column.
@@ -74,18 +74,20 @@ class Column:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"{self.name!r} is no column name of ours")
+        if self.type == "jsonb":
+            raise TypeError(f"{self.name}: jsonb prints numbers in its own way; a document is a json column")
         if self.is_json and self.nullable:
             raise TypeError(f"the JSON column {self.name} may not be null: without a value it is {{}} or []")
 
     @property
     def is_json(self) -> bool:
-        """Whether Python values are written as JSON."""
-        return self.type == "jsonb"
+        """Whether the column holds a document, which is kept as the text that was written."""
+        return self.type == "json"
 
     @property
     def copied_as(self) -> str:
         """The type under which COPY sends it. JSON travels as text: psycopg would encode it once more."""
-        return "text" if self.type in ("json", "jsonb") else self.type
+        return "text" if self.is_json else self.type
 
     @property
     def definition(self) -> str:

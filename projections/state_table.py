@@ -47,9 +47,8 @@ class StateTable(Table, Generic[Stored]):
         self.lists |= {
             "loaded": listed([*self.key, *(_as_text(column) for column in fields)]),
             "key_types": listed(f"{column.name} {column.type}" for column in key),
-            "batch_types": listed(f"{column.name} {column.copied_as}" for column in stored),
+            "batch_types": listed(f"{column.name} {column.type}" for column in stored),
             "stored": listed(column.name for column in stored),
-            "cast": listed(_from_text(column) for column in stored),
             "updated": listed(
                 f"{column.name} = excluded.{column.name}" for column in stored if column not in key
             ),
@@ -100,7 +99,3 @@ def _values_of(columns: Sequence[Column]) -> Callable[[Any], Row]:
 
 def _as_text(column: Column) -> str:
     return f"{column.name}::text" if column.is_json else column.name
-
-
-def _from_text(column: Column) -> str:
-    return f"{column.name}::{column.type}" if column.is_json else column.name

@@ -40,7 +40,7 @@ with batch as (
     delete from pg_temp.{table}_batch returning *
 )
 insert into {schema}.{table} ({stored})
-select {cast} from batch
+select {stored} from batch
 on conflict ({key}) do update set {updated}
 
 -- name: clear-batch

@@ -47,21 +47,21 @@ e.id = %(job_id)s
 
 -- name: by-metadata
 -- Fragment: these keys of its metadata have these values, in one of the ways they may be meant.
-e.metadata <> '{}' and e.metadata @> any (%(metadata)s::jsonb[])
+e.searched <> '{}' and e.searched @> any (%(metadata)s::jsonb[])
 
 -- name: by-description
 -- Fragment: as `by-metadata`, without the index. Metadata with a key are not empty, and testing that takes as long.
-(e.metadata @> any (%(metadata)s::jsonb[])) is true
+(e.searched @> any (%(metadata)s::jsonb[])) is true
 
 -- name: by-text
 -- Fragment: as `by-metadata` for one key whose text is no JSON and means nothing but itself: a third of the time.
-e.metadata ->> %(metadata_name)s::text = %(metadata_text)s
+e.searched ->> %(metadata_name)s::text = %(metadata_text)s
 
 -- name: by-more-metadata
 -- Fragment: as `by-metadata` for further keys, each by itself, as text or as the JSON it is.
 not exists (
     select from jsonb_to_recordset(%(more_metadata)s::jsonb) w (plain jsonb, value jsonb)
-    where not (e.metadata @> w.plain or e.metadata @> coalesce(w.value, w.plain))
+    where not (e.searched @> w.plain or e.searched @> coalesce(w.value, w.plain))
 )
 
 -- name: by-stalled

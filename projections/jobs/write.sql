@@ -8,7 +8,7 @@ with batch as (
     on conflict (site, app_id, name, part) do nothing
 )
 insert into {schema}.{table} ({stored})
-select {cast} from batch
+select {stored} from batch
 on conflict ({key}) do update set {updated}
 
 -- name: write-left-apps

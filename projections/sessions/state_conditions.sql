@@ -2,7 +2,7 @@
 -- Fragment: every `path = value` asked for holds in the current state, as text or, where it is JSON, as JSON.
 not exists (
     select from jsonb_to_recordset(%(state)s::jsonb) w (path text[], plain text, value jsonb)
-    where (s.state #>> w.path = w.plain or s.state #> w.path = w.value) is not true
+    where (s.state #>> w.path = w.plain or (s.state #> w.path)::jsonb = w.value) is not true
 )
 
 -- name: state-ever
@@ -13,7 +13,7 @@ not exists (
     where not exists (
         select from {schema}.patch p
         where p.site = s.site and p.id = s.id
-          and (p.body #>> w.path = w.plain or p.body::jsonb #> w.path = w.value)
+          and (p.body #>> w.path = w.plain or (p.body #> w.path)::jsonb = w.value)
           and not (p.under and exists (
               select from {schema}.patch q
               where q.site = s.site and q.id = s.id and q.seq < p.seq and q.body #> w.path is not null
@@ -26,9 +26,9 @@ not exists (
 not exists (
     select from jsonb_to_recordset(%(state_array)s::jsonb) w (path text[], plain text, value jsonb)
     where not exists (
-        select from jsonb_array_elements(
-            case jsonb_typeof(s.state #> w.path) when 'array' then s.state #> w.path end
+        select from json_array_elements(
+            case json_typeof(s.state #> w.path) when 'array' then s.state #> w.path end
         ) item
-        where item.value #>> '{}' = w.plain or item.value = w.value
+        where item.value #>> '{}' = w.plain or item.value::jsonb = w.value
     )
 )

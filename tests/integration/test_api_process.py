@@ -169,7 +169,7 @@ async def big_line(line: FoldedLine) -> None:
         "insert into sessions.session"
         " select 0, 'local', 'big' || n, n, n, n, now(), now(), null, false, null, null, false, false,"
         " null, null, 0, 0,"
-        " jsonb_build_object('product', 'Big', 'filler', repeat(md5(n::text), 3000))"
+        " json_build_object('product', 'Big', 'filler', repeat(md5(n::text), 3000))"
         " from generate_series(1, 2000) n on conflict do nothing"
     )
 

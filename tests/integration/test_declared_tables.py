@@ -53,19 +53,20 @@ async def test_the_schema_has_the_declared_columns(db: Connection, projection: P
 async def test_rows_from_before_a_column_get_its_default(db: Connection) -> None:
     await db.execute("create schema older")
     await db.execute("create schema newer")
-    await db.execute("create table older.thing (gone text, name text, n smallint)")
-    await db.execute("insert into older.thing values ('x', 'a', 1), ('y', 'b', 2)")
+    await db.execute("create table older.thing (gone text, name text, n smallint, kept jsonb)")
+    await db.execute("""insert into older.thing values ('x', 'a', 1, '{"b": 1}'), ('y', 'b', 2, '{}')""")
     noon = datetime(2026, 1, 31, 12, tzinfo=UTC)
     table = Table(
         "thing",
         [
             Column("name", "text"),
-            Column("tags", "jsonb", default={"a": [1]}),
+            Column("tags", "json", default={"a": [1]}),
             Column("n", "smallint"),
             Column("times", "integer", default=3),
             Column("at", "timestamptz", default=noon),
             Column("note", "text", nullable=True),
             Column("title", "text", carried_from="name"),
+            Column("kept", "json"),
         ],
         key=["name"],
     )
@@ -77,6 +78,6 @@ async def test_rows_from_before_a_column_get_its_default(db: Connection) -> None
     await db.execute(copying.encode(), defaults)
     cursor = await db.execute("select * from newer.thing order by name")
     assert await cursor.fetchall() == [
-        ("a", {"a": [1]}, 1, 3, noon, None, "a"),
-        ("b", {"a": [1]}, 2, 3, noon, None, "b"),
+        ("a", {"a": [1]}, 1, 3, noon, None, "a", {"b": 1}),
+        ("b", {"a": [1]}, 2, 3, noon, None, "b", {}),
     ]

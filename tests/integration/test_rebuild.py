@@ -77,7 +77,7 @@ async def test_every_change_by_hand_is_found(parallel: Settings, nc: Client, db:
         ("heartbeat", "changed", "S6"),
     }
     (session,) = [one for one in found.differences if one.table == "session"]
-    assert session.columns == {"state": ('{"a": 1}', '{"product": "P", "version": "1"}')}
+    assert session.columns == {"state": ('{"a": 1}', '{"product":"P","version":"1"}')}
 
 
 async def test_a_checkpoint_moved_by_hand_is_found(parallel: Settings, nc: Client, db: Connection) -> None:

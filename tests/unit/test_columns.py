@@ -35,8 +35,8 @@ def test_types_nullability_and_defaults_follow_from_the_fields() -> None:
         Column("since", "timestamptz", carried_from="at"),
         Column("sure", "boolean"),
         Column("status", "text"),
-        Column("document", "jsonb", default={}),
-        Column("names", "jsonb", default=["a"]),
+        Column("document", "json", default={}),
+        Column("names", "json", default=["a"]),
         Column("text", "text", default="none"),
     )
 
@@ -50,7 +50,12 @@ def test_a_type_without_a_column_is_refused_by_name(kind: Any) -> None:
 
 def test_a_json_column_is_never_null() -> None:
     with pytest.raises(TypeError, match="may not be null"):
-        Column("document", "jsonb", nullable=True)
+        Column("document", "json", nullable=True)
+
+
+def test_a_document_is_kept_as_it_was_written() -> None:
+    with pytest.raises(TypeError, match="document: jsonb prints numbers"):
+        Column("document", "jsonb")
 
 
 @pytest.mark.parametrize("name", ["", "Upper", 'quo"te', "semi;colon", "1st", "x" * 64])

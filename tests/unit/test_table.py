@@ -10,8 +10,3 @@ def test_a_key_is_of_columns_that_are_there_and_never_null() -> None:
     columns = [Column("seq", "bigint"), Column("name", "text", nullable=True)]
     with pytest.raises(ValueError, match=r"\['name', 'place'\]"):
         RowTable("rows", columns, key=("seq", "name", "place"))
-
-
-def test_binary_copy_takes_no_jsonb() -> None:
-    with pytest.raises(TypeError, match="jsonb"):
-        RowTable("rows", [Column("body", "jsonb")], key=("body",))
