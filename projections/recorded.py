@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from msgspec import Struct
 
@@ -9,8 +10,11 @@ from line.raw_event import RawEvent
 from schemas.facts import TIME, entity_id, event_time, parse_fact
 from schemas.family import Body
 from schemas.headers import header
+from schemas.registry import DECLARED
 from schemas.subjects import Subject
 from schemas.validation import InvalidFact
+
+_UNREADABLE: Final = DECLARED.unreadable
 
 
 class Recorded(Struct, frozen=True, gc=False):
@@ -24,6 +28,7 @@ class Recorded(Struct, frozen=True, gc=False):
     subject: Subject
     key: tuple[str, str]  # (site, id) of the entity
     body: Body
+    problem: InvalidFact | None = None  # why its body cannot be read, where it counts all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +46,39 @@ def decode(raw: RawEvent) -> Recorded:
 
 
 def decode_under(subject: Subject, raw: RawEvent) -> Recorded:
-    """Decode a stored message whose subject is read already. Raises InvalidFact."""
-    body = parse_fact(subject.entity, subject.fact, raw.body)
+    """Decode a stored message whose subject is read already. Raises InvalidFact.
+
+    Where the stream keeps the newest message of a subject alone, every message counts: an ignored one would
+    have erased the one before it, and a rebuild would find neither. Its time is the store time.
+    """
+    problem = None
+    try:
+        body = parse_fact(subject.entity, subject.fact, raw.body)
+        at = event_time(body, header(raw.headers, TIME), raw.stored_at)
+    except InvalidFact:
+        if (subject.entity, subject.fact) not in _UNREADABLE:
+            raise
+        body, problem = read_level(subject.entity, subject.fact, raw.body)
+        at = raw.stored_at
     return Recorded(
         raw.stream,
         raw.partition,
         raw.sequence,
         raw.stored_at,
-        event_time(body, header(raw.headers, TIME), raw.stored_at),
+        at,
         subject,
         (subject.site, entity_id(subject, body)),
         body,
+        problem,
     )
+
+
+def read_level(entity: str, fact: str, body: bytes) -> tuple[Body, InvalidFact | None]:
+    """Return a body of a fact of which the newest counts, or what an unreadable one counts as, and why."""
+    try:
+        return parse_fact(entity, fact, body), None
+    except InvalidFact as exc:
+        return _UNREADABLE[entity, fact], exc
 
 
 def reject(raw: RawEvent, problem: InvalidFact) -> Rejection:

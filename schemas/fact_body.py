@@ -22,9 +22,11 @@ class FactBody(BaseModel):
 Model = TypeVar("Model", bound=FactBody)
 
 
-def fact_type(name: str, stream: Stream, model: type[FactBody]) -> FactType:
+def fact_type(
+    name: str, stream: Stream, model: type[FactBody], *, unreadable: FactBody | None = None
+) -> FactType:
     """Return a fact whose body is described and validated by `model`."""
-    return FactType(name, stream, _parser(model), model, model)
+    return FactType(name, stream, _parser(model), model, model, unreadable)
 
 
 def _parser(model: type[Model]) -> Callable[[bytes], Model]:

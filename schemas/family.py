@@ -21,6 +21,8 @@ class FactType:
     """One fact of a family. `parse` validates a body and raises InvalidFact or pydantic's ValidationError.
 
     `model` documents the body; `body` is the body's type for schemas, in general the model itself.
+    `unreadable` is what a body that cannot be read counts as: only for a stream that keeps the newest message
+    of a subject, where an ignored one would have erased the one before it.
     """
 
     name: str
@@ -28,6 +30,7 @@ class FactType:
     parse: Callable[[bytes], Body]
     model: type
     body: Any
+    unreadable: Body | None = None
 
 
 Address = tuple[str | None, str, str]

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
-from schemas.family import FactType, Family
+from schemas.family import Body, FactType, Family
 from schemas.jobs.family import JOB
 from schemas.sessions.family import SESSION
 from schemas.streams import Bindings, Stream, bound_subjects, stream_config
@@ -38,6 +38,10 @@ class Registry:
         self.latest_only: frozenset[str] = frozenset(s.name for s in self.streams if s.newest_only)
         """Streams that keep only the newest message of a subject: their facts may repeat, and have no
         history."""
+        self.unreadable: dict[tuple[str, str], Body] = {
+            name: fact.unreadable for name, fact in self.fact_types.items() if fact.unreadable is not None
+        }
+        """What an unreadable body of a fact counts as, by entity and name; of others it is rejected."""
         self.slotted: frozenset[str] = frozenset(
             entity for entity, family in self.families.items() if family.slotted
         )
@@ -81,6 +85,12 @@ class Registry:
     def _check(self) -> None:
         if len(self._bindings) < len(self.streams):
             raise ValueError("two streams have the same name")
+        for (entity, name), fact in self.fact_types.items():
+            if fact.stream.newest_only != (fact.unreadable is not None):
+                raise ValueError(
+                    f"{entity}.{name}: what an unreadable body counts as has to be declared where the newest "
+                    "alone is kept, and nowhere else"
+                )
         for stream in self.streams:
             entities = self._bindings[stream.name].keys()
             if len(entities) > 1 and not stream.shared:

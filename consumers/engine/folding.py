@@ -100,6 +100,8 @@ class Folding(Generic[State, Changes]):
             elif skips and (reason := parked.skipped(raw)) is not None:
                 folded.outcome.rejections.append(reject(raw, InvalidFact("skipped", reason)))
             elif failures is None or not _waits(raw, event, parked, failures):
+                if event.problem is not None:
+                    folded.outcome.rejections.append(reject(raw, event.problem))
                 self._fold(item, event, folded, failures)
         return folded
 

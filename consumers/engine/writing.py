@@ -1,7 +1,7 @@
 """Writing: the rows of a folded batch, inside its transaction, all but those of states."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from consumers.engine.folding import Folded
 from consumers.engine.parking import Parking
@@ -9,6 +9,9 @@ from projections.projection import Changes, Projection, State
 from projections.recorded import Recorded, Rejection
 from runtime.database.connections import Connection
 from runtime.database.queries import Queries, columns_of
+from schemas.registry import DECLARED
+
+_LATEST_ONLY: Final = DECLARED.latest_only
 
 
 class Writing:
@@ -33,8 +36,16 @@ class Writing:
             await writer.execute(self._queries["forget-expired"], columns_of(rows))
 
     async def _record(self, writer: Connection, rejections: Sequence[Rejection]) -> None:
-        if rows := [_rejected_row(rejection) for rejection in rejections]:
-            await writer.execute(self._queries["record-rejected"], columns_of(rows))
+        if not rejections:
+            return
+        kept = {}  # of a subject whose newest message alone counts, the newest is noted
+        for rejection in rejections:
+            event = rejection.event
+            kept[event.stream, event.subject if event.stream in _LATEST_ONLY else event.sequence] = rejection
+        rows = [_rejected_row(rejection) for rejection in kept.values()]
+        if replaced := [(row[1], *row[3:6]) for row in rows if row[1] in _LATEST_ONLY]:
+            await writer.execute(self._queries["forget-replaced"], columns_of(replaced))
+        await writer.execute(self._queries["record-rejected"], columns_of(rows))
 
 
 def _rejected_row(rejection: Rejection) -> tuple[Any, ...]:

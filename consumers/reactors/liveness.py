@@ -21,10 +21,10 @@ from line.progress import Progress
 from line.raw_event import RawEvent
 from producers.publishing.publisher import Conflict, Publisher, PublishError
 from projections.projection import Key
-from projections.recorded import Recorded, decode
+from projections.recorded import Recorded, decode, read_level
 from projections.sessions.liveness import OpenSession, hung_sessions, sessions_of_machine
 from runtime.database.connections import Connection
-from schemas.facts import Fact, parse_fact
+from schemas.facts import Fact
 from schemas.positions import Position
 from schemas.sessions.facts import HUNG, SessionCreated, SessionEvent, SessionHeartbeat
 from schemas.sessions.recovery import machine_returned, recovered
@@ -169,10 +169,8 @@ def _is_hang(event: Recorded) -> bool:
 
 
 def _is_of_application(heartbeat: bytes) -> bool:
-    try:
-        return not cast(SessionHeartbeat, parse_fact("session", "heartbeat", heartbeat)).host_only
-    except InvalidFact:
-        return False  # the projector records it
+    body, _ = read_level("session", "heartbeat", heartbeat)
+    return not cast(SessionHeartbeat, body).host_only
 
 
 def _machine_id(event: Recorded) -> str:

@@ -129,7 +129,7 @@ FACTS: Final = (
     FactType("state", SESSIONS, SessionState.parse, SessionState, WrappedState | dict[str, Any]),
     fact_type("event", SESSIONS, SessionEvent),
     fact_type("metric", SESSIONS, SessionMetric),
-    fact_type("heartbeat", HEARTBEATS, SessionHeartbeat),
+    fact_type("heartbeat", HEARTBEATS, SessionHeartbeat, unreadable=SessionHeartbeat(host_only=True)),
     fact_type("crashed", SESSIONS, SessionCrashed),
     fact_type("ended", SESSIONS, SessionEnded),
     fact_type("expired", SESSIONS, SessionExpired),

@@ -11,11 +11,14 @@ from typing import Any, Final
 import pytest
 from hypothesis import strategies as st
 
+from line.raw_event import RawEvent
 from projections.dedup_key import MESSAGE_ID_WINDOW, dedup_key_of
 from projections.projection import Projection
+from projections.recorded import decode
 from schemas.facts import EXPIRED, MESSAGE_ID
 from schemas.registry import DECLARED
 from schemas.subjects import token_of
+from schemas.validation import InvalidFact
 from tests.property.strategies import JSON, NOON, fact_lists
 from tests.reference.published import Published
 from tests.support.folding import raw_event
@@ -127,6 +130,34 @@ def numbered(facts: list[Published]) -> list[Published]:
         last[stream] = last.get(stream, 0) + 1
         found.append(replace(one, seq=last[stream]))
     return found
+
+
+def held(facts: list[Published]) -> list[Published]:
+    """Return the facts that the line still holds: of levels the newest, of what expired nothing older."""
+    newest: dict[str, int] = {}
+    expired: dict[tuple[str, str, str], int] = {}
+    for one in facts:
+        raw = raw_event(one)
+        if raw.stream in DECLARED.latest_only:
+            newest[raw.subject] = one.seq
+        elif one.fact == EXPIRED and (key := _valid_key(raw)) is not None:
+            expired[raw.stream, *key] = one.seq
+    return [one for one in facts if _is_held(one, newest, expired)]
+
+
+def _is_held(one: Published, newest: dict[str, int], expired: dict[tuple[str, str, str], int]) -> bool:
+    raw = raw_event(one)
+    if raw.stream in DECLARED.latest_only:
+        return newest[raw.subject] == one.seq
+    key = raw.key()
+    return key is None or expired.get((raw.stream, *key), 0) <= one.seq
+
+
+def _valid_key(raw: RawEvent) -> tuple[str, str] | None:
+    try:
+        return decode(raw).key
+    except InvalidFact:
+        return None
 
 
 @st.composite

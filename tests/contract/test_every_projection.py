@@ -17,7 +17,7 @@ from projections.projection import Projection
 from runtime.database.connections import connect
 from schemas.facts import EXPIRED
 from schemas.registry import DECLARED
-from tests.contract.facts import FACTS, Facts, facts_of, interleavings, repetitions, with_own_ids
+from tests.contract.facts import FACTS, Facts, facts_of, held, interleavings, repetitions, with_own_ids
 from tests.property.strategies import BODIES, splits
 from tests.reference.published import Published
 from tests.support.folding import Folding, raw_event
@@ -153,6 +153,29 @@ async def test_a_new_generation_equals_the_live_one(case: Case, data: st.DataObj
     facts = data.draw(case.facts.all)
     live = await rows_after(case.live, data.draw(splits(facts)))
     assert await rows_after(case.building, data.draw(splits(facts)), together=True) == live
+
+
+@few
+@given(data=st.data())
+async def test_a_new_generation_folds_what_the_line_still_holds(case: Case, data: st.DataObject) -> None:
+    """Levels are replaced on the line, and what expired has left it: rows show neither."""
+    facts = with_own_ids(data.draw(case.facts.all))
+    live = await rows_after(case.live, data.draw(splits(facts)))
+    await case.building.start_over()
+    await case.building.fold(data.draw(splits(held(facts))), together=True)
+    case.building.saw(facts)  # old message ids are forgotten as of the same store time
+    built = await case.building.rows()
+    assert {name: rows for name, rows in built.items() if name != "rejected"} == {
+        name: rows for name, rows in live.items() if name != "rejected"
+    }
+    assert set(built["rejected"]) == {row for row in live["rejected"] if not of_a_level(row)} | {
+        row for row in built["rejected"] if of_a_level(row)
+    }
+
+
+def of_a_level(row: str) -> bool:
+    """Whether a rejected event was on a stream that keeps only the newest message of a subject."""
+    return row.split(",")[1] in DECLARED.latest_only
 
 
 @few

@@ -18,6 +18,7 @@ from line.streams import prepare_line
 from producers.publishing.publisher import Publisher
 from projections.catalogue import projection_named
 from projections.generations import Role, generations
+from projections.sessions.fold import VERSION
 from runtime.database.connections import Connection, connect
 from schemas.facts import MESSAGE_ID
 from tests.faults.workload import Record, publish_in_bulk, script
@@ -89,7 +90,7 @@ async def test_an_upgrade_with_one_more_fact_loses_nothing(
             await model.passed(f"archived-{number}", first, timeout=60)
             state = (await model.session(f"archived-{number}") or {})["state"]
             assert state == {"product": "P", "version": "1"}
-        assert await version_of(db) == 1
+        assert await version_of(db) == VERSION
         assert await model.rejected() == {}
         assert (await verify(projection_named("sessions"), settings, nc)).differences == []
         await published(500)
@@ -103,7 +104,7 @@ async def test_an_upgrade_with_one_more_fact_loses_nothing(
             for number in range(REPLICAS)
         ]
         await published(500)
-        await wait_until(lambda: _is_version(db, 2), 180, what="version 2 is live")
+        await wait_until(lambda: _is_version(db, VERSION + 1), 180, what="the newer version is live")
         for number in range(20):
             await archive(nc, f"archived-{number}", f"second-{number}")
         await published(500)

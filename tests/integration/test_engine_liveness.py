@@ -88,10 +88,12 @@ async def test_a_heartbeat_ends_a_hang_once(scene: Scene) -> None:
     assert await scene.model.events("S1") == [HUNG, RECOVERED, HUNG, RECOVERED]
 
 
-async def test_a_heartbeat_of_the_host_alone_ends_no_hang(scene: Scene) -> None:
+@pytest.mark.parametrize("body", [b'{"host_only":true}', b"{", b'{"host_only":"no"}'])
+async def test_a_heartbeat_of_the_host_alone_ends_no_hang(scene: Scene, body: bytes) -> None:
+    """Nor does one that cannot be read: it says that something sends, not that the application is well."""
     await scene.line.created("S1")
     await scene.hang("S1")
-    sequence = await scene.line.put("heartbeat", "S1", {"host_only": True})
+    sequence = await scene.line.put("heartbeat", "S1", body)
     await scene.model.passed("S1", sequence, "HEARTBEATS", follower="liveness")
     await scene.settled()
     assert await scene.model.events("S1") == [HUNG]

@@ -1,5 +1,7 @@
 """A rebuild beside the live read model, and a verification of it: nothing is missed, nothing counts twice."""
 
+from datetime import datetime
+
 import pytest
 from nats.aio.client import Client
 
@@ -57,6 +59,50 @@ async def test_a_clean_read_model_verifies(parallel: Settings, nc: Client, db: C
     assert found.differences == []
     assert found.rows["session"] == 20
     assert found.rows["event"] == 21
+
+
+BEATS: list[tuple[bytes, dict[str, str], str | None]] = [
+    (b"", {}, None),
+    (b"{", {}, "invalid_json"),
+    (b"\xff", {}, "invalid_json"),
+    (b"[]", {}, "invalid_field"),
+    (b'{"host_only":"yes"}', {}, "invalid_field"),
+    (b'{"timestamp":"yesterday"}', {}, "invalid_field"),
+    (b'{"timestamp":"2999-01-01T00:00:00Z"}', {}, None),
+    (b"", {"Foldline-Time": "whenever"}, None),
+    (b"", {"Foldline-Time": "2999-01-01T00:00:00Z"}, None),
+    (b'{"a":"' + b"x" * (2 << 20) + b'"}', {}, "too_large"),
+]
+"""Heartbeats by body and headers, with the reason that is noted of an unreadable one."""
+
+
+async def test_the_newest_heartbeat_counts_whatever_it_says(
+    parallel: Settings, nc: Client, db: Connection
+) -> None:
+    """A bad one replaces a good one on the line, and a good one a bad one: rows show nothing else."""
+    line, model = Line(nc), Model(db)
+    pairs = [(before, after) for before in range(len(BEATS)) for after in (0, 1, 6, before)]
+    noted: dict[tuple[str, int], str] = {}
+    async with engine(parallel):
+        for number, pair in enumerate(pairs):
+            await line.created(f"S{number}")
+            reasons: dict[int, str] = {}
+            for beat in pair:
+                body, headers, reason = BEATS[beat]
+                last = await line.put("heartbeat", f"S{number}", body, headers=headers)
+                await model.passed(f"S{number}", last, "HEARTBEATS")
+                if reason is not None:
+                    reasons = {last: reason}  # of each session the newest
+            noted |= {("HEARTBEATS", seq): reason for seq, reason in reasons.items()}
+        live = [await model.session(f"S{number}") for number in range(len(pairs))]
+        assert await model.rejected() == noted
+        assert (await verify(SESSIONS, parallel, nc)).differences == []
+        await rebuild(SESSIONS, parallel, nc)
+        assert [await model.session(f"S{number}") for number in range(len(pairs))] == live
+    beats = {one.session_id: one.stored_at for one in await line.stored("HEARTBEATS")}
+    for number, session in enumerate(live):
+        assert session is not None
+        assert datetime.fromisoformat(session["last_heartbeat"]) == beats[f"S{number}"]
 
 
 async def test_every_change_by_hand_is_found(parallel: Settings, nc: Client, db: Connection) -> None:

@@ -123,7 +123,7 @@ BODIES: dict[str, st.SearchStrategy[Any]] = {
     "ended": _EMPTY,
     "crashed": _CRASHED,
     "expired": _EMPTY,
-    "heartbeat": _EMPTY,
+    "heartbeat": _body(host_only=st.sampled_from([True, False, None, "yes"])),
 }
 """Bodies of every fact of a session, some of them invalid."""
 _WEIGHTED = [

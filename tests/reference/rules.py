@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -125,6 +126,7 @@ REQUIRED: dict[str, dict[str, Rule]] = {
 }
 MAY_BE_ABSENT: dict[str, dict[str, Rule]] = {
     "metric": {"type": one_of("gauge", "counter", "histogram", "timer")},
+    "heartbeat": {"host_only": lambda value: isinstance(value, bool)},
     "crashed": {"reason": short, "cause": one_of("explicit", "machine_returned")},
 }
 MAY_BE_NULL: dict[str, dict[str, Rule]] = {
@@ -155,9 +157,7 @@ MAY_BE_NULL: dict[str, dict[str, Rule]] = {
 
 def checked(published: Published) -> tuple[Any, datetime]:
     """Return body and event time of a fact. Raises Bad."""
-    tokens = published.subject.split(".")
-    need(len(tokens) == 5, "subject")
-    need(all(re.fullmatch("[A-Za-z0-9_-]{1,128}", token) for token in tokens), "subject")
+    addressed(published)
     body, fact = parse(published.body), published.fact
     need(isinstance(body, dict), "not an object")
     if fact == "state":
@@ -171,3 +171,16 @@ def checked(published: Published) -> tuple[Any, datetime]:
     for field, rule in MAY_BE_NULL.get(fact, {}).items():
         need(body.get(field) is None or rule(body[field]), field)
     return body, event_time(body, published)
+
+
+def addressed(published: Published) -> None:
+    """Raises Bad for a subject that names no entity."""
+    tokens = published.subject.split(".")
+    need(len(tokens) == 5, "subject")
+    need(all(re.fullmatch("[A-Za-z0-9_-]{1,128}", token) for token in tokens), "subject")
+
+
+def readable(published: Published) -> None:
+    """Raises Bad for a body that is none of its fact, whenever it says that happened."""
+    ever = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
+    checked(replace(published, stored_at=ever, headers={}))

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.reference.merge import Json, merge
 from tests.reference.published import Published
-from tests.reference.rules import MAY_BE_NULL, Bad, checked
+from tests.reference.rules import MAY_BE_NULL, Bad, addressed, checked, readable
 
 _EVENT_FIELDS = ("name", *MAY_BE_NULL["event"])
 _METRIC_FIELDS = ("name", "value", *MAY_BE_NULL["metric"])
@@ -134,6 +134,7 @@ class Reference:
         self._most_state_bytes = most_state_bytes
         self.sessions: dict[tuple[str, str], ReferenceSession] = {}
         self.rejected: set[tuple[str, int]] = set()
+        self._noted: dict[tuple[str, str], int] = {}
         self._heartbeats: dict[tuple[str, str], datetime] = {}
         self._expired: dict[tuple[str, str], datetime] = {}
         self._message_ids: dict[tuple[tuple[str, ...], str], datetime] = {}
@@ -193,12 +194,18 @@ class Reference:
 
     def _beat(self, one: Published) -> None:
         try:
-            checked(one)
+            addressed(one)
         except Bad:
             self.rejected.add(("HEARTBEATS", one.seq))
             return
         _, site, _, session_id, _ = one.subject.split(".")
         key = (site, session_id)
+        try:
+            readable(one)
+        except Bad:  # noted, of a session the newest one; it counts all the same
+            self.rejected.discard(("HEARTBEATS", self._noted.get(key, 0)))
+            self.rejected.add(("HEARTBEATS", one.seq))
+            self._noted[key] = one.seq
         if key not in self._expired or one.stored_at > self._expired[key]:
             self._heartbeats[key] = one.stored_at
 

@@ -114,6 +114,10 @@ OTHER = Stream(name="OTHER")
             ),
             "two streams have the same name",
         ),
+        (
+            (Family(entity="a", facts=(another_fact("b", replace(OTHER, newest_only=True)),)),),
+            "a.b: what an unreadable body counts as has to be declared",
+        ),
     ],
 )
 def test_families_that_contradict_each_other_are_refused(families: tuple[Family, ...], says: str) -> None:

@@ -6,6 +6,13 @@ select * from unnest(
     %s::timestamptz[]
 )
 
+-- name: forget-replaced
+-- Delete what was recorded of older messages of some subjects, on streams that keep the newest message alone:
+-- who sends one bad heartbeat after another fills no table.
+delete from {schema}.rejected r
+using unnest(%s::text[], %s::text[], %s::text[], %s::text[]) newer (stream, site, id, subject)
+where (r.site, r.id) = (newer.site, newer.id) and (r.stream, r.subject) = (newer.stream, newer.subject)
+
 -- name: list-rejected
 -- A page of a projection's rejected events, newest first, and the counts by reason of all that match.
 with matching as (
