@@ -16,6 +16,11 @@ class Body(Protocol):
         """When the fact happened; None if the body does not say."""
 
 
+def drop_timestamp(document: Any) -> None:
+    """Remove the time from a parsed body that has it as `timestamp`."""
+    document.pop("timestamp", None)
+
+
 @dataclass(frozen=True, slots=True)
 class FactType:
     """One fact of a family. `parse` validates a body and raises InvalidFact or pydantic's ValidationError.
@@ -31,6 +36,9 @@ class FactType:
     model: type
     body: Any
     unreadable: Body | None = None
+    drop_times: Callable[[Any], None] = drop_timestamp
+    """Removes from a parsed body what a retry may say otherwise: when it happened, and what its message id
+    says already. May raise LookupError, TypeError and AttributeError for an invalid body."""
 
 
 Address = tuple[str | None, str, str]

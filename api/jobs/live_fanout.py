@@ -161,7 +161,7 @@ class LiveFanout:
         known = {}
         while dedup_keys:
             try:
-                known = await self._reader.read(lambda conn: self._repetitions.first_uses(conn, dedup_keys))
+                known = await self._reader.read(lambda conn: self._repetitions.uses(conn, dedup_keys))
                 break
             except HttpProblem as exc:
                 logger.info("live events wait for the read model: %s", exc)

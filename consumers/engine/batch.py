@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from line.raw_event import RawEvent
-from projections.dedup_key import DedupKey, dedup_key_of
+from projections.dedup_key import KeyUse, key_use_of
 from projections.projection import Projection
 from projections.recorded import Recorded, Rejection, decode_under, reject
 from runtime.process.time_slice import TimeSlice
@@ -20,14 +20,14 @@ _AHEAD: Final = 40_000  # events decoded before their turn
 
 
 class Decoded(Struct, frozen=True, gc=False):
-    """An event, what it says or why it is rejected, and the key under which it counts once, if it has one.
+    """An event, what it says or why it is rejected, and its use of a deduplication key, if it has one.
 
     `event` is None where the projection does not declare the fact: it passes over it.
     """
 
     raw: RawEvent
     event: Recorded | Rejection | None
-    dedup_key: DedupKey | None
+    use: KeyUse | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +80,14 @@ class Decoder:
 
 def decode_event(raw: RawEvent, entity: str, facts: frozenset[str]) -> Decoded:
     """Decode one event for a projection that folds `facts` of `entity`. A pure function of both."""
-    event: Recorded | Rejection
     try:
         subject = Subject.parse_stored(raw.subject)
         if subject.fact not in facts or subject.entity != entity:
             return Decoded(raw, None, None)
         event = decode_under(subject, raw)
-        key: tuple[str, str] | None = event.key
     except InvalidFact as exc:
         tokens = raw.subject.split(".")
         if len(tokens) == _STORED_TOKENS and (tokens[3] != entity or tokens[5] not in facts):
             return Decoded(raw, None, None)
-        event = reject(raw, exc)
-        key = raw.key()
-    return Decoded(raw, event, dedup_key_of(raw, key))
+        return Decoded(raw, reject(raw, exc), None)
+    return Decoded(raw, event, key_use_of(raw, event))

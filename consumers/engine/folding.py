@@ -15,6 +15,7 @@ from consumers.engine.outcome import Outcome
 from consumers.engine.parking import Failures, Parked
 from consumers.engine.state_cache import StateCache
 from line.raw_event import RawEvent
+from projections.dedup_key import KeyUse
 from projections.projection import Changes, Projection, State, StateKey
 from projections.recorded import Recorded, Rejection, reject
 from runtime.database.connections import Connection
@@ -61,8 +62,7 @@ class Folding(Generic[State, Changes]):
         through and nothing is parked.
         """
         ids = MessageIds(self._queries)
-        keyed = ((item.raw, item.dedup_key) for item in batch.items if item.dedup_key is not None)
-        await ids.claim(writer, keyed)
+        await ids.claim(writer, (item.use for item in batch.items if item.use is not None))
         folded = await self._try(writer, batch, ids, before=states, parked=parked.fresh(), failures=failures)
         while failures is not None and failures.found:
             # A fold that raised may have left half of its work: once more, without it.
@@ -90,13 +90,13 @@ class Folding(Generic[State, Changes]):
         for item in batch.items:
             if time_slice.is_over():
                 await time_slice.yield_to_others()
-            raw, event, key = item.raw, item.event, item.dedup_key
+            raw, event = item.raw, item.event
             if event is None:
                 continue
-            if key is not None and ids.is_duplicate(raw, key):
-                folded.outcome.duplicates += 1
-            elif isinstance(event, Rejection):
+            if isinstance(event, Rejection):
                 folded.outcome.rejections.append(event)
+            elif item.use is not None and _has_used_key(raw, item.use, folded):
+                continue
             elif skips and (reason := parked.skipped(raw)) is not None:
                 folded.outcome.rejections.append(reject(raw, InvalidFact("skipped", reason)))
             elif failures is None or not _waits(raw, event, parked, failures):
@@ -126,8 +126,8 @@ class Folding(Generic[State, Changes]):
         if event.subject.fact == EXPIRED:
             folded.ids.expire(event.key)
             outcome.expire(event)
-        elif item.dedup_key is not None:
-            folded.ids.use(raw, item.dedup_key)
+        elif item.use is not None:
+            folded.ids.use(item.use)
 
     async def _load(
         self, writer: Connection, batch: Batch, before: Mapping[StateKey, State | None]
@@ -140,6 +140,17 @@ class Folding(Generic[State, Changes]):
         if missing := keys - states.keys():
             states |= await self._projection.load(writer, missing)
         return states
+
+
+def _has_used_key(raw: RawEvent, use: KeyUse, folded: Folded[State, Changes]) -> bool:
+    """Whether the key of an event is taken: by the same event, or by another one, which is told."""
+    try:
+        if not folded.ids.is_duplicate(use):
+            return False
+        folded.outcome.duplicates += 1
+    except InvalidFact as exc:
+        folded.outcome.rejections.append(reject(raw, exc))
+    return True
 
 
 def _waits(raw: RawEvent, event: Recorded, parked: Parked, failures: Failures) -> bool:

@@ -8,14 +8,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from line.raw_event import RawEvent
 from projections.binary_copy import json_text
-from projections.dedup_key import MESSAGE_ID_WINDOW, DedupKey
+from projections.dedup_key import MESSAGE_ID_WINDOW, DedupKey, KeyUse
 from projections.projection import Key
 from runtime.database.connections import Connection
 from runtime.database.queries import Queries
-
-_Use = tuple[int, datetime]  # partition and store time
 
 
 class MessageIds:
@@ -26,44 +23,45 @@ class MessageIds:
 
     def __init__(self, queries: Queries) -> None:
         self._queries = queries
-        self._seen: dict[DedupKey, datetime] = {}
-        self._claimed: dict[DedupKey, _Use] = {}
-        self._used: dict[DedupKey, _Use] = {}
+        self._seen: dict[DedupKey, KeyUse] = {}
+        self._claimed: dict[DedupKey, KeyUse] = {}
+        self._used: dict[DedupKey, KeyUse] = {}
         self._expired: set[DedupKey] = set()
 
-    async def claim(self, conn: Connection, events: Iterable[tuple[RawEvent, DedupKey]]) -> None:
-        """Insert the ids of a batch now, and note which of them were there before, and since when.
+    async def claim(self, conn: Connection, uses: Iterable[KeyUse]) -> None:
+        """Insert the ids of a batch now, and note which of them were there before, and for which event.
 
         Nearly every event takes effect, so that nothing is left to write afterwards; `write` corrects the
         rest.
         """
-        for event, dedup_key in events:
-            self._claimed.setdefault(dedup_key, (event.partition, event.stored_at))
+        for use in uses:
+            self._claimed.setdefault(use.key, use)
         if not self._claimed:
             return
         query = self._queries["claim-message-ids"]
-        cursor = await conn.execute(query, {"ids": _uses(self._claimed.items())}, prepare=True)
-        async for site, id_, message, stored_at in cursor:
-            self._seen[site, id_, message] = stored_at
+        cursor = await conn.execute(query, {"ids": _rows(self._claimed.values())}, prepare=True)
+        async for site, id_, message, *used in cursor:
+            key = site, id_, message
+            self._seen[key] = KeyUse(key, self._claimed[key].partition, *used)
 
     def begin(self) -> None:
         """Start folding the batch, perhaps once more: nothing took effect yet."""
         self._used = {}
         self._expired = set()
 
-    def is_duplicate(self, event: RawEvent, dedup_key: DedupKey) -> bool:
-        """Whether an earlier event within the window had this id."""
-        if dedup_key in self._used:
-            before = self._used[dedup_key][1]
-        elif dedup_key in self._seen and dedup_key not in self._expired:
-            before = self._seen[dedup_key]
-        else:
-            return False
-        return event.stored_at - before <= MESSAGE_ID_WINDOW
+    def is_duplicate(self, use: KeyUse) -> bool:
+        """Whether an event was there before, under the same id and within the window.
 
-    def use(self, event: RawEvent, dedup_key: DedupKey) -> None:
+        Raises InvalidFact when the id is another event's.
+        """
+        before = self._used.get(use.key)
+        if before is None and use.key not in self._expired:
+            before = self._seen.get(use.key)
+        return before is not None and before.is_repeated_by(use)
+
+    def use(self, use: KeyUse) -> None:
         """Note that an event took effect under its id."""
-        self._used[dedup_key] = event.partition, event.stored_at
+        self._used[use.key] = use
 
     def expire(self, entity: Key) -> None:
         """Forget the ids of an entity that is gone; the query `forget-expired` deletes them."""
@@ -74,7 +72,7 @@ class MessageIds:
     async def write(self, conn: Connection) -> None:
         """Correct the claimed ids of events that took no effect, or count from a new use."""
         used = [
-            (dedup_key, use)
+            use
             for dedup_key, use in self._used.items()
             if dedup_key in self._seen or dedup_key in self._expired or use != self._claimed[dedup_key]
         ]
@@ -82,7 +80,7 @@ class MessageIds:
         unused = [dedup_key for dedup_key in self._claimed if dedup_key not in kept]
         if used or unused:
             names = [{"site": site, "id": id_, "message": message} for site, id_, message in unused]
-            values = {"used": _uses(used), "unused": json_text(names)}
+            values = {"used": _rows(used), "unused": json_text(names)}
             await conn.execute(self._queries["correct-message-ids"], values)
 
 
@@ -94,9 +92,17 @@ async def forget_old(conn: Connection, queries: Queries, newest: Mapping[int, da
     )
 
 
-def _uses(uses: Iterable[tuple[DedupKey, _Use]]) -> str:
+def _rows(uses: Iterable[KeyUse]) -> str:
     rows: list[dict[str, Any]] = [
-        {"part": part, "site": site, "id": id_, "message": message, "stored_at": stored_at}
-        for (site, id_, message), (part, stored_at) in uses
+        {
+            "part": use.partition,
+            "site": use.key[0],
+            "id": use.key[1],
+            "message": use.key[2],
+            "seq": use.sequence,
+            "stored_at": use.stored_at,
+            "digest": use.digest,
+        }
+        for use in uses
     ]
     return json_text(rows)

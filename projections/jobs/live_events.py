@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from pydantic_core import to_json
 
@@ -35,29 +35,39 @@ class LiveEvent:
     data: bytes
 
 
+class Place(NamedTuple):
+    """The place of an event in its stream, and when it was stored there."""
+
+    sequence: int
+    stored_at: datetime
+
+
 class Repetitions:
-    """Finds events that the read model counts as repetitions, however long ago the first one was.
+    """Finds events whose deduplication key is taken, however long ago: the read model counts none of them.
 
     The read model is asked for what it knows; what it may not know yet is remembered here.
     """
 
     def __init__(self, schema: str = PROJECTION) -> None:
         self._known = Statements("projections.jobs", schema).compose("known-ids")
-        self._recent: OrderedDict[DedupKey, datetime] = OrderedDict()
+        self._recent: OrderedDict[DedupKey, Place] = OrderedDict()
 
-    async def first_uses(self, conn: Connection, dedup_keys: Sequence[DedupKey]) -> dict[DedupKey, datetime]:
-        """Return when keys were first used, as far as the read model knows."""
+    async def uses(self, conn: Connection, dedup_keys: Sequence[DedupKey]) -> dict[DedupKey, Place]:
+        """Return the places of the events that use keys, as far as the read model knows."""
         asked = [{"site": site, "id": id_, "message": message} for site, id_, message in dedup_keys]
         cursor = await conn.execute(self._known, {"ids": to_json(asked).decode()}, prepare=True)
-        return {(site, id_, message): at async for site, id_, message, at in cursor}
+        return {(site, id_, message): Place(*place) async for site, id_, message, *place in cursor}
 
-    def is_repetition(self, event: RawEvent, dedup_key: DedupKey, known: dict[DedupKey, datetime]) -> bool:
-        """Whether an earlier event within the window had the same key; remembers this one."""
-        first = min(self._recent.get(dedup_key, event.stored_at), known.get(dedup_key, event.stored_at))
-        self._recent.setdefault(dedup_key, event.stored_at)
+    def is_repetition(self, event: RawEvent, dedup_key: DedupKey, known: dict[DedupKey, Place]) -> bool:
+        """Whether an earlier event within the window uses the key; remembers one that repeats none."""
+        places = [self._recent.get(dedup_key), known.get(dedup_key)]
+        before = max((one for one in places if one and one.sequence < event.sequence), default=None)
+        if before is not None and event.stored_at - before.stored_at <= MESSAGE_ID_WINDOW:
+            return True
+        self._recent[dedup_key] = Place(event.sequence, event.stored_at)
         while len(self._recent) > _REMEMBERED:
             self._recent.popitem(last=False)
-        return first < event.stored_at and event.stored_at - first <= MESSAGE_ID_WINDOW
+        return False
 
 
 def live_events(events: Sequence[RawEvent]) -> list[tuple[RawEvent, LiveEvent, DedupKey | None]]:
@@ -68,7 +78,7 @@ def live_events(events: Sequence[RawEvent]) -> list[tuple[RawEvent, LiveEvent, D
             event = decode(raw)
         except InvalidFact:
             continue
-        found.append((raw, _live_event(event), dedup_key_of(raw, event.key)))
+        found.append((raw, _live_event(event), dedup_key_of(raw, event)))
     return found
 
 

@@ -244,11 +244,11 @@ left join lateral (
 order by cell.start desc, cell.site, cell.app_id
 
 -- name: known-ids
--- When message ids were first used: an event that was stored later and has the same id is a repetition.
-select asked.site, asked.id, asked.message, used.stored_at
+-- Which events message ids were last used for: a later event with the same id is a repetition, or rejected.
+select asked.site, asked.id, asked.message, used.seq, used.stored_at
 from json_to_recordset(%(ids)s::json) as asked (site text, id text, message text)
 cross join lateral (
-    select m.stored_at from {schema}.message_id m
+    select m.seq, m.stored_at from {schema}.message_id m
     where (m.site, m.id, m.message) = (asked.site, asked.id, asked.message::uuid)
     offset 0 -- one after the other by its key, however few there were when it was planned
 ) used

@@ -15,7 +15,7 @@ from msgspec.structs import asdict
 from pydantic_core import from_json
 
 from line.raw_event import RawEvent
-from projections.dedup_key import MESSAGE_ID_WINDOW
+from projections.dedup_key import DedupKey, KeyUse, key_use_of
 from projections.projection import Key
 from projections.recorded import decode
 from projections.sessions.fold import FACTS, States, fold
@@ -43,7 +43,7 @@ class SessionReplay:
     heartbeat: datetime | None = None
     _expired_at: datetime | None = None
     _changes: SessionChanges = field(default_factory=SessionChanges)
-    _ids: dict[str, datetime] = field(default_factory=dict)
+    _ids: dict[DedupKey, KeyUse] = field(default_factory=dict)
 
     def add(self, raw: RawEvent) -> None:
         """Add the next fact. One that is rejected, skipped, repeated or not declared has no effect.
@@ -55,23 +55,24 @@ class SessionReplay:
             self._beat(raw)
             return
         self.last = raw
-        message_id = raw.explicit_id()
-        before = self._ids.get(message_id) if message_id else None
         if fact not in FACTS or raw.sequence in self.skipped:
-            return
-        if before and raw.stored_at - before <= MESSAGE_ID_WINDOW:
             return
         states: States = {self.key: self.session}
         try:
-            fold(states, decode(raw), self._changes)
+            event = decode(raw)
+            use = key_use_of(raw, event)
+            before = None if use is None else self._ids.get(use.key)
+            if use is not None and before is not None and before.is_repeated_by(use):
+                return
+            fold(states, event, self._changes)
         except InvalidFact:
             return
         self.session = states[self.key]
         if self.session is None:  # it expired
             self._ids.clear()
             self.heartbeat, self._expired_at = None, raw.stored_at
-        elif message_id:
-            self._ids[message_id] = raw.stored_at
+        elif use is not None:
+            self._ids[use.key] = use
 
     def _beat(self, raw: RawEvent) -> None:
         with suppress(InvalidFact):

@@ -191,5 +191,15 @@ def _without_nulls(metrics: Any) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if value is not None} if metrics else {}
 
 
-FACTS: Final = tuple(FactType(kind, JOBS, JobFact.parse, JobEvent, JobEvent) for kind in KINDS)
+def _drop_times(document: Any) -> None:
+    document.pop("idempotency_key", None)
+    document.pop("site_id", None)
+    event = document["event"]
+    for time in ("at", "started_at", "ended_at"):
+        event.pop(time, None)
+
+
+FACTS: Final = tuple(
+    FactType(kind, JOBS, JobFact.parse, JobEvent, JobEvent, drop_times=_drop_times) for kind in KINDS
+)
 """The facts of a job: one form for all kinds."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 
 from schemas.fact_body import FactBody, fact_type
-from schemas.family import FactType
+from schemas.family import FactType, drop_timestamp
 from schemas.sessions.streams import HEARTBEATS, SESSIONS
 from schemas.texts import IndexedText, Name
 from schemas.validation import InvalidFact, parse_json
@@ -109,12 +109,18 @@ class SessionState:
         value = parse_json(body)
         if not isinstance(value, dict):
             raise InvalidFact("invalid_field", f"a state is a JSON object, not {_JSON_TYPES[type(value)]}")
-        if isinstance(value.get("state"), dict) and value.keys() <= {"state", "timestamp"}:
+        if isinstance(value.get("state"), dict) and value.keys() <= _WRAPPED:
             wrapped = WrappedState.model_validate_json(body)
             return cls(wrapped.state, wrapped.timestamp)
         return cls(value)
 
 
+def _drop_time_of_state(document: Any) -> None:
+    if isinstance(document.get("state"), dict) and document.keys() <= _WRAPPED:
+        drop_timestamp(document)  # in a bare patch, `timestamp` is a value like others
+
+
+_WRAPPED: Final = WrappedState.model_fields.keys()
 _JSON_TYPES: Final[dict[type, str]] = {
     list: "an array",
     str: "a string",
@@ -126,7 +132,14 @@ _JSON_TYPES: Final[dict[type, str]] = {
 
 FACTS: Final = (
     fact_type("created", SESSIONS, SessionCreated),
-    FactType("state", SESSIONS, SessionState.parse, SessionState, WrappedState | dict[str, Any]),
+    FactType(
+        "state",
+        SESSIONS,
+        SessionState.parse,
+        SessionState,
+        WrappedState | dict[str, Any],
+        drop_times=_drop_time_of_state,
+    ),
     fact_type("event", SESSIONS, SessionEvent),
     fact_type("metric", SESSIONS, SessionMetric),
     fact_type("heartbeat", HEARTBEATS, SessionHeartbeat, unreadable=SessionHeartbeat(host_only=True)),

@@ -28,14 +28,13 @@ async def test_a_repetition_jetstream_stored_again_has_no_effect(
     async with engine(settings):
         await model.passed("S1", auto)
         await line.forget_message_ids()
-        again = await line.put(
-            "event", "S1", {"name": "twice"}, headers={"Nats-Msg-Id": "local:session:S1:k"}
-        )
+        again = await line.put("event", "S1", {"name": "once"}, headers={"Nats-Msg-Id": "local:session:S1:k"})
         assert again > first
         auto_again = await line.put("event", "S1", {"name": "auto"}, headers={"Nats-Msg-Id": "auto:k"})
         assert auto_again > again
         await model.passed("S1", auto_again)
         assert await model.events("S1") == ["once", "auto", "auto"]
+        assert await model.rejected() == {}
         await model.equals(await line.reference(), "S1")
         await rebuild(projection_named("sessions"), settings, nc)
         assert await model.events("S1") == ["once", "auto", "auto"]
@@ -71,6 +70,47 @@ async def test_a_repetition_does_not_prolong_the_window(folding: Folding, db: Co
     await folding.fold([[fact] for fact in facts])
     cursor = await db.execute("select seq from sessions.event order by seq")
     assert await cursor.fetchall() == [(1,), (3,), (5,)]
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize(
+    ("subject", "body", "reused"),
+    [
+        ("S1.event", b' { "data": {"b": "\\u0041", "a": 1.0} , "name" : "n" } ', False),
+        ("S1.event", b'{"name":"n","data":{"a":1,"b":"A"},"timestamp":"2026-01-31T11:00:00Z"}', False),
+        ("S1.event", b'{"name":"other","data":{"a":1,"b":"A"}}', True),
+        ("S1.event", b'{"name":"n","data":{"a":true,"b":"A"}}', True),
+        ("S1.metric", b'{"name":"n","data":{"a":1,"b":"A"},"value":1}', True),
+        ("S1.ended", b'{"name":"n","data":{"a":1,"b":"A"}}', True),
+        ("S2.event", b'{"name":"other"}', None),
+    ],
+)
+async def test_another_event_under_a_used_id_is_told(
+    folding: Folding, *, subject: str, body: bytes, reused: bool | None, together: bool
+) -> None:
+    first = event(1, timedelta(0), b'{"name":"n","data":{"a":1,"b":"A"}}')
+    later = Published(f"ev.local.session.{subject}", body, 2, NOON + timedelta(days=6), {"Nats-Msg-Id": "k"})
+    await folding.fold([[first, later]] if together else [[first], [later]])
+    counted = await (await folding.conn.execute("select count(*) from sessions.event")).fetchone()
+    assert counted == (1 if reused is not None else 2,)
+    rejected = await (
+        await folding.conn.execute("select seq, reason, details from sessions.rejected")
+    ).fetchall()
+    details = "the idempotency key was used at sequence 1 for another event: use a new key for each event"
+    assert rejected == ([(2, "key_reused", details)] if reused else [])
+
+
+async def test_what_corrects_a_rejected_event_counts_under_an_id_of_its_own(folding: Folding) -> None:
+    headers = {"Foldline-Retry-Of": "SESSIONS/3:2", "Nats-Msg-Id": "retry"}
+    facts = [
+        event(1, timedelta(0)),
+        event(2, timedelta(1), b'{"name":"other"}'),
+        Published("ev.local.session.S1.event", b'{"name":"other"}', 3, NOON + timedelta(2), headers),
+        Published("ev.local.session.S1.event", b'{"name":"other"}', 4, NOON + timedelta(3), headers),
+    ]
+    await folding.fold([facts])
+    assert await Model(folding.conn).events("S1") == ["n", "other"]
+    assert await folding.rejected() == {("SESSIONS", 2)}
 
 
 @pytest.mark.parametrize("together", [True, False])

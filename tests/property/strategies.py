@@ -167,7 +167,9 @@ def fact_lists(
     """Draw facts as two streams stored them: sequences and store times grow."""
     stored_at, sequences, facts = NOON, {True: 0, False: 0}, []
     drawn = draw(st.lists(_fact(kinds, sessions), min_size=min_size, max_size=max_size))
-    for subject, body, headers, pause in drawn:
+    for place, (*own, pause) in enumerate(drawn):
+        again = place and draw(st.integers(0, 7)) == 0  # sent once more: under a message id, a repetition
+        subject, body, headers = draw(st.sampled_from(drawn[:place]))[:3] if again else own
         # Not at the same microsecond: a server's clock gives every message a time of its own.
         stored_at += timedelta(seconds=pause, microseconds=1)
         beat = subject.endswith(".heartbeat")

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.reference.merge import Json, merge
 from tests.reference.published import Published
-from tests.reference.rules import MAY_BE_NULL, Bad, addressed, checked, readable
+from tests.reference.rules import MAY_BE_NULL, Bad, addressed, checked, parse, readable
 
 _EVENT_FIELDS = ("name", *MAY_BE_NULL["event"])
 _METRIC_FIELDS = ("name", "value", *MAY_BE_NULL["metric"])
@@ -137,7 +137,7 @@ class Reference:
         self._noted: dict[tuple[str, str], int] = {}
         self._heartbeats: dict[tuple[str, str], datetime] = {}
         self._expired: dict[tuple[str, str], datetime] = {}
-        self._message_ids: dict[tuple[tuple[str, ...], str], datetime] = {}
+        self._message_ids: dict[tuple[tuple[str, ...], str], tuple[datetime, Any]] = {}
         self._rejected_of: dict[tuple[str, ...], set[tuple[str, int]]] = {}
         ordered = sorted(facts, key=lambda one: one.seq)
         for one in ordered:
@@ -166,20 +166,22 @@ class Reference:
         message_id = one.headers.get("Nats-Msg-Id", "")
         chosen = message_id != "" and not message_id.startswith("auto:")
         seen = self._message_ids.get((entity, message_id))
-        if chosen and seen is not None and one.stored_at - seen <= _MESSAGE_IDS_FOR:
-            return
         try:
             body, at = checked(one)
+            if chosen and seen is not None and one.stored_at - seen[0] <= _MESSAGE_IDS_FOR:
+                if seen[1] != said(one):
+                    raise Bad("the key is another fact's")
+                return
             self._apply(one, body, at)
         except Bad:
             self.rejected.add(("SESSIONS", one.seq))
             self._rejected_of.setdefault(entity, set()).add(("SESSIONS", one.seq))
             return
         if one.fact == "expired":  # everything before it leaves the line
-            self._message_ids = {known: at for known, at in self._message_ids.items() if known[0] != entity}
+            self._message_ids = {known: use for known, use in self._message_ids.items() if known[0] != entity}
             self.rejected -= self._rejected_of.pop(entity, set())
         elif chosen:
-            self._message_ids[entity, message_id] = one.stored_at
+            self._message_ids[entity, message_id] = one.stored_at, said(one)
 
     def _apply(self, one: Published, body: Any, at: datetime) -> None:
         _, site, _, session_id, fact = one.subject.split(".")
@@ -213,6 +215,22 @@ class Reference:
 def size(state: Json) -> int:
     """Return the bytes of a state as JSON, if its numbers are integers."""
     return len(json.dumps(state, separators=(",", ":"), ensure_ascii=False, default=str).encode())
+
+
+def said(one: Published) -> Any:
+    """Return what a valid fact says, apart from when."""
+    body = parse(one.body)
+    if one.fact != "state" or (isinstance(body.get("state"), dict) and body.keys() <= {"state", "timestamp"}):
+        body.pop("timestamp", None)
+    return one.fact, _kinds_apart(comparable(body))
+
+
+def _kinds_apart(value: Any) -> Any:
+    if isinstance(value, bool):
+        return ("bool", value)  # for Python, True is 1
+    if isinstance(value, dict):
+        return {key: _kinds_apart(item) for key, item in value.items()}
+    return [_kinds_apart(item) for item in value] if isinstance(value, list) else value
 
 
 def stamp(at: datetime) -> str:

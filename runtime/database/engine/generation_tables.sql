@@ -21,13 +21,15 @@ create index on {schema}.rejected (stored_at);
 create index on {schema}.rejected (site, id);
 
 -- The message ids that an entity has seen, hashed to 128 bits: the same id counts once, long after JetStream
--- forgot it.
+-- forgot it. The digest tells a repetition from another event under the same id.
 create table {schema}.message_id (
     part      smallint    not null,
     site      text        not null,
     id        text        not null,
     message   uuid        not null,
+    seq       bigint      not null,
     stored_at timestamptz not null,
+    digest    bigint      not null,
     primary key (site, id, message)
 );
 create index on {schema}.message_id (part, stored_at);
