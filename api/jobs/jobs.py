@@ -1,9 +1,9 @@
 """`/v1/jobs`, `/v1/subjobs` and `/v1/stats`, as the jobs reference documents them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
@@ -24,7 +24,13 @@ from runtime.http.errors import HttpProblem
 from runtime.http.openapi import Header, operation
 from runtime.http.waits import POSITION_HEADER, READ_HEADERS
 from schemas.errors import ErrorCode
-from schemas.jobs.responses import JobPage, JobStatsPage, SubjobPage, WholeJob
+from schemas.jobs.responses import Job, JobPage, JobStatsPage, Subjob, SubjobPage, WholeJob
+
+_FIELDS: Final[Mapping[EntityType, tuple[str, ...]]] = {
+    "job": tuple(Job.__annotations__),
+    "subjob": tuple(Subjob.__annotations__),
+}
+"""The columns of tables."""
 
 
 def jobs_router(reader: Reader, views: JobViews, sites: SiteMonitor | None = None) -> APIRouter:
@@ -53,7 +59,9 @@ def jobs_router(reader: Reader, views: JobViews, sites: SiteMonitor | None = Non
             )
         next_cursor = None if page.after is None else cursor.encode(kind, *page.after)
         if (format_ := requested_format(request.headers.get("accept", ""))) is not None:
-            return list_response(format_, page.items, next_cursor, with_position(page.position))
+            return list_response(
+                format_, _FIELDS[kind], page.items, next_cursor, with_position(page.position)
+            )
         body: dict[str, Any] = {
             "items": page.items,
             "count": len(page.items),

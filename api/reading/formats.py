@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -15,7 +15,11 @@ from schemas.times import format_time
 Format = Literal["text/csv", "application/x-ndjson"]
 
 TABLES: Final[Mapping[Format, Mapping[str, Any]]] = {
-    "text/csv": {"type": "string", "description": "A line of names, then a line for each item."},
+    "text/csv": {
+        "type": "string",
+        "description": "A line of names, then a line for each item. A text that a spreadsheet could run has"
+        " `'` in front (=, +, -, @, tab, line break, and `'` itself): take one away to have what was sent.",
+    },
     "application/x-ndjson": {"type": "string", "description": "A line of JSON for each item."},
 }
 """The formats as OpenAPI describes them."""
@@ -26,7 +30,9 @@ _FORMATS: Final[Mapping[str, Format]] = {
     "application/ndjson": "application/x-ndjson",
 }
 _JSON: Final = ("application/json", "*/*", "application/*")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+# What a spreadsheet may run, in full width as well; and our own mark, so that taking away one `'` brings back
+# every text.
+_GUARDED: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", "'")
 
 
 def requested_format(accept: str) -> Format | None:
@@ -42,24 +48,24 @@ def requested_format(accept: str) -> Format | None:
 
 def list_response(
     format_: Format,
-    items: Sequence[Mapping[str, Any]],
+    names: Iterable[str],
+    items: Iterable[Mapping[str, Any]],
     next_cursor: str | None,
     headers: Mapping[str, str],
 ) -> Response:
-    """Answer with the items alone; the cursor of the next page is in a header."""
+    """Answer with the items alone, which have the fields `names`; the next cursor is in a header."""
     headers = dict(headers) | ({NEXT_CURSOR: next_cursor} if next_cursor else {})
     if format_ == "application/x-ndjson":
         lines = b"".join(to_json(item) + b"\n" for item in items)
         return Response(lines, headers=headers, media_type=format_)
-    return Response(_csv(items), headers=headers, media_type="text/csv; charset=utf-8")
+    return Response(_csv(names, items), headers=headers, media_type="text/csv; charset=utf-8")
 
 
-def _csv(items: Sequence[Mapping[str, Any]]) -> str:
+def _csv(names: Iterable[str], items: Iterable[Mapping[str, Any]]) -> str:
     text = io.StringIO()
-    if items:
-        writer = csv.writer(text)
-        writer.writerow(items[0])
-        writer.writerows([_cell(value) for value in item.values()] for item in items)
+    writer = csv.writer(text)
+    writer.writerow(names)
+    writer.writerows([_cell(value) for value in item.values()] for item in items)
     return text.getvalue()
 
 
@@ -68,5 +74,4 @@ def _cell(value: Any) -> Any:
         return to_json(value).decode()
     if isinstance(value, datetime):
         return format_time(value)
-    # A spreadsheet would run it.
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(_GUARDED) else value

@@ -13,6 +13,8 @@ from schemas.errors import ErrorCode
 Model = TypeVar("Model", bound=BaseModel)
 
 _SHOWN: Final = 64  # characters of a value in an error
+# Dashboards of the jobs reference send these empty for "not chosen"; another empty filter is the empty text.
+_EMPTY_IS_NONE: Final = frozenset({"status", "app_name"})
 
 
 def _storable(text: str) -> str:
@@ -33,10 +35,13 @@ class Query(BaseModel):
 
 
 def read_query(model: type[Model], request: Request, *, apart: str | None = None) -> Model:
-    """Read a request's query, without parameters that begin with `apart`. Raises HttpProblem (400)."""
+    """Read a request's query, without parameters that begin with `apart`. Raises HttpProblem (400).
+
+    An empty filter is one: it is met by the empty text alone. Only empty `status` and `app_name` are none.
+    """
     values: dict[str, Any] = {}
     for name, value in request.query_params.multi_items():
-        if apart is not None and name.startswith(apart):
+        if (apart is not None and name.startswith(apart)) or (not value and name in _EMPTY_IS_NONE):
             continue
         if _may_repeat(model, name):
             values.setdefault(name, []).append(value)

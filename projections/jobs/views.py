@@ -184,7 +184,8 @@ def _sources(filters: JobFilters) -> tuple[str, str]:
 
 def _conditions(filters: JobFilters, after: PageEnd | None) -> list[str]:
     named = ["since", "until", "status", "site", "app_id", "key", "job_id"]
-    conditions = [f"by-{name.replace('_', '-')}" for name in named if getattr(filters, name)]
+    given = [name for name in named if getattr(filters, name) not in (None, ())]  # an empty text is given
+    conditions = [f"by-{name.replace('_', '-')}" for name in given]
     if filters.app_name and (filters.outliers or filters.metadata):
         conditions.append("by-app-name")
     if filters.stalled is not None:

@@ -12,11 +12,23 @@ _Metrics = Annotated[dict[str, float], Field(description="Numbers by name.")]
 _Seconds = Annotated[float | None, Field(description="Seconds.")]
 
 
-class _App(TypedDict):
+class _JobHead(TypedDict):
+    job_id: str
     app_id: str
     app_name: str
     app_version: str | None
     site_id: str
+    job_key: Annotated[str | None, Field(description="Business key.")]
+
+
+class _SubjobHead(TypedDict):
+    subjob_id: str
+    job_id: Annotated[str, Field(description="The job it belongs to.")]
+    app_id: str
+    app_name: str
+    app_version: str | None
+    site_id: str
+    sub_key: str | None
 
 
 class _Life(TypedDict):
@@ -49,20 +61,14 @@ class StatusCounts(TypedDict):
     canceled: int
 
 
-class Job(_App, _Life):
-    """A job."""
+class Job(_JobHead, _Life):
+    """A job. The order of the fields is that of a table's columns."""
 
-    job_id: str
-    job_key: Annotated[str | None, Field(description="Business key.")]
     subjobs_by_status: StatusCounts
 
 
-class Subjob(_App, _Life):
-    """A part of a job."""
-
-    subjob_id: str
-    job_id: Annotated[str, Field(description="The job it belongs to.")]
-    sub_key: str | None
+class Subjob(_SubjobHead, _Life):
+    """A part of a job. The order of the fields is that of a table's columns."""
 
 
 class JobHistoryEvent(TypedDict):

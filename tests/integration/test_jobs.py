@@ -89,6 +89,18 @@ async def test_tables_for_spreadsheets_and_pipes(jobs: JobsApi) -> None:
     assert rows["J2"]["ended_at"] == ""
 
 
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/subjobs"])
+async def test_a_table_has_its_header_with_and_without_rows(jobs: JobsApi, path: str) -> None:
+    table = {"headers": {"Accept": "text/csv"}}
+    empty = (await jobs.http.get(path, **table)).text
+    await jobs.send(job_event("J1", sub="s"))
+    header, row = csv.reader(io.StringIO((await jobs.http.get(path, **table)).text))
+    assert list(csv.reader(io.StringIO(empty))) == [header]
+    assert len(row) == len(header)
+    (item,) = await jobs.items(path)
+    assert list(item) == header
+
+
 async def test_statistics_and_outliers(jobs: JobsApi) -> None:
     events = []
     for number in range(20):

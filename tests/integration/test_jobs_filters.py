@@ -1,10 +1,30 @@
 """Filters of the list of jobs whose statements look at rows in another order than the list is in."""
 
-from typing import Any
+from typing import Any, Final
 
+import pytest
+from nats.aio.client import Client
+
+from api.jobs.job_queries import JobsQuery, StatsQuery, SubjobsQuery
+from api.operations.rejected import RejectedQuery
+from api.reading.params import Query, Text
+from api.sessions.export import ExportQuery
+from foldline.settings import Settings
+from foldline.surfaces import API
 from tests.support.jobs import job_event
 from tests.support.jobs_api import JobsApi
+from tests.support.line import Line
+from tests.support.served_surface import served_surface
 from tests.support.waiting import wait_until
+
+SESSIONS: Final = ("/api/data/sessions", "/v1/rejected")
+QUERIES: Final[dict[str, type[Query]]] = {
+    "/v1/jobs": JobsQuery,
+    "/v1/subjobs": SubjobsQuery,
+    "/v1/stats": StatsQuery,
+    "/api/data/sessions": ExportQuery,
+    "/v1/rejected": RejectedQuery,
+}
 
 
 def _app(number: int, name: str = "loader") -> dict[str, Any]:
@@ -108,3 +128,46 @@ async def test_outliers_among_other_filters(jobs: JobsApi) -> None:
     assert await _pages(jobs, outliers="true", app_name="loader 0") == ["slow-0"]
     assert await _pages(jobs, outliers="true", **{"metadata.host": "h1"}) == ["slow-1"]
     assert await _pages(jobs, outliers="true", status="succeeded") == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/jobs", "/v1/subjobs", "/v1/stats", "/api/data/sessions", "/v1/rejected"]
+)
+async def test_an_empty_filter_is_the_empty_text(
+    jobs: JobsApi, settings: Settings, nc: Client, path: str
+) -> None:
+    """Every text filter of every list; only empty `status` and `app_name` are not chosen."""
+    line = Line(nc)
+    await jobs.send(job_event("J1", "finished", business_key="k"), job_event("J1", sub="s", sub_key="k"))
+    async with served_surface(settings, API) as api:
+        await line.created("S1")
+        await line.put("event", "S1", {"name": 5})
+
+        async def listed(**query: str) -> list[Any] | None:
+            answer = await (api if path in SESSIONS else jobs.http).get(path, params=query)
+            if answer.status_code in (400, 422):
+                return None  # an enumeration has no empty value
+            body = answer.raise_for_status().json()
+            return body if isinstance(body, list) else body["items"]
+
+        async def is_there() -> bool:
+            return bool(await listed())
+
+        await wait_until(is_there)
+        names = [
+            name for name, field in QUERIES[path].model_fields.items() if field.annotation == (Text | None)
+        ]
+        assert {"site", "app_id", "job_key", "job_id", "sub_key", "product", "reason"} & set(names)
+        for name in {*names, "status", "app_name"} & set(QUERIES[path].model_fields) - {"cursor"}:
+            found = await listed(**{name: ""})
+            assert bool(found) == (name in ("status", "app_name")), name
+
+
+async def test_the_empty_text_is_found_where_it_was_sent(jobs: JobsApi) -> None:
+    await jobs.send(
+        job_event("J1", business_key="", metadata={"note": ""}),
+        job_event("J2", business_key="k", metadata={"note": "n"}),
+        job_event("J3", metadata={"note": None}),
+    )
+    assert await _pages(jobs, job_key="") == ["J1"]
+    assert await _pages(jobs, **{"metadata.note": ""}) == ["J1"]
