@@ -2,12 +2,12 @@
 -- So many ended jobs of 200 applications, one a second until now, each 1 to 3 times as long as its application's
 -- shortest. Of a thousand 70 failed, 10 were canceled, one was left running; one took ten times as long.
 insert into {schema}.entity (
-    part, site, id, sub, first_seq, last_seq, opened_at, inserted_at, last_event_at, app_id, app_name, app_version, key,
-    status, attempts, started_at, ended_at, last_started_at, errors, metrics, metadata, running, succeeded, failed, canceled,
+    part, site, id, sub, first_seq, last_seq, opened_at, inserted_at, inserted_seq, last_event_at, app_id, app_name, app_version,
+    key, status, attempts, started_at, ended_at, last_started_at, errors, metrics, metadata, running, succeeded, failed, canceled,
     duration_s
 )
 select
-    n & 15, 'local', 'job-' || n, '', n, n, heard_at - interval '1 s' * seconds, heard_at, heard_at, 'app-' || app,
+    n & 15, 'local', 'job-' || n, '', n, n, heard_at - interval '1 s' * seconds, heard_at, n, heard_at, 'app-' || app,
     'Application ' || app, '1.4.2', 'batch-' || n / 4, status, 1, heard_at - interval '1 s' * seconds,
     case when status <> 'running' then heard_at end, heard_at - interval '1 s' * seconds, (status = 'failed')::int,
     json_build_object('duration_s', seconds, 'cpu_user_s', seconds / 2, 'mem_max_mb', other & 1023),

@@ -74,7 +74,7 @@ def _folded(before: JobState | None, event: Recorded, body: JobFact) -> JobState
     state.errors += body.kind == "error"
     _describe(state, event, body)
     state.last_seq = event.sequence
-    state.inserted_at = event.stored_at
+    state.inserted_at, state.inserted_seq = event.stored_at, event.sequence
     state.last_event_at = max(state.last_event_at, event.at)
     return state
 

@@ -21,7 +21,8 @@ class JobState(StoredState):
     first_seq: int
     last_seq: int
     opened_at: Annotated[datetime, CarriedFrom("inserted_at")]  # store time of the first event, for good
-    inserted_at: datetime  # store time of the newest event
+    inserted_at: datetime  # store time of its newest own event
+    inserted_seq: Annotated[int, CarriedFrom("last_seq")]  # sequence of that event: the place in the list
     last_event_at: datetime  # newest event time; of a job also that of its subjobs
     app_id: str
     app_name: str
@@ -50,6 +51,7 @@ class JobState(StoredState):
             last_seq=sequence,
             opened_at=stored_at,
             inserted_at=stored_at,
+            inserted_seq=sequence,
             last_event_at=at,
             app_id=body.app_id,
             app_name=body.app_name,
