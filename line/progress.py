@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from nats.aio.client import Client
@@ -17,9 +17,11 @@ from nats.errors import Error
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from pydantic_core import from_json, to_json
 
+from line.rejections import MOST_ANNOUNCED, Rejections
 from runtime.database.connections import Connection
 from runtime.database.engine.queries import engine_queries
 from schemas.positions import Position
+from schemas.validation import InvalidFact
 
 _QUERIES: Final = engine_queries()
 _FIRST_POLL: Final = 0.05
@@ -27,14 +29,25 @@ _SLOWEST_POLL: Final = 0.5
 
 
 def subject(follower: str) -> str:
-    """The subject of a follower's announcements: partition → stream → sequence, or null to begin anew."""
+    """The subject of a follower's announcements: `{"reached": …, "rejected": …}`, or null to begin anew."""
     return f"progress.{follower}"
 
 
-async def announce(nc: Client, follower: str, reached: Mapping[int, Mapping[str, int]]) -> None:
-    """Tell waiting readers, after a commit, how far each partition now is. Best effort."""
+async def announce(
+    nc: Client,
+    follower: str,
+    reached: Mapping[int, Mapping[str, int]],
+    rejected: Mapping[str, Sequence[int]] | None = None,
+) -> None:
+    """Tell those who wait, after a commit, how far each partition now is. Best effort.
+
+    `reached`: partition → stream → sequence. `rejected`: stream → sequences of events without effect.
+    """
+    message: dict[str, Any] = {"reached": reached}
+    if rejected:
+        message["rejected"] = {stream: sequences[:MOST_ANNOUNCED] for stream, sequences in rejected.items()}
     with contextlib.suppress(Error):
-        await nc.publish(subject(follower), to_json(reached))
+        await nc.publish(subject(follower), to_json(message))
 
 
 async def announce_anew(nc: Client, follower: str) -> None:
@@ -44,12 +57,13 @@ async def announce_anew(nc: Client, follower: str) -> None:
 
 
 class Progress:
-    """The newest known position of every partition, and a way to wait for one."""
+    """The newest known position of every partition, and a way to wait for one and for what became of it."""
 
     def __init__(self, nc: Client, pool: AsyncConnectionPool[Connection]) -> None:
         self._nc = nc
         self._pool = pool
         self._reached: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        self._rejections: defaultdict[str, Rejections] = defaultdict(Rejections)
         self._changed: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._subscribed = False
 
@@ -84,14 +98,23 @@ class Progress:
         reached = self._reached[projection]
         return all(reached.get(f"{p.stream}/{p.partition}", -1) >= p.sequence for p in positions)
 
+    async def rejections(self, projection: str, positions: Sequence[Position]) -> dict[Position, InvalidFact]:
+        """Return why the projection rejected facts at positions that it passed, as far as is known."""
+        return await self._rejections[projection].why(self._pool, projection, positions)
+
     async def _on_announcement(self, message: Msg) -> None:
         projection = message.subject.rpartition(".")[2]
-        partitions: dict[str, dict[str, int]] | None = from_json(message.data)
-        if partitions is None:
+        announced: dict[str, Any] | None = from_json(message.data)
+        if announced is None:
             self._reached.pop(projection, None)
+            self._rejections.pop(projection, None)
             return
-        for part, sequences in partitions.items():
-            self._note(projection, [(f"{stream}/{part}", seq) for stream, seq in sequences.items()])
+        known, rejections = self._reached[projection], self._rejections[projection]
+        rejections.note(announced.get("rejected", {}))
+        for part, sequences in announced["reached"].items():
+            reached = [(f"{stream}/{part}", sequence) for stream, sequence in sequences.items()]
+            rejections.note_unannounced(one for one in reached if one[0] not in known)
+            self._note(projection, reached)
         self._tell(projection)
 
     async def _ask(self, projection: str, partitions: set[int]) -> None:
@@ -100,7 +123,12 @@ class Progress:
                 cursor = await conn.execute(
                     _QUERIES["folded-sequences"], {"follower": projection, "parts": sorted(partitions)}
                 )
-                self._note(projection, await cursor.fetchall())
+                reached = await cursor.fetchall()
+                known = self._reached[projection]
+                self._rejections[projection].note_unannounced(
+                    one for one in reached if one[1] > known.get(one[0], -1)
+                )
+                self._note(projection, reached)
                 self._tell(projection)
         except (psycopg.Error, PoolTimeout):
             return  # the caller's bound decides how long an absent database is waited for

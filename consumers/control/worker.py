@@ -58,6 +58,10 @@ class BoundedProjector:
         self.linger = projector.linger
         self._until = until
 
+    def take_rejected(self) -> Mapping[str, Sequence[int]]:
+        """Return what the projector rejected."""
+        return self.projector.take_rejected()
+
     def forget(self) -> None:
         """Forget what the projector remembers."""
         self.projector.forget()

@@ -93,7 +93,8 @@ class Batches:
         metrics.BUFFERED.labels(name).set(len(self._buffer))
         metrics.LAG_SECONDS.labels(name).set(max(0.0, time.time() - taken.stored_at.timestamp()))
         touched = taken.partitions & self._leases.held.keys()
-        await announce(self._nc, name, {part: self._leases.held[part].sequences for part in touched})
+        reached = {part: self._leases.held[part].sequences for part in touched}
+        await announce(self._nc, name, reached, self._handler.take_rejected())
 
     async def _prefetch(self) -> None:
         """Prepare the next batches while PostgreSQL works on this one and the processor is free."""

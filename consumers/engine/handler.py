@@ -1,6 +1,6 @@
 """The handler of a follower's events: a projector, or a following reactor."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from consumers.engine.leases import Leases
@@ -52,6 +52,9 @@ class Handler(Protocol):
         ones may belong to other leases. A handler may ask for `more` as often as it likes; whatever it was
         given becomes effective together.
         """
+
+    def take_rejected(self) -> Mapping[str, Sequence[int]]:
+        """Return the sequences of events that were committed as rejected since the last call, by stream."""
 
     def forget(self) -> None:
         """Drop whatever is remembered: events may come again from the checkpoints."""

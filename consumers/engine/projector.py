@@ -47,6 +47,10 @@ class Projector(Generic[State, Changes]):
         """Decode an event for the batch that takes it up."""
         self._decoder.prefetch(event)
 
+    def take_rejected(self) -> dict[str, list[int]]:
+        """Return the sequences of events that were committed as rejected since the last call, by stream."""
+        return self._transactions.take_rejected()
+
     def forget(self) -> None:
         """Drop everything remembered: a lease moved, or a batch failed."""
         self._decoder.forget()

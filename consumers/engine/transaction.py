@@ -100,6 +100,7 @@ class Transactions(Generic[State, Changes]):
         self._writing = Writing(projection, self._queries, self._parking)
         self._prepared: Connection | None = None
         self._commits = 0
+        self._rejected: dict[str, list[int]] = {}
 
     def forget(self) -> None:
         """Drop cached states and what is known of parked entities: a lease moved, or a batch failed."""
@@ -139,6 +140,13 @@ class Transactions(Generic[State, Changes]):
         for outcome in transaction.outcomes:
             self._parking.committed(outcome.parked)
             outcome.count(self._projection.schema)
+            for rejection in outcome.rejections:
+                self._rejected.setdefault(rejection.event.stream, []).append(rejection.event.sequence)
+
+    def take_rejected(self) -> dict[str, list[int]]:
+        """Return the sequences of events that were committed as rejected since the last call, by stream."""
+        rejected, self._rejected = self._rejected, {}
+        return rejected
 
     async def replay(self, writer: Connection, batch: Batch) -> int:
         """Fold events of one entity inside the caller's transaction; how many took effect.

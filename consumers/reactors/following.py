@@ -1,6 +1,6 @@
 """The handler of a following reactor: the engine's batches, concluded from and then passed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from consumers.engine.handler import More, no_more
 from consumers.engine.leases import Leases, reached_by
@@ -21,6 +21,10 @@ class FollowingHandler:
         self.linger = reactor.linger
         self._conclude = conclude
         self._outcomes = outcomes
+
+    def take_rejected(self) -> Mapping[str, Sequence[int]]:
+        """Return nothing: a reactor rejects no event."""
+        return {}
 
     def forget(self) -> None:
         """Do nothing: a reactor remembers nothing between batches."""

@@ -10,8 +10,10 @@ from pydantic_core import to_json
 
 from line.messages import StoredMessage
 from producers.admission import admit_fact
+from producers.http.key_reuse import key_reused
 from producers.http.session_surface import WriteSurface
 from producers.http.write_headers import WriteHeaders
+from producers.key_reuse import is_same_request
 from producers.publishing.publisher import Conflict
 from producers.publishing.requests import InDoubt
 from runtime.http.errors import HttpProblem, unavailable
@@ -97,6 +99,8 @@ async def _resolve_conflict(surface: WriteSurface, fact: Fact) -> CreatedSession
         return newest.sequence  # opened by other facts: `created` fills in under them
     if first.message_id != fact.message_id:
         raise HttpProblem(ErrorCode.SESSION_EXISTS, f"There is a session with ID {subject.id}")
+    if not is_same_request(first, fact):
+        raise key_reused(first)
     position = Position(SESSIONS.name, partition_of(subject.id, partitions), first.sequence)
     return CreatedSession(
         _document(subject, first.body, header(first.headers, TIME), first.stored_at), position

@@ -6,6 +6,8 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 INGEST_ERRORS: Final = (400, 413, 415, 503)
+STORE_ERRORS: Final = (400, 409, 413, 415, 503)
+"""Those of routes that know what is stored; a sidecar does not."""
 
 
 class RefusedItem(TypedDict):

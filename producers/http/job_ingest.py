@@ -5,15 +5,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from operator import itemgetter
+from typing import Any, Final
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from producers.http.ingest_responses import INGEST_ERRORS, StoredBatch, StoredEvent
+from producers.http.ingest_responses import STORE_ERRORS, StoredBatch, StoredEvent
+from producers.http.key_reuse import reused_keys
 from producers.http.write_headers import FACT_HEADERS, WriteHeaders
-from producers.http.write_response import WRITTEN_HEADERS, ProgressWaiter, write_response
+from producers.http.write_response import WRITTEN_HEADERS, ProgressWaiter, projected, write_response
 from producers.job_admission import admit_batch, job_admission
 from producers.publishing.publisher import Ack, BusUnavailable, Publisher, PublishError
 from runtime.compat.fastapi_routes import DirectRoute
@@ -28,6 +30,7 @@ from schemas.validation import MAX_DEPTH, InvalidFact, invalid_json
 
 PROJECTION: Final = "jobs"
 MAX_BATCH: Final = 10_000
+_Refusal = HttpProblem | InvalidFact
 _ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -63,7 +66,10 @@ def job_events_router(surface: JobSurface) -> APIRouter:
             ack = await surface.publisher.publish(fact)
         except PublishError as exc:
             raise _unavailable(exc) from exc
-        _count([fact], [ack])
+        refused = (await reused_keys(surface.publisher, [fact], [ack])).get(0)
+        _count([fact], [ack], [refused])
+        if refused is not None:
+            raise refused
         answer = b'{"ok":true,"duration_s":%.6f}' % (time.perf_counter() - started)
         return await write_response(
             surface.progress, PROJECTION, answer, positions=[ack.position], wait=headers.wait
@@ -78,22 +84,23 @@ def job_events_router(surface: JobSurface) -> APIRouter:
         for error in errors:
             EVENTS_PROCESSED.labels("unknown", error["error"]).inc()
         acks = await _published(surface.publisher, facts)
-        _count(facts, acks)
+        reused = await reused_keys(surface.publisher, facts, acks)
+        positions = [ack.position for place, ack in enumerate(acks) if place not in reused]
+        outcome = await projected(surface.progress, PROJECTION, positions, headers.wait)
+        refused = [
+            reused.get(place) or outcome.rejections.get(ack.position) for place, ack in enumerate(acks)
+        ]
+        _count(facts, acks, refused)
+        errors = _with_refused(len(items), errors, refused)
         answer = {
             "ok": not errors,
             "total": len(items),
-            "success": len(acks),
+            "success": len(items) - len(errors),
             "failed": len(errors),
             "errors": errors,
             "duration_s": round(time.perf_counter() - started, 6),
         }
-        return await write_response(
-            surface.progress,
-            PROJECTION,
-            to_json(answer),
-            positions=[ack.position for ack in acks],
-            wait=headers.wait,
-        )
+        return Response(to_json(answer), 200, outcome.headers, "application/json")
 
     for path, endpoint, name, body, batch in (
         ("/events", ingest_event, "ingest_event", StoredEvent, JobEvent),
@@ -105,7 +112,7 @@ def job_events_router(surface: JobSurface) -> APIRouter:
             request=batch,
             request_headers=FACT_HEADERS,
             response_headers=WRITTEN_HEADERS,
-            errors=INGEST_ERRORS,
+            errors=STORE_ERRORS,
         )
         router.add_api_route(path, endpoint, methods=["POST"], **described)
     return router
@@ -139,11 +146,26 @@ async def _published(publisher: Publisher, facts: Sequence[Fact]) -> list[Ack]:
     return acks
 
 
-def _count(facts: Sequence[Fact], acks: Sequence[Ack]) -> None:
-    for (kind, duplicate), number in Counter(
-        (fact.subject.fact, ack.duplicate) for fact, ack in zip(facts, acks, strict=True)
+def _with_refused(
+    items: int, errors: Sequence[dict[str, Any]], refused: Sequence[_Refusal | None]
+) -> list[dict[str, Any]]:
+    """Return the errors of a batch by index: of admission, and of what was `refused` of the admitted rest."""
+    bad = {error["index"] for error in errors}
+    admitted = [index for index in range(items) if index not in bad]
+    later = [
+        {"index": index, "error": one.code, "detail": one.details}
+        for index, one in zip(admitted, refused, strict=True)
+        if one is not None
+    ]
+    return sorted([*errors, *later], key=itemgetter("index"))
+
+
+def _count(facts: Sequence[Fact], acks: Sequence[Ack], refused: Sequence[_Refusal | None]) -> None:
+    for (kind, label), number in Counter(
+        (fact.subject.fact, one.code if one else "duplicate" if ack.duplicate else "stored")
+        for fact, ack, one in zip(facts, acks, refused, strict=True)
     ).items():
-        EVENTS_PROCESSED.labels(kind, "duplicate" if duplicate else "stored").inc(number)
+        EVENTS_PROCESSED.labels(kind, label).inc(number)
 
 
 def _unavailable(exc: PublishError) -> HttpProblem:

@@ -1,36 +1,36 @@
-"""Reuse of an idempotency key: a key that was used for another kind of write would swallow this one."""
+"""Refusal of writes under an idempotency key that was used for another one."""
 
-from typing import Final
+from collections.abc import Sequence
 
+from line.messages import StoredMessage
+from producers.key_reuse import stored_instead
+from producers.publishing.outcomes import Ack
 from producers.publishing.publisher import Publisher
 from producers.publishing.requests import InDoubt
 from runtime.http.errors import HttpProblem, unavailable
 from schemas.errors import ErrorCode
-from schemas.facts import Fact
-from schemas.positions import Position
-from schemas.stored_subjects import entity_filter
-from schemas.subjects import Subject, published_form
-
-_LOOK_TIMEOUT: Final = 2.0
+from schemas.facts import Fact, published_subject
 
 
-async def refuse_key_reuse(publisher: Publisher, fact: Fact, position: Position, partitions: int) -> None:
-    """Refuse a fact acknowledged as a duplicate at `position` if the first one was about something else.
+async def reused_keys(
+    publisher: Publisher, facts: Sequence[Fact], acks: Sequence[Ack]
+) -> dict[int, HttpProblem]:
+    """Return the refusals of facts that JetStream dropped for the key of another one, by place.
 
-    Raises HttpProblem: 409, or 503 when the event stream does not answer.
+    Raises HttpProblem 503 when the event stream cannot tell.
     """
-    subject = fact.subject
-    where = entity_filter(subject.site, subject.entity, subject.id, partitions)
     try:
-        first = await publisher.stored_lookup.next(position.stream, where, position.sequence, _LOOK_TIMEOUT)
+        found = await stored_instead(publisher, facts, acks)
     except InDoubt as doubt:
         raise unavailable(f"the event stream does not answer: {doubt}") from doubt
-    if (
-        first is not None
-        and first.message_id == fact.message_id
-        and Subject.parse_stored(first.subject) != subject
-    ):
-        raise HttpProblem(
-            ErrorCode.KEY_REUSED,
-            f"the key was used for {published_form(first.subject)}: use a new key for each write",
-        )
+    return {place: key_reused(message) for place, message in found.items()}
+
+
+def key_reused(first: StoredMessage) -> HttpProblem:
+    """Return the refusal of a fact whose key was used for another one."""
+    subject = published_subject(first.subject, first.body)
+    return HttpProblem(
+        ErrorCode.KEY_REUSED,
+        f"the idempotency key was used for another write to {subject}, at sequence {first.sequence}: use a "
+        "new key for each write",
+    )

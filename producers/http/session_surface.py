@@ -8,7 +8,7 @@ from typing import Final
 from fastapi import Response
 
 from producers.existence import Existence
-from producers.http.key_reuse import refuse_key_reuse
+from producers.http.key_reuse import reused_keys
 from producers.http.write_response import ProgressWaiter, write_response
 from producers.publishing.publisher import Ack, BusUnavailable, Publisher, Refused
 from runtime.http.errors import unavailable
@@ -46,7 +46,8 @@ class WriteSurface:
             raise unavailable(f"the event stream does not take this event: {exc}", 10) from exc
         self.existence.note(fact.subject.site, fact.subject.entity, fact.subject.id)
         if ack.duplicate:
-            await refuse_key_reuse(self.publisher, fact, ack.position, self.settings.partitions)
+            for refusal in (await reused_keys(self.publisher, [fact], [ack])).values():
+                raise refusal
         return ack
 
     async def answer(

@@ -70,13 +70,23 @@ class Requests:
     async def ask(self, subject: str, body: bytes, timeout: float) -> Reply:
         """Send one request and wait at most `timeout` seconds. Raises InDoubt."""
 
-        def lines(replies: Sequence[str]) -> bytes:
-            return b"PUB %b %d\r\n%b\r\n" % (f"{subject} {replies[0]}".encode(), len(body), body)
-
-        (reply,) = await self.ask_many(1, lines, timeout)
+        (reply,) = await self.ask_each(subject, [body], timeout)
         if isinstance(reply, InDoubt):
             raise reply
         return reply
+
+    async def ask_each(self, subject: str, bodies: Sequence[bytes], timeout: float) -> list[Reply | InDoubt]:
+        """Send requests to one subject in one write; returns the reply to each, or InDoubt."""
+
+        def lines(replies: Sequence[str]) -> bytes:
+            return b"".join(
+                [
+                    b"PUB %b %d\r\n%b\r\n" % (f"{subject} {reply}".encode(), len(body), body)
+                    for reply, body in zip(replies, bodies, strict=True)
+                ]
+            )
+
+        return await self.ask_many(len(bodies), lines, timeout)
 
     async def ask_many(
         self,

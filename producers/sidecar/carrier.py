@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, Literal
 
+from producers.key_reuse import set_reused_aside
 from producers.publishing.publisher import Ack, BusUnavailable, Publisher
 from producers.sidecar.drain import Drain
 from producers.sidecar.spool import Spool
@@ -110,6 +111,7 @@ class Carrier:
             return [False] * len(facts)
         try:
             outcomes = await publisher.publish_many(facts, timeout=_SEND_S)
+            outcomes = await set_reused_aside(publisher, facts, outcomes, timeout=_SEND_S)
         except (InvalidFact, BusUnavailable):  # too large for this bus, or we stop: the drain says which
             return [False] * len(facts)
         except Exception:  # our own bug: nobody may wait for ever

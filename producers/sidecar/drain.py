@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from producers.key_reuse import set_reused_aside
 from producers.publishing.publisher import Ack, BusUnavailable, Publisher, PublishError, Refused
 from producers.sidecar.spool import Spool
 from schemas.facts import Fact
@@ -91,7 +92,8 @@ async def _publish(publisher: Publisher, facts: Sequence[Fact], timeout: float) 
     A fact that the bus cannot take fails a whole call: it is found by halving, and its outcome is Refused.
     """
     try:
-        return await publisher.publish_many(facts, timeout=timeout)
+        outcomes = await publisher.publish_many(facts, timeout=timeout)
+        return await set_reused_aside(publisher, facts, outcomes, timeout=timeout)
     except InvalidFact as exc:
         if len(facts) == 1:
             return [Refused(exc.details)]

@@ -26,7 +26,7 @@ async def test_a_missed_announcement_is_made_up_for_while_others_arrive(
 
     async def busy() -> None:
         for sequence in itertools.count(1):
-            await announce(nc, follower, {0: {"SESSIONS": sequence}})
+            await announce(nc, follower, {0: {"SESSIONS": sequence}}, {"SESSIONS": []})
             await asyncio.sleep(0.005)
 
     async with pool(settings, name="test-progress") as readers:

@@ -161,6 +161,8 @@ async def test_repetitions_and_what_is_rejected_are_not_shown(site: Site, nc: Cl
         await js.publish("ev.fab1.job.J1.started", b"{")
         await Line(nc).forget_message_ids(JOBS, "ev.fab1.job.J1.started", b"{")
         await js.publish("ev.fab1.job.J1.started", repeated, headers={"Nats-Msg-Id": "fab1:job:J1:one"})
+        await js.publish("ev.fab1.job.J1.started", repeated, headers={"Nats-Msg-Id": "another"})
+        await js.publish("ev.fab1.job.J1.finished", repeated.replace(b"started", b"finished"))
         await site.send(job_event("J1", key="two", metrics={"n": 2}))
         assert number(await anext(live)) == 2
         assert number(await anext(again)) == 2

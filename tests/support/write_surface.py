@@ -19,6 +19,7 @@ from runtime.http.envelopes import SESSIONS
 from runtime.http.error_handlers import install_error_handlers
 from schemas.positions import Position
 from schemas.sessions.recovery import HungSession
+from schemas.validation import InvalidFact
 from tests.support.settings import PARTITIONS, line_settings
 
 NOW = datetime(2026, 1, 31, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -32,12 +33,16 @@ class ReadSide:
 
     projected: bool = True
     waits: list[tuple[Sequence[Position], float]] = field(default_factory=list)
+    rejected: dict[Position, InvalidFact] = field(default_factory=dict)
     hangs: dict[str, HungSession | Exception] = field(default_factory=dict)
 
     async def wait(self, projection: str, positions: Sequence[Position], timeout: float) -> bool:
         assert projection == "sessions"
         self.waits.append((positions, timeout))
         return self.projected
+
+    async def rejections(self, projection: str, positions: Sequence[Position]) -> dict[Position, InvalidFact]:
+        return {one: self.rejected[one] for one in positions if one in self.rejected}
 
     async def hung(self, site: str, session_id: str) -> HungSession | None:
         assert site == "local"

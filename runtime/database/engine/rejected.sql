@@ -50,6 +50,12 @@ from {schema}.rejected r
 left join foldline.dismissal d on d.projection = %(projection)s and d.stream = r.stream and d.seq = r.seq
 where r.stream = %(stream)s and r.seq = %(sequence)s
 
+-- name: rejections-at
+-- Why facts at some places were rejected; places without a rejection have no row.
+select r.stream, r.seq, r.reason, r.details
+from unnest(%(streams)s::text[], %(sequences)s::bigint[]) as asked (stream, seq)
+join {schema}.rejected r on (r.stream, r.seq) = (asked.stream, asked.seq)
+
 -- name: count-rejected
 -- The number of rejected events by reason, without those that are dismissed.
 select r.reason, count(*)
