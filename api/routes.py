@@ -17,6 +17,7 @@ from api.sessions.time_travel import TimeTravel
 from api.sessions.timeseries import timeseries_router
 from projections.catalogue import PROJECTIONS
 from projections.rejected import RejectedEvents
+from projections.sessions.documents import SessionDocuments
 from projections.sessions.exports import SessionExports
 from projections.sessions.series import SessionSeries
 from projections.sessions.views import SessionViews
@@ -35,7 +36,8 @@ def read_routers(
     """The routers. `needs` are asked for readiness beside PostgreSQL and the projections."""
     settings = reader.settings
     timeout = timedelta(seconds=settings.heartbeat_timeout)
-    views = SessionViews(own=settings.site, timeout=timeout, partitions=settings.partitions)
+    views = SessionViews(own=settings.site, partitions=settings.partitions)
+    documents = SessionDocuments(own=settings.site, timeout=timeout, partitions=settings.partitions)
     readiness = Readiness(
         [
             *needs,
@@ -48,7 +50,7 @@ def read_routers(
         ]
     )
     return [
-        sessions_router(reader, views, TimeTravel(nc, reader, views)),
+        sessions_router(reader, documents, views, TimeTravel(nc, reader, views)),
         export_router(reader, SessionExports(timeout=timeout)),
         timeseries_router(reader, SessionSeries()),
         rejected_router(reader, events, control),

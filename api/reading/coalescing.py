@@ -9,13 +9,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
-from projections.sessions.views import ServedSession, SessionRef
+from projections.sessions.documents import ServedSession, SessionRef
 
-ReadSessions = Callable[[Sequence[SessionRef], int | None], Awaitable[Sequence[ServedSession]]]
-"""Reads sessions, in order. With a bound, those with longer timelines or histories come without a body."""
+ReadSessions = Callable[[Sequence[SessionRef]], Awaitable[Sequence[ServedSession]]]
+"""Reads sessions, in order. Large ones come without a document: others would have to wait for them."""
 
 _MOST_SESSIONS: Final = 32  # of one query
-_LONGEST_SHARED: Final = 1_000  # events and metrics, or patches, of a session others may have to wait for
 
 _Group = dict[SessionRef, list[asyncio.Future[ServedSession]]]
 
@@ -34,10 +33,7 @@ class CoalescedReads:
         answer: asyncio.Future[ServedSession] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(asked, []).append(answer)
         self._start_queries()
-        found = await answer
-        if found.body is None and len(found.sites) == 1:
-            (found,) = await self._read_sessions([asked], None)  # a long one: nobody else waits for it
-        return found
+        return await answer
 
     def _start_queries(self) -> None:
         while self._waiting and len(self._running) < self._queries:
@@ -56,7 +52,7 @@ class CoalescedReads:
         self._start_queries()
 
     async def _query(self, group: _Group) -> None:
-        found = await self._read_sessions(list(group), _LONGEST_SHARED)
+        found = await self._read_sessions(list(group))
         for answers, document in zip(group.values(), found, strict=True):
             for answer in answers:
                 if not answer.done():

@@ -1,17 +1,14 @@
 """`/api/data/sessions`: all sessions, or those that match filters, as a bare array."""
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import StreamingResponse
 from pydantic import Field
-from starlette.types import Receive, Scope, Send
+from pydantic_core import from_json
 
 from api.reading import cursor
 from api.reading.cursor import NEXT_CURSOR, NEXT_CURSOR_HEADER
@@ -25,16 +22,24 @@ from api.reading.params import (
     state_conditions,
 )
 from api.reading.reader import Reader
-from api.reading.responses import with_position
-from projections.sessions.exports import ExportPage, SessionExports, SessionFilters, Sort, StatusFilter
+from api.reading.responses import json_response, with_position
+from api.reading.streamed_response import StreamedResponse
+from projections.page_bytes import PAGE_BYTES
+from projections.sessions.document_stream import Part
+from projections.sessions.exports import (
+    Export,
+    ExportPage,
+    SessionExports,
+    SessionFilters,
+    Sort,
+    StatusFilter,
+)
 from projections.sessions.views import PROJECTION
 from runtime.http.openapi import Header, operation
 from runtime.http.waits import POSITION_HEADER, READ_HEADERS
 from schemas.sessions.responses import Session, SessionSummary
 from schemas.times import Timestamp, format_time, parse_time
 from schemas.validation import InvalidFact
-
-logger = logging.getLogger("foldline.api")
 
 TOTAL: Final = "Foldline-Total"
 _ANSWER_HEADERS: Final = (
@@ -44,8 +49,6 @@ _ANSWER_HEADERS: Final = (
     Header("Link", 'The next page as a URL, `rel="next"`; absent on the last.'),
 )
 _CHUNK: Final = 64 << 10
-_LONGEST_PAGE_S: Final = 60.0
-_LONGEST_EXPORT_S: Final = 1800.0
 
 # The type of the sort key in a cursor; PostgreSQL wrote times in its own form, ISO 8601.
 _KEYS: Final[dict[Sort, type[str] | type[int]]] = {
@@ -141,47 +144,67 @@ def export_router(reader: Reader, exports: SessionExports) -> APIRouter:
         filters, page = query.filters(), query.page()
         await reader.wait_for_positions(PROJECTION, request.headers)
         async with AsyncExitStack() as stack:
-            found = await reader.lend(
-                stack, lambda conn: exports.open(conn, filters, page), long=query.limit is None
+            if query.limit is None:
+                found = await reader.lend(stack, lambda conn: exports.open(conn, filters, page), long=True)
+                return StreamedResponse(_array(found.parts), _headers(request, query, found), stack.pop_all())
+            found = await reader.lend(stack, lambda conn: exports.open(conn, filters, page), long=False)
+            documents, place = await _page(found.parts)
+            if documents or not found.found:
+                headers = _headers(request, query, found, place if found.found > len(documents) else None)
+                return json_response(b"[%b]" % b",".join(documents), headers=headers)
+        async with AsyncExitStack() as stack:  # it begins with a session that is a page by itself
+            alone = replace(page, limit=1)
+            found = await reader.lend(stack, lambda conn: exports.open(conn, filters, alone), long=True)
+            first = await anext(found.parts, None)
+            place = first.place if first is not None and found.found > 1 else None
+            return StreamedResponse(
+                _array(found.parts, first), _headers(request, query, found, place), stack.pop_all()
             )
-            headers = with_position(found.position, {TOTAL: str(found.total)})
-            if found.after is not None:
-                next_cursor = cursor.encode(query.sort, *found.after)
-                headers[NEXT_CURSOR] = next_cursor
-                headers["Link"] = f'<{_with_cursor(request, next_cursor)}>; rel="next"'
-            within = _LONGEST_EXPORT_S if query.limit is None else _LONGEST_PAGE_S
-            return _ArrayResponse(_array(found.sessions), headers, stack.pop_all(), within=within)
 
     return router
 
 
-class _ArrayResponse(StreamingResponse):
-    """Sends an array as it is read, and gives the lent connection back whatever becomes of the client."""
-
-    def __init__(
-        self, body: AsyncIterator[bytes], headers: dict[str, str], stack: AsyncExitStack, *, within: float
-    ) -> None:
-        super().__init__(body, media_type="application/json", headers=headers)
-        self._stack = stack
-        self._within = within
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._stack:
-            try:
-                async with asyncio.timeout(self._within):
-                    await super().__call__(scope, receive, send)
-            except TimeoutError:
-                # The answer stays without its end, so that no client takes it for a whole one.
-                logger.warning("a client took more than %.0f s to read a list and was cut off", self._within)
+def _headers(request: Request, query: ExportQuery, found: Export, place: str | None = None) -> dict[str, str]:
+    """The headers of a list; the next page begins behind `place`, None on the last."""
+    headers = with_position(found.position, {TOTAL: str(found.total)})
+    if place is not None:
+        next_cursor = cursor.encode(query.sort, *from_json(place))
+        headers[NEXT_CURSOR] = next_cursor
+        headers["Link"] = f'<{_with_cursor(request, next_cursor)}>; rel="next"'
+    return headers
 
 
-async def _array(sessions: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """A JSON array in chunks of 64 KiB."""
+async def _page(parts: AsyncIterator[Part]) -> tuple[list[bytes], str | None]:
+    """Return the documents of a page that ends early by bytes, and the place of the last one.
+
+    There are none if the first one alone is larger than a page.
+    """
+    documents: list[bytes] = []
+    begun: list[bytes] = []
+    size, place = 0, None
+    async for part in parts:
+        begun.append(part.body)
+        size += len(part.body)
+        if part.is_last:
+            documents.append(b"".join(begun))
+            begun.clear()
+            place = part.place
+        if size >= PAGE_BYTES:
+            break
+    return documents, place
+
+
+async def _array(parts: AsyncIterator[Part], first: Part | None = None) -> AsyncIterator[bytes]:
+    """A JSON array of documents in chunks of 64 KiB; `first` is a part that was taken out already."""
     chunk = bytearray(b"[")
-    empty = True
-    async for session in sessions:
-        chunk += session if empty else b"," + session
-        empty = False
+    if first is not None:
+        chunk += first.body
+    between = first is not None and first.is_last
+    async for part in parts:
+        if between:
+            chunk += b","
+        chunk += part.body
+        between = part.is_last
         if len(chunk) >= _CHUNK:
             yield bytes(chunk)
             chunk.clear()

@@ -1,6 +1,7 @@
 """`/api/sessions/{id}`: the document of one session, and its events, metrics and history by pages."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -11,17 +12,11 @@ from api.reading.params import Query, read_query
 from api.reading.points_in_time import read_point_in_time
 from api.reading.reader import Reader
 from api.reading.responses import json_response, with_position
+from api.reading.streamed_response import StreamedResponse, chunked_response
 from api.sessions.session_queries import DiffQuery, DocumentQuery, EventsQuery, MetricsQuery, PageQuery
 from api.sessions.time_travel import TimeTravel
-from projections.sessions.views import (
-    PROJECTION,
-    ServedSession,
-    SessionPage,
-    SessionRef,
-    SessionSites,
-    SessionViews,
-    Timeline,
-)
+from projections.sessions.documents import ServedSession, SessionDocuments, SessionRef
+from projections.sessions.views import PROJECTION, SessionPage, SessionSites, SessionViews, Timeline
 from projections.sessions.window import Window
 from runtime.compat.fastapi_routes import DirectRoute
 from runtime.database.connections import Connection
@@ -35,12 +30,14 @@ from schemas.subjects import is_token
 ReadPage = Callable[[Connection, Window], Awaitable[SessionPage]]
 
 
-def sessions_router(reader: Reader, views: SessionViews, time_travel: TimeTravel) -> APIRouter:
+def sessions_router(
+    reader: Reader, documents: SessionDocuments, views: SessionViews, time_travel: TimeTravel
+) -> APIRouter:
     """The routes below `/api/sessions/{id}`."""
     router = APIRouter(prefix="/api/sessions/{session_id}", tags=["sessions"], route_class=DirectRoute)
 
-    async def read_sessions(asked: Sequence[SessionRef], longest: int | None) -> Sequence[ServedSession]:
-        return await reader.read(lambda conn: views.sessions(conn, asked, longest=longest))
+    async def read_sessions(asked: Sequence[SessionRef]) -> Sequence[ServedSession]:
+        return await reader.read(lambda conn: documents.sessions(conn, asked))
 
     coalesced = CoalescedReads(read_sessions, queries=max(1, reader.settings.pool_size // 2))
 
@@ -83,12 +80,20 @@ def sessions_router(reader: Reader, views: SessionViews, time_travel: TimeTravel
         query = read_query(DocumentQuery, request)
         at = read_point_in_time("at", query.at)
         await prepare(session_id, request)
-        if query.at is not None:
-            answer = await time_travel.document(await site_of(session_id, query.site), session_id, at)
-            return json_response(answer.body, answer.position)
-        found = await coalesced.read((session_id, query.site))
-        _check_site(session_id, found)
-        return json_response(found.body or b"", found.position)
+        async with AsyncExitStack() as stack:
+            if query.at is not None:
+                site = await site_of(session_id, query.site)
+                past = await time_travel.document(stack, site, session_id, at)
+                return await chunked_response(past.chunks, with_position(past.position), stack)
+            found = await coalesced.read((session_id, query.site))
+            _check_site(session_id, found)
+            if found.document is not None:
+                return await chunked_response(found.chunks(), with_position(found.position), stack)
+            large = await reader.lend(
+                stack, lambda conn: documents.open(conn, session_id, query.site), long=True
+            )
+            _check_site(session_id, large)
+            return StreamedResponse(large.chunks, with_position(large.position), stack.pop_all())
 
     @router.get("/diff", **_read("compare_session", SessionDiff, DiffQuery, 422))
     async def diff(session_id: str, request: Request) -> Response:

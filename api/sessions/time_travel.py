@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -38,6 +38,14 @@ _PARKED_RETRY_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
+class PastSession:
+    """The document of a session in chunks, and the position it reflects."""
+
+    chunks: Iterator[bytes]
+    position: str
+
+
+@dataclass(frozen=True, slots=True)
 class TimeTravelAnswer:
     """JSON, and the position it reflects."""
 
@@ -56,13 +64,19 @@ class TimeTravel:
         self._timeout = timedelta(seconds=reader.settings.heartbeat_timeout)
         self._places = asyncio.Semaphore(_AT_ONCE)
 
-    async def document(self, site: str, session_id: str, at: PointInTime) -> TimeTravelAnswer:
-        """The session as GET would have shown it. Raises HttpProblem (404, 422, 503)."""
-        async with self._place():
-            (replay,) = await self._replay(site, session_id, [at])
-            _check_existed(replay, at)
-            body = await asyncio.to_thread(replay.document, at.clock(replay.last, _now()), self._timeout)
-            return TimeTravelAnswer(body, self._position(replay))
+    async def document(
+        self, stack: AsyncExitStack, site: str, session_id: str, at: PointInTime
+    ) -> PastSession:
+        """The session as GET would have shown it, in memory until `stack` is closed.
+
+        Raises HttpProblem (404, 422, 503).
+        """
+        await stack.enter_async_context(self._place())
+        (replay,) = await self._replay(site, session_id, [at])
+        _check_existed(replay, at)
+        clock = at.clock(replay.last, _now())
+        chunks = await asyncio.to_thread(replay.document, clock, self._timeout)
+        return PastSession(chunks, self._position(replay))
 
     async def diff(
         self, site: str, session_id: str, start: PointInTime, end: PointInTime, limit: int

@@ -8,7 +8,9 @@ from typing import Any, Final, Literal, get_args
 
 from pydantic_core import from_json
 
-from projections.sessions.render import DOCUMENT, with_history
+from projections.server_cursor import server_rows
+from projections.sessions.document_stream import Part, Piece, document_parts
+from projections.sessions.render import DOCUMENT, LARGEST_WHOLE
 from projections.sessions.state_conditions import StateCondition, conditions_parameter
 from projections.sessions.views import PROJECTION
 from projections.sessions.window import ORDERS, Order
@@ -35,8 +37,7 @@ _KEYS: Final[dict[Sort, dict[str, str]]] = {
     "events": {"key": "s.events", "type": "bigint"},
     "metrics": {"key": "s.metrics", "type": "bigint"},
 }
-# Sessions may be large, and those of one fetch are in memory together.
-_FETCH: Final = 4
+_FETCH: Final = 16  # rows that are in memory together: small sessions, or one fact of a large one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,27 +79,37 @@ class ExportPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """An open export: its total and position are known before the first session is sent."""
+    """An open export: total, position and size are known before the first session is sent.
+
+    `found` is the number of sessions in it, and one more if there is another page. `parts` are those of all
+    documents; the place of each is the text of its sort key, site and id, behind which a page may begin.
+    """
 
     total: int
     position: str | None
-    after: tuple[str | int, str, str] | None
-    sessions: AsyncIterator[bytes] = field(repr=False)
+    found: int
+    parts: AsyncIterator[Part] = field(repr=False)
 
 
 class SessionExports:
-    """Opens exports, each from one statement."""
+    """Opens exports, each from one statement.
 
-    def __init__(self, *, timeout: timedelta, schema: str = PROJECTION) -> None:
+    A session is suspended after a silence of `timeout`, and read piece by piece if its timelines have more
+    than `largest_whole`.
+    """
+
+    def __init__(
+        self, *, timeout: timedelta, largest_whole: int = LARGEST_WHOLE, schema: str = PROJECTION
+    ) -> None:
         self._timeout = timeout
+        document = DOCUMENT | {"largest": str(largest_whole)}
         statements = Statements("projections.sessions", schema, "state_conditions.sql")
-        self._bound = statements.compose("bound-export")
         self._export = {
             (sort, order, timelines, everything): statements.compose(
                 "export",
                 **_KEYS[sort],
                 **sql,
-                **(DOCUMENT if timelines else DOCUMENT | {"timelines": "{counts}"}),
+                **(document if timelines else document | {"pieces": "{counted}"}),
                 once="not materialized" if everything and sort == "created_at" else "materialized",
             )
             for sort in get_args(Sort)
@@ -118,33 +129,18 @@ class SessionExports:
             "parts": None,
             "timeout": self._timeout,
             "limit": page.limit,
-            "timelines": page.timelines,
             "after_key": after_key,
             "after_site": after_site,
             "after_id": after_id,
         }
-        async with conn.transaction(), conn.cursor(name="export") as cursor:
-            await conn.execute(self._bound)
-            everything = filters == SessionFilters()
-            await cursor.execute(self._export[page.sort, page.order, page.timelines, everything], values)
-            rows = await cursor.fetchmany(_FETCH)
-            total, position, after = from_json(rows[0][0])
+        everything = filters == SessionFilters()
+        statement = self._export[page.sort, page.order, page.timelines, everything]
+        async with server_rows(conn, statement, values, fetch=_FETCH) as ((header, *_), rows):
+            total, position, found = from_json(header)
 
-            async def sessions() -> AsyncIterator[bytes]:
-                fetched = rows
-                while fetched:
-                    for _, document, patches in fetched:
-                        if document is not None:
-                            yield (
-                                with_history(document, patches)
-                                if page.timelines
-                                else f"{document}}}".encode()
-                            )
-                    fetched = await cursor.fetchmany(_FETCH) if len(fetched) == _FETCH else []
+            async def pieces() -> AsyncIterator[Piece]:
+                async for _, place, kind, body, patches in rows:
+                    if kind is not None:
+                        yield Piece(place, kind, body, patches)
 
-            yield Export(
-                total=total,
-                position=position,
-                after=tuple(after) if after else None,
-                sessions=sessions(),
-            )
+            yield Export(total=total, position=position, found=found, parts=document_parts(pieces()))

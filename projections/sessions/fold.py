@@ -73,7 +73,7 @@ def _created(session: Session, event: Recorded, changes: SessionChanges) -> Sess
     session.hostname = body.hostname or None
     session.state = merge_patch(first, session.state)  # under what is there: facts may overtake it
     session.state_size = UNKNOWN
-    changes.add_patch(event, first, under=True)
+    session.timelines_size += changes.add_patch(event, first, under=True)
     return _touch(session, event)
 
 
@@ -89,7 +89,7 @@ def _state(session: Session, event: Recorded, changes: SessionChanges) -> Sessio
         )
     session.state = changes.merging.merge(session.state, patch)
     session.state_size = after
-    changes.add_patch(event, patch)
+    session.timelines_size += changes.add_patch(event, patch)
     return _touch(session, event)
 
 
@@ -99,13 +99,13 @@ def _event(session: Session, event: Recorded, changes: SessionChanges) -> Sessio
         session.hung_seq, session.hung_stored_at, session.ever_hung = event.sequence, event.stored_at, True
     elif body.name == RECOVERED:
         session.hung_seq, session.hung_stored_at, session.ever_recovered = None, None, True
-    changes.add_event(event, body.name, served_event(body))
+    session.timelines_size += changes.add_event(event, body.name, served_event(body))
     session.events += 1
     return _touch(session, event)
 
 
 def _metric(session: Session, event: Recorded, changes: SessionChanges) -> Session:
-    changes.add_metric(event, _body(event, SessionMetric))
+    session.timelines_size += changes.add_metric(event, _body(event, SessionMetric))
     session.metrics += 1
     return _touch(session, event)
 
@@ -130,7 +130,7 @@ def _crashed(session: Session, event: Recorded, changes: SessionChanges) -> Sess
         category = "critical"
         _touch(session, event)
     served = {"name": CRASH_DETECTED, "level": "critical", "category": category, "data": data}
-    changes.add_event(event, CRASH_DETECTED, served)
+    session.timelines_size += changes.add_event(event, CRASH_DETECTED, served)
     session.events += 1
     return session
 

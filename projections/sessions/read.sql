@@ -72,6 +72,42 @@ concat({fields}, {timelines})
     where p.site = s.site and p.id = s.id
 )
 
+-- name: whole
+-- Fragment: whether a session `s` is read in one piece; a larger one is read row by row.
+s.timelines_size <= {largest}
+
+-- name: pieces
+-- Fragment: a session `s` in the pieces that `document_stream` puts together: the whole of it and its patches, or its
+-- fields, events, metrics and patches, one row each. There is no sort above them: that would read all before the first
+-- one is sent.
+(
+    select 0 as kind, {document} as body, coalesce({patches}, '[]') as patches where {whole}
+    union all
+    select 1, concat({fields}), null where not {whole}
+    union all
+    (
+        select 2, e.body::text, null from {schema}.event e
+        where e.site = s.site and e.id = s.id and not {whole}
+        order by e.seq
+    )
+    union all
+    (
+        select 3, m.body::text, null from {schema}.metric m
+        where m.site = s.site and m.id = s.id and not {whole}
+        order by m.seq
+    )
+    union all
+    (
+        select 4, json_build_array(p.seq, foldline.rfc3339(p.at), p.under, p.body)::text, null from {schema}.patch p
+        where p.site = s.site and p.id = s.id and not {whole}
+        order by p.seq
+    )
+)
+
+-- name: counted
+-- Fragment: a session `s` in one piece, with the lengths of its timelines instead of the timelines.
+(select 0 as kind, concat({fields}, {counts}) as body, null::text as patches)
+
 -- name: sites
 -- The sites where a session exists, and how far the read model is that says so.
 with {live}, {found}
@@ -82,9 +118,9 @@ select found.sites, {position} from found
 select seq from foldline.skip where projection = %(projection)s and stream = 'SESSIONS'
 
 -- name: sessions
--- Whole sessions in the order they are asked for; the sites tell whether one exists, and whether its id is enough.
--- One with more events and metrics, or patches, than `longest` has no document; null is for no bound. The arrays come
--- as sub-selects, which hide their length, or the statement would be planned anew every time.
+-- Whole sessions in the order they are asked for; the sites tell whether one exists, and whether its id is enough. A
+-- large one has no document. The arrays come as sub-selects, which hide their length, or the statement would be planned
+-- anew every time.
 with {live}, {clock}, wanted as materialized (
     select * from unnest((select %(ids)s::text[]), (select %(asked)s::text[]), (select %(parts)s::smallint[]))
         with ordinality w (id, site, part, place)
@@ -96,23 +132,51 @@ from found
 left join lateral (
     select {document} as document, {patches} as patches
     from {seen}
-    where cardinality(found.sites) = 1 and s.site = found.sites[1] and s.id = found.id
-      and (%(longest)s::bigint is null or s.events + s.metrics <= %(longest)s and not exists (
-          select from {schema}.patch p where p.site = s.site and p.id = s.id offset %(longest)s
-      ))
+    where cardinality(found.sites) = 1 and s.site = found.sites[1] and s.id = found.id and {whole}
     offset 0 -- one after the other by its key, however few sessions there were when it was planned
 ) one on true
 order by found.place
 
--- name: history
--- The patches of one session.
-with {live}, {found}
-select found.sites, {position}, {patches}
+-- name: session
+-- One session in pieces; a row without a piece if there is none. The order is that of the pieces.
+with {live}, {clock}, {found}
+select found.sites, {position}, piece.kind, piece.body, piece.patches
 from found
-left join {schema}.session s on cardinality(found.sites) = 1 and s.site = found.sites[1] and s.id = %(id)s
+left join lateral (
+    select pieces.*
+    from {seen}
+    cross join lateral {pieces} pieces
+    where cardinality(found.sites) = 1 and s.site = found.sites[1] and s.id = %(id)s
+) piece on true
+
+-- name: history
+-- The patches of one session in the order of the line, and which of them a page lists; how many there are in its time
+-- span, and how many its cursor leaves. A row without a patch if there is none.
+with {live}, {found}, counted as materialized (
+    select count(*) as total, count(*) filter (where %(after)s::bigint is null or p.seq {beyond} %(after)s) as listed
+    from found
+    join {schema}.patch p on p.site = found.sites[1] and p.id = %(id)s
+    where cardinality(found.sites) = 1
+      and (%(since)s::timestamptz is null or p.at >= %(since)s)
+      and (%(until)s::timestamptz is null or p.at < %(until)s)
+)
+select found.sites, {position}, counted.total, counted.listed, patch.is_listed, patch.patch
+from found
+cross join counted
+left join lateral (
+    select
+        (%(after)s::bigint is null or p.seq {beyond} %(after)s)
+            and (%(since)s::timestamptz is null or p.at >= %(since)s)
+            and (%(until)s::timestamptz is null or p.at < %(until)s) as is_listed,
+        json_build_array(p.seq, foldline.rfc3339(p.at), p.under, p.body)::text as patch
+    from {schema}.patch p
+    where cardinality(found.sites) = 1 and p.site = found.sites[1] and p.id = %(id)s
+    order by p.seq
+) patch on true
 
 -- name: timeline
--- One page of a session's events or metrics, with the number of all that match and where the page ends.
+-- One page of a session's events or metrics, with the number of all that match and where the page ends. Of a session
+-- that is so large that a page may be too, the items are not selected.
 with {live}, {found}, matching as (
     select t.seq
     from found
@@ -133,26 +197,46 @@ select
     found.sites,
     {position},
     (select count(*) from matching),
-    (
+    small.timelines,
+    case when small.timelines then (
         select string_agg(t.body::text, ',' order by page.n)
         from page
         join {schema}.{timeline} t on t.site = found.sites[1] and t.id = %(id)s and t.seq = page.seq
         where page.n <= %(offset)s::bigint + %(limit)s
-    ),
+    ) end,
     (
         select page.seq from page
         where page.n = %(offset)s::bigint + %(limit)s
           and exists (select from page where n > %(offset)s::bigint + %(limit)s)
     )
 from found
+cross join lateral (
+    select coalesce((
+        select s.timelines_size <= 8388608 from {schema}.session s where s.site = found.sites[1] and s.id = %(id)s
+    ), true) as timelines
+) small
 
--- name: bound-export
--- Bounds how long a client that stops reading holds a snapshot, which keeps dead rows alive.
-set local idle_in_transaction_session_timeout = '60s'
+-- name: timeline-rows
+-- The items of a page of `timeline`, one row each, and one more if there is another page.
+with {live}, {found}
+select found.sites, {position}, item.seq, item.body
+from found
+left join lateral (
+    select t.seq, t.body::text as body
+    from {schema}.{timeline} t
+    where cardinality(found.sites) = 1 and t.site = found.sites[1] and t.id = %(id)s
+      and (%(name)s::text is null or t.name = %(name)s)
+      and (%(level)s::text is null or t.body->>'level' = %(level)s)
+      and (%(since)s::timestamptz is null or t.at >= %(since)s)
+      and (%(until)s::timestamptz is null or t.at < %(until)s)
+      and (%(after)s::bigint is null or t.seq {beyond} %(after)s)
+    order by t.seq {order}
+    limit %(limit)s::bigint + 1 offset %(offset)s
+) item on true
 
 -- name: export
--- Sessions by filter, sorted, one row each; the first row carries the total, the position and where the page ends. Keys
--- are sorted before documents are built, so that memory is bounded by the keys. `once` says whether matches are found
+-- Sessions by filter, sorted, in pieces; the first row carries the total, the position and the number of sessions in the
+-- page and behind it. Keys are sorted before documents are built, so that memory is bounded by the keys. `once` says whether matches are found
 -- once and kept; without filters it is faster to count all and to read a page by the index.
 with {live}, {clock}, matching as {once} (
     select s.site, s.id, {key} as key
@@ -192,16 +276,22 @@ select
     case when coalesce(page.n, 1) = 1 then json_build_array(
         (select count(*) from matching),
         {position},
-        (
-            select json_build_array(page.key, page.site, page.id) from page
-            where page.n = %(limit)s and exists (select from page where n > %(limit)s)
-        )
+        (select count(*) from page)
     )::text end,
-    (select {document} from {seen} where s.site = page.site and s.id = page.id),
-    (select {patches} from {schema}.session s where s.site = page.site and s.id = page.id and %(timelines)s)
+    case when piece.kind < 2 then json_build_array(page.key, page.site, page.id)::text end,
+    piece.kind,
+    piece.body,
+    piece.patches
 from (values (1)) one (row)
-left join page on %(limit)s::bigint is null or page.n <= %(limit)s
-order by page.n
+left join (
+    select * from page where %(limit)s::bigint is null or page.n <= %(limit)s order by page.n
+) page on true
+left join lateral (
+    select pieces.*
+    from {seen}
+    cross join lateral {pieces} pieces
+    where s.site = page.site and s.id = page.id
+) piece on true
 
 -- name: series-all
 -- Fragment: one point a value of the metric.

@@ -1,18 +1,15 @@
 """Sessions as JSON: items of timelines before they are stored, and documents, put together by PostgreSQL."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from types import GenericAlias, UnionType
 from typing import Any, Final
 
 from msgspec import UnsetType
 from msgspec.structs import FieldInfo, fields
-from pydantic_core import to_json
 
 from projections.binary_copy import json_text
-from projections.sessions.history import Snapshot, read_patches, snapshots
 from schemas.fact_body import FactBody
-from schemas.sessions.document import SessionDocument, snapshot
+from schemas.sessions.document import SessionDocument
 from schemas.sessions.facts import SessionEvent, SessionMetric
 from schemas.times import json_time
 
@@ -44,12 +41,10 @@ def _present(body: FactBody, without: frozenset[str]) -> dict[str, Any]:
     return {name: value for name, value in vars(body).items() if value is not None and name not in without}
 
 
-def served_history(history: Iterable[Snapshot]) -> bytes:
-    """Return the JSON array of some snapshots."""
-    return to_json([snapshot(at, state) for _, at, state in history])
-
-
 *_SELECTED, _HISTORY = fields(SessionDocument)  # the history is folded from patches, not selected
+TIMELINES: Final = [member.name for member in _SELECTED if member.type == list[bytes]]
+HISTORY: Final = _HISTORY.name
+"""Names of the arrays of a document, which are its last members."""
 
 _VALUES: Final = {
     "id": "s.id",
@@ -101,7 +96,5 @@ DOCUMENT: Final = {
 """Parts of the statements that select documents. Instead of `timelines` there may be `{counts}`."""
 
 
-def with_history(document: str, patches: str | None) -> bytes:
-    """Return a selected session's JSON, closed with its history. `patches` is text of that fragment."""
-    history = served_history(snapshots(read_patches(patches)))
-    return b'%b,"%b":%b}' % (document.encode(), _HISTORY.name.encode(), history)
+LARGEST_WHOLE: Final = 256 << 10
+"""The largest `timelines_size` of a session that is read in one piece."""

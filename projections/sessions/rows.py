@@ -22,6 +22,7 @@ _PLACE: Final = (
     Column("at", "timestamptz"),
 )
 _KEY: Final = ("site", "id", "seq")
+_ROW: Final = 100  # counted for a row beside its JSON
 EVENT: Final = RowTable("event", [*_PLACE, Column("name", "text"), Column("body", "json")], key=_KEY)
 METRIC: Final = RowTable(
     "metric",
@@ -50,19 +51,23 @@ class SessionChanges:
             timeline.pop(event.key, None)
         self.expired[event.key] = event
 
-    def add_event(self, source: Recorded, name: str, served: dict[str, Any]) -> None:
-        """Add one row to the event timeline. `served` lacks only its timestamp."""
-        row = (*_place(source), name, timeline_item(source.at, served))
-        self.events.setdefault(source.key, []).append(row)
+    def add_event(self, source: Recorded, name: str, served: dict[str, Any]) -> int:
+        """Add one row to the event timeline, and return its size. `served` lacks only its timestamp."""
+        body = timeline_item(source.at, served)
+        self.events.setdefault(source.key, []).append((*_place(source), name, body))
+        return _ROW + len(body)
 
-    def add_metric(self, source: Recorded, metric: SessionMetric) -> None:
-        """Add one row to the metric timeline."""
-        row = (*_place(source), metric.name, metric.value, timeline_item(source.at, served_metric(metric)))
-        self.metrics.setdefault(source.key, []).append(row)
+    def add_metric(self, source: Recorded, metric: SessionMetric) -> int:
+        """Add one row to the metric timeline, and return its size."""
+        body = timeline_item(source.at, served_metric(metric))
+        self.metrics.setdefault(source.key, []).append((*_place(source), metric.name, metric.value, body))
+        return _ROW + len(body)
 
-    def add_patch(self, source: Recorded, patch: dict[str, Any], *, under: bool = False) -> None:
-        """Add one step to the state history."""
-        self.patches.setdefault(source.key, []).append((*_place(source), under, json_text(patch)))
+    def add_patch(self, source: Recorded, patch: dict[str, Any], *, under: bool = False) -> int:
+        """Add one step to the state history, and return its size."""
+        body = json_text(patch)
+        self.patches.setdefault(source.key, []).append((*_place(source), under, body))
+        return _ROW + len(body)
 
 
 def _place(source: Recorded) -> Row:

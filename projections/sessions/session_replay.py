@@ -18,9 +18,9 @@ from line.raw_event import RawEvent
 from projections.dedup_key import DedupKey, KeyUse, key_use_of
 from projections.projection import Key
 from projections.recorded import decode
+from projections.sessions.document_stream import document_chunks
 from projections.sessions.fold import FACTS, States, fold
 from projections.sessions.history import Patch, Snapshot, snapshots
-from projections.sessions.render import served_history
 from projections.sessions.rows import PATCH, Row, SessionChanges
 from projections.sessions.state import Session
 from schemas.sessions.document import SessionDocument, SessionFields
@@ -99,8 +99,8 @@ class SessionReplay:
             return {}
         return self._fields(self.session, clock, timeout).as_json_values()
 
-    def document(self, clock: datetime, timeout: timedelta) -> bytes:
-        """Return the session's document as of `clock`. Raises LookupError when there is no session."""
+    def document(self, clock: datetime, timeout: timedelta) -> Iterator[bytes]:
+        """Return the session's document as of `clock`, in chunks. Raises LookupError when there is none."""
         if (session := self.session) is None:
             raise LookupError(self.key)
         document = SessionDocument(
@@ -108,9 +108,9 @@ class SessionReplay:
             state=session.state,
             events=self.events(),
             metrics=self.metrics(),
-            state_history=served_history(self.history()),
+            state_history=b"[]",
         )
-        return document.as_json()
+        return document_chunks(document.as_json().removesuffix(b"]}"), self.history())
 
     def _fields(self, session: Session, clock: datetime, timeout: timedelta) -> SessionFields:
         # The decision table of the sessions reference: the first condition that applies is the status.

@@ -30,6 +30,7 @@ class Session(StoredState):
     hostname: str | None
     events: int  # how many rows the timelines hold
     metrics: int
+    timelines_size: int  # characters of the JSON of their rows and of patches, and 100 for each
     state: dict[str, Any]
     state_size: Annotated[int, NO_COLUMN] = UNKNOWN  # bytes of `state` as JSON
 
@@ -53,6 +54,7 @@ class Session(StoredState):
             hostname=None,
             events=0,
             metrics=0,
+            timelines_size=0,
             state={},
         )
 

@@ -1,25 +1,25 @@
-"""Reads about one session: its document, its timelines by pages, its history."""
+"""Reads about one session beside its document: its timelines and its history by pages."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal
 
-from projections.sessions.history import paged, read_patches, snapshots
-from projections.sessions.render import DOCUMENT, served_history, with_history
+from pydantic_core import from_json
+
+from projections.page_bytes import PAGE_BYTES
+from projections.server_cursor import Row, server_rows
+from projections.sessions.history import History, HistoryPage, Patch
 from projections.sessions.window import ORDERS, Order, Window
 from projections.statements import Statements, only_row
 from runtime.database.connections import Connection
 from schemas.subjects import partition_of
 
 PROJECTION: Final = "sessions"
-_LONG_HISTORY: Final = 64 << 10  # characters of patches
-T = TypeVar("T")
+_FETCH: Final = 16  # rows that are in memory together
+_LARGE: Final = 64 << 10  # bytes of a patch or a page: what follows is folded in a thread
 
 Timeline = Literal["event", "metric"]
-SessionRef = tuple[str, str | None]
-"""The id of a session, and its site if one was named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +28,6 @@ class SessionSites:
 
     sites: Sequence[str]  # where the id exists: none is unknown, several (never the own site) is ambiguous
     position: str | None  # what the answer reflects, as a Foldline-Position
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServedSession(SessionSites):
-    """A whole session. `body` is its document as JSON, None unless exactly one site has it."""
-
-    body: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,51 +40,21 @@ class SessionPage(SessionSites):
 
 
 class SessionViews:
-    """Reads about one session. Each is one statement, so that all of an answer is of one moment.
+    """Reads about one session. An id without a site is looked for at `own` first."""
 
-    An id without a site is looked for at `own` first; a session is suspended after a silence of `timeout`.
-    """
-
-    def __init__(self, *, own: str, timeout: timedelta, partitions: int, schema: str = PROJECTION) -> None:
+    def __init__(self, *, own: str, partitions: int, schema: str = PROJECTION) -> None:
         self._own = own
-        self._timeout = timeout
         self._partitions = partitions
         statements = Statements("projections.sessions", schema)
         self._sites = statements.compose("sites")
         self._skipped = statements.compose("skipped")
-        self._sessions = statements.compose(
-            "sessions", id="wanted.id", asked="wanted.site", partitions="l.part = found.part", **DOCUMENT
-        )
-        self._history = statements.compose("history")
-        self._timeline: dict[tuple[Timeline, Order], bytes] = {
-            (timeline, order): statements.compose("timeline", timeline=timeline, **sql)
+        self._history = {order: statements.compose("history", **sql) for order, sql in ORDERS.items()}
+        self._timeline: dict[tuple[str, Timeline, Order], bytes] = {
+            (name, timeline, order): statements.compose(name, timeline=timeline, **sql)
+            for name in ("timeline", "timeline-rows")
             for timeline in ("event", "metric")
             for order, sql in ORDERS.items()
         }
-
-    async def session(self, conn: Connection, session_id: str, site: str | None) -> ServedSession:
-        """Return the whole session, with all timelines and every snapshot of its state."""
-        (found,) = await self.sessions(conn, [(session_id, site)], longest=None)
-        return found
-
-    async def sessions(
-        self, conn: Connection, asked: Sequence[SessionRef], *, longest: int | None
-    ) -> list[ServedSession]:
-        """Return several whole sessions, in the order asked.
-
-        One with more than `longest` events and metrics, or patches, has no body.
-        """
-        values = {
-            "projection": PROJECTION,
-            "timeout": self._timeout,
-            "ids": [session_id for session_id, _ in asked],
-            "asked": [site for _, site in asked],
-            "parts": [partition_of(session_id, self._partitions) for session_id, _ in asked],
-            "own": self._own,
-            "longest": longest,
-        }
-        cursor = await conn.execute(self._sessions, values, prepare=True)
-        return [await _document(*row) for row in await cursor.fetchall()]
 
     async def sites(self, conn: Connection, session_id: str, site: str | None) -> SessionSites:
         """Return where the session exists."""
@@ -124,31 +87,47 @@ class SessionViews:
             "offset": window.offset,
             "limit": window.limit,
         }
-        statement = self._timeline[timeline, window.order]
-        sites, position, total, items, after = await only_row(conn, statement, values, prepare=True)
+        statement = self._timeline["timeline", timeline, window.order]
+        sites, position, total, is_small, items, after = await only_row(conn, statement, values, prepare=True)
+        if is_small:
+            return SessionPage(
+                sites=sites, position=position, items=f"[{items or ''}]".encode(), total=total, after=after
+            )
+        statement = self._timeline["timeline-rows", timeline, window.order]
+        async with server_rows(conn, statement, values, fetch=_FETCH) as ((sites, position, *_), rows):
+            bodies, after = await _page_of_rows(rows, window.limit)
         return SessionPage(
-            sites=sites,
-            position=position,
-            items=f"[{items or ''}]".encode(),
-            total=total,
-            after=after,
+            sites=sites, position=position, items=b"[%b]" % b",".join(bodies), total=total, after=after
         )
 
     async def history(
         self, conn: Connection, session_id: str, site: str | None, window: Window
     ) -> SessionPage:
-        """Return one page of snapshots. Each is a fold of all patches before it, so all of them are read."""
-        sites, position, patches = await only_row(
-            conn, self._history, self._parameters(session_id, site), prepare=True
-        )
+        """Return one page of snapshots. Each is a fold of all patches before it, so all of those are read."""
+        values = self._parameters(session_id, site) | {
+            "since": window.since,
+            "until": window.until,
+            "after": window.after,
+        }
+        async with server_rows(conn, self._history[window.order], values, fetch=_FETCH) as (first, rows):
+            sites, position, total, listed, *_ = first
+            page = HistoryPage(window, listed, most_bytes=PAGE_BYTES)
+            history = History()
 
-        def fold() -> SessionPage:
-            page, total, after = paged(snapshots(read_patches(patches)), window)
-            return SessionPage(
-                sites=sites, position=position, items=served_history(page), total=total, after=after
-            )
+            def take_up(patch: str, is_listed: bool) -> None:
+                snapshot = history.then(Patch(*from_json(patch)))
+                if is_listed:
+                    page.add(snapshot)
 
-        return await _fold_aside(patches, fold)
+            async for *_, is_listed, patch in rows:
+                if patch is None or page.is_full:
+                    break
+                if page.size < _LARGE and len(patch) < _LARGE:
+                    take_up(patch, is_listed)
+                else:
+                    await asyncio.to_thread(take_up, patch, is_listed)
+        items = b"[%b]" % b",".join(page.items())
+        return SessionPage(sites=sites, position=position, items=items, total=total, after=page.after)
 
     def _parameters(self, session_id: str, site: str | None) -> dict[str, Any]:
         return {
@@ -160,17 +139,15 @@ class SessionViews:
         }
 
 
-async def _document(
-    sites: Sequence[str], position: str | None, document: str | None, patches: str | None
-) -> ServedSession:
-    if document is None:
-        return ServedSession(sites=sites, position=position, body=None)
-    body = await _fold_aside(patches, lambda: with_history(document, patches))
-    return ServedSession(sites=sites, position=position, body=body)
-
-
-async def _fold_aside(patches: str | None, work: Callable[[], T]) -> T:
-    """Do work on patches, with a long history in a thread: others are answered meanwhile."""
-    if patches is None or len(patches) < _LONG_HISTORY:
-        return work()
-    return await asyncio.to_thread(work)
+async def _page_of_rows(rows: AsyncIterator[Row], limit: int) -> tuple[list[bytes], int | None]:
+    """Return the items of a page that ends early by bytes, and the sequence that the next one comes after."""
+    bodies: list[bytes] = []
+    size, last = 0, None
+    async for *_, seq, body in rows:
+        if body is None:
+            break
+        if len(bodies) == limit or size >= PAGE_BYTES:
+            return bodies, last
+        bodies.append(body.encode())
+        size, last = size + len(bodies[-1]), seq
+    return bodies, None

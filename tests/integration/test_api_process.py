@@ -168,7 +168,7 @@ async def big_line(line: FoldedLine) -> None:
     await line.conn.execute(
         "insert into sessions.session"
         " select 0, 'local', 'big' || n, n, n, n, now(), now(), null, false, null, null, false, false,"
-        " null, null, 0, 0,"
+        " null, null, 0, 0, 0,"
         " json_build_object('product', 'Big', 'filler', repeat(md5(n::text), 3000))"
         " from generate_series(1, 2000) n on conflict do nothing"
     )
@@ -192,6 +192,28 @@ async def test_export_is_streamed_and_let_go(api: Api, line: FoldedLine, module_
         async with asyncio.timeout(20):
             while exporting(module_database):
                 await client.get("/health")
+
+
+async def test_a_session_of_any_size_is_streamed(api: Api, line: FoldedLine) -> None:
+    """Its document has 200 times what is stored: a snapshot of the whole state for every patch."""
+    await line.put("state", "long", {"filler": "x" * 1_000_000})
+    await line.conn.execute(
+        "insert into sessions.patch"
+        " select p.part, p.site, p.id, p.seq + n, p.at, false, json_build_object('n', n)"
+        " from sessions.patch p, generate_series(1, 200) n where p.id = 'long'"
+    )
+    before = _resident(api.process.pid)
+    async with http_client(api.url, timeout=60) as client:
+        for path in ("/api/sessions/long", "/api/data/sessions?limit=1&sort=-created_at"):
+            size, end = 0, b""
+            async with client.stream("GET", path) as response:
+                assert response.status_code == 200
+                async for chunk in response.aiter_bytes():
+                    size += len(chunk)
+                    end = chunk[-20:] if len(chunk) > 20 else end + chunk
+            assert size > 200_000_000
+            assert b'"n":200}}]}' in end
+            assert _resident(api.process.pid) - before < 60 << 20
 
 
 async def test_export_cut_short_does_not_look_whole(api: Api, line: FoldedLine, module_database: str) -> None:

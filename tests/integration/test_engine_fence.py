@@ -10,6 +10,7 @@ from consumers.control.pause import pause, resume
 from consumers.engine.leases import Fenced, Leases, Reached, identify
 from foldline.settings import Settings
 from projections.generations import Role, drop_leases
+from projections.sessions.fold import VERSION
 from runtime.database.connections import Connection, connect
 from tests.support.settings import PARTITIONS
 from tests.support.waiting import wait_until
@@ -19,7 +20,7 @@ NOW = datetime.now(UTC)
 
 @pytest.fixture
 async def leases(db: Connection) -> Leases:
-    made = Leases("sessions", "test", PARTITIONS, ttl=60, version=1)
+    made = Leases("sessions", "test", PARTITIONS, ttl=60, version=VERSION)
     await made.refresh(db, await identify(db))
     return made
 

@@ -10,6 +10,7 @@ from nats.aio.client import Client
 
 from consumers.engine.leases import Leases, identify
 from foldline.settings import Settings
+from projections.sessions.fold import VERSION
 from runtime.database.connections import Connection, connect
 from schemas.subjects import partition_of
 from tests.support.engine import engine
@@ -22,7 +23,7 @@ class Replica:
     """One owner of the sessions projection by hand: its leases and its two connections."""
 
     def __init__(self, owner: str, ttl: float, control: Connection, writer: Connection) -> None:
-        self.leases = Leases("sessions", owner, PARTITIONS, ttl, version=1)
+        self.leases = Leases("sessions", owner, PARTITIONS, ttl, version=VERSION)
         self.control, self.writer = control, writer
 
     async def refresh(self) -> set[int]:
@@ -66,8 +67,8 @@ async def test_an_owner_that_hangs_before_its_fence_blocks_nobody(
     await hung.writer.execute("begin")
     await hung.writer.execute(
         "insert into sessions.session (part, site, id, first_seq, last_seq, created_at, touched_at, crashed, "
-        "ever_hung, ever_recovered, events, metrics, state) "
-        "values (%s, 'local', 'S1', 1, 1, now(), now(), false, false, false, 0, 0, '{\"hung\": true}')",
+        "ever_hung, ever_recovered, events, metrics, timelines_size, state) "
+        "values (%s, 'local', 'S1', 1, 1, now(), now(), false, false, false, 0, 0, 0, '{\"hung\": true}')",
         (partition_of("S1", PARTITIONS),),
     )
     async with engine(settings):

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+import api.sessions.export
 from api.reading import cursor
 from tests.support.read_api import FoldedLine, folding_into, read_client, stamp
 
@@ -158,6 +159,26 @@ async def test_paging_meets_each_session_once(client: httpx.AsyncClient, sort: s
             url = response.links.get("next", {}).get("url", "")
             assert (f"cursor={response.headers.get('foldline-next-cursor')}" in url) == bool(url)
         assert found == expected
+
+
+@pytest.mark.parametrize("sort", ["created_at", "-updated_at", "status", "-metrics"])
+@pytest.mark.parametrize("timelines", ["true", "false"])
+@pytest.mark.parametrize("most_bytes", [1, 600, 1500, 4000])
+async def test_a_page_ends_early_by_bytes(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, sort: str, timelines: str, most_bytes: int
+) -> None:
+    query = f"{DATA}?sort={sort}&timelines={timelines}"
+    whole = (await client.get(query)).json()
+    monkeypatch.setattr(api.sessions.export, "PAGE_BYTES", most_bytes)
+    url, found = f"{query}&limit=1000", []
+    while url:
+        response = await client.get(url)
+        assert response.headers["foldline-total"] == str(len(ALL))
+        page = response.json()
+        assert len(page) == 1 or len(response.content) <= most_bytes + len(json.dumps(page[-1]))
+        found += page
+        url = response.links.get("next", {}).get("url", "")
+    assert found == whole
 
 
 async def test_sorted_by_status(client: httpx.AsyncClient) -> None:

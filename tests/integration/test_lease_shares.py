@@ -1,12 +1,13 @@
 """Leases of a team that starts together: each takes its own share at once, and none has to give any up."""
 
 from consumers.engine.leases import Leases, Moved, identify
+from projections.sessions.fold import VERSION
 from runtime.database.connections import Connection
 from tests.support.settings import PARTITIONS
 
 
 def leases(name: str, replicas: int) -> Leases:
-    return Leases("sessions", name, PARTITIONS, 3600, version=1, replicas=replicas)
+    return Leases("sessions", name, PARTITIONS, 3600, version=VERSION, replicas=replicas)
 
 
 async def refreshed(db: Connection, one: Leases) -> Moved:

@@ -222,6 +222,47 @@ async def test_history(folded_line: FoldedLine, reads: httpx.AsyncClient) -> Non
     assert (part["items"], part["total"]) == (whole[1:2], 2)
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("events", {"name": "n", "message": "x" * 1_000_000}),
+        ("metrics", {"name": "n", "value": 1, "metadata": {"text": "x" * 1_000_000}}),
+        ("history", {"text": "x" * 1_000_000}),
+    ],
+)
+async def test_a_page_ends_early_by_bytes(
+    folded_line: FoldedLine, reads: httpx.AsyncClient, kind: str, body: dict[str, Any], order: str
+) -> None:
+    fact, number = "state" if kind == "history" else kind.removesuffix("s"), 25
+    for _ in range(number):
+        await folded_line.put(fact, "S1", body)
+    found: list[dict[str, Any]] = []
+    query = f"/api/sessions/S1/{kind}?limit=1000&order={order}"
+    following: str | None = ""
+    while following is not None:
+        response = await reads.get(f"{query}&cursor={following}" if following else query)
+        assert response.status_code == 200
+        page = response.json()
+        assert page["total"] == number
+        assert 0 < len(page["items"]) <= 9
+        found += page["items"]
+        following = page["next_cursor"]
+    assert len(found) == number
+    stamps = [item["timestamp"] for item in found]
+    assert stamps == sorted(set(stamps), reverse=order == "desc")
+    assert len((await reads.get("/api/sessions/S1")).json()[kind.replace("h", "state_h")]) == number
+
+
+async def test_without_patches(folded_line: FoldedLine, reads: httpx.AsyncClient) -> None:
+    await folded_line.put("event", "S1", {"name": "n"})
+    session = (await reads.get("/api/sessions/S1")).json()
+    assert (session["state"], session["state_history"]) == ({}, [])
+    for query in ("", "?limit=10"):
+        assert (await reads.get(f"/api/data/sessions{query}")).json() == [session]
+    assert (await reads.get("/api/sessions/S1/history")).json()["items"] == []
+
+
 async def test_waits_for_a_position(folded_line: FoldedLine, reads: httpx.AsyncClient) -> None:
     await folded_line.created("S1")
     part = partition_of("S1", PARTITIONS)

@@ -13,6 +13,7 @@ from psycopg.errors import AdminShutdown, UniqueViolation
 
 from consumers.engine.leases import Fenced, Leases, Reached, identify
 from foldline.settings import Settings
+from projections.sessions.fold import VERSION
 from runtime.database.connections import Connection, connect
 from tests.support.examples import examples
 from tests.support.settings import PARTITIONS
@@ -59,7 +60,7 @@ class Replica:
 
     def __init__(self, database: Database, name: str) -> None:
         self.database = database
-        self.leases = Leases(FOLLOWER, name, PARTITIONS, ttl=3600, version=1)
+        self.leases = Leases(FOLLOWER, name, PARTITIONS, ttl=3600, version=VERSION)
         self.control, self.writer = database.open(), database.open()
         self.backend = database.run(identify(self.writer))
 

@@ -34,7 +34,7 @@ def test_every_prefix_is_as_the_reference_says(facts: list[Published]) -> None:
         expected = Reference(facts[:count]).answer(name, now, site=site, timeout=TIMEOUT)
         assert (one.session is None) == (expected is None)
         if expected is not None:
-            served = json.loads(one.document(now, TIMEOUT), parse_float=Decimal)
+            served = json.loads(b"".join(one.document(now, TIMEOUT)), parse_float=Decimal)
             assert comparable(served) == comparable(expected)
 
 

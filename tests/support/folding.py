@@ -15,7 +15,6 @@ from line.raw_event import RawEvent
 from projections.catalogue import PROJECTIONS
 from projections.generations import table_names
 from projections.projection import Projection
-from projections.sessions.views import SessionViews
 from runtime.database.connections import Connection
 from runtime.database.engine.generation_tables import ENGINE_TABLES
 from runtime.database.engine.queries import engine_queries
@@ -23,6 +22,7 @@ from schemas.headers import header_block
 from schemas.registry import DECLARED
 from schemas.stored_subjects import stored_form
 from tests.reference.published import Published
+from tests.support.session_documents import BothWays
 from tests.support.settings import PARTITIONS
 
 _NOT_FOLDED: Final = {table.name for table in ENGINE_TABLES if not table.folded}
@@ -55,7 +55,7 @@ class Folding:
         self._newest: dict[int, datetime] = {}
         self._tables: list[str] = []
         self._batch_queries = engine_queries(projection.schema)
-        self._views = SessionViews(own="local", timeout=timedelta(seconds=60), partitions=PARTITIONS)
+        self._documents = BothWays(timedelta(seconds=60))
 
     async def start_over(self) -> None:
         """Empty all tables and checkpoints, and take all leases."""
@@ -156,4 +156,4 @@ class Folding:
 
     async def document(self, session_id: str, site: str = "local") -> bytes | None:
         """Return the session as the API would serve it."""
-        return (await self._views.session(self.conn, session_id, site)).body
+        return await self._documents.document(self.conn, session_id, site)

@@ -14,7 +14,6 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from line.delivery import parse_delivery
 from line.jetstream import request_api
-from projections.sessions.views import SessionViews
 from runtime.database.connections import Connection
 from schemas.facts import MESSAGE_ID
 from schemas.registry import DECLARED
@@ -23,6 +22,7 @@ from schemas.streams import Stream
 from schemas.subjects import partition_of, published_form
 from tests.reference.published import Published
 from tests.reference.sessions import Reference, comparable
+from tests.support.session_documents import BothWays
 from tests.support.settings import PARTITIONS
 from tests.support.waiting import wait_until
 
@@ -119,11 +119,11 @@ class Model:
     def __init__(self, db: Connection, *, timeout: float = 60.0) -> None:
         self.db = db
         self.timeout = timedelta(seconds=timeout)
-        self._views = SessionViews(own="local", timeout=self.timeout, partitions=PARTITIONS)
+        self._documents = BothWays(self.timeout)
 
     async def session(self, session_id: str) -> dict[str, Any] | None:
         """Return the served document with numbers as Decimals, None for an unknown session."""
-        body = (await self._views.session(self.db, session_id, None)).body
+        body = await self._documents.document(self.db, session_id)
         if body is None:
             return None
         session: dict[str, Any] = comparable(json.loads(body, parse_float=Decimal))

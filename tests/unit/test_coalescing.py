@@ -6,41 +6,32 @@ from collections.abc import Sequence
 import pytest
 
 from api.reading.coalescing import CoalescedReads
-from projections.sessions.views import ServedSession, SessionRef
+from projections.sessions.documents import ServedSession, SessionRef
 from tests.support.waiting import wait_until
-
-LONG = "long"
 
 
 class Database:
     """Answers when it is told to, and remembers what it was asked."""
 
     def __init__(self) -> None:
-        self.queries: list[tuple[list[str], int | None]] = []
+        self.queries: list[list[str]] = []
         self.open = asyncio.Event()
         self.broken = False
 
-    async def ask(self, asked: Sequence[SessionRef], longest: int | None) -> list[ServedSession]:
-        self.queries.append(([session for session, _ in asked], longest))
+    async def ask(self, asked: Sequence[SessionRef]) -> list[ServedSession]:
+        self.queries.append([session for session, _ in asked])
         await self.open.wait()
         if self.broken:
             raise OSError("away")
-        return [
-            ServedSession(
-                sites=["local"],
-                position=None,
-                body=None if session == LONG and longest is not None else session.encode(),
-            )
-            for session, _ in asked
-        ]
+        return [ServedSession(sites=["local"], position=None, document=session) for session, _ in asked]
 
 
 def reading(reads: CoalescedReads, *sessions: str) -> list[asyncio.Task[ServedSession]]:
     return [asyncio.create_task(reads.read((session, None))) for session in sessions]
 
 
-async def bodies(reads: list[asyncio.Task[ServedSession]]) -> list[bytes | None]:
-    return [found.body for found in await asyncio.gather(*reads)]
+async def bodies(reads: list[asyncio.Task[ServedSession]]) -> list[str | None]:
+    return [found.document for found in await asyncio.gather(*reads)]
 
 
 async def test_what_waits_for_a_query_is_the_next_one() -> None:
@@ -51,8 +42,8 @@ async def test_what_waits_for_a_query_is_the_next_one() -> None:
     reads += reading(coalesced, "b", "c", "b")
     await asyncio.sleep(0)
     database.open.set()
-    assert await bodies(reads) == [b"a", b"b", b"c", b"b"]
-    assert [sessions for sessions, _ in database.queries] == [["a"], ["b", "c"]]
+    assert await bodies(reads) == ["a", "b", "c", "b"]
+    assert database.queries == [["a"], ["b", "c"]]
 
 
 async def test_nobody_waits_while_a_query_is_free() -> None:
@@ -63,7 +54,7 @@ async def test_nobody_waits_while_a_query_is_free() -> None:
     reads += reading(coalesced, "b")
     await wait_until(lambda: len(database.queries) == 2)
     database.open.set()
-    assert await bodies(reads) == [b"a", b"b"]
+    assert await bodies(reads) == ["a", "b"]
 
 
 async def test_a_query_has_a_bound() -> None:
@@ -72,16 +63,8 @@ async def test_a_query_has_a_bound() -> None:
     reads = reading(coalesced, *(f"s{number}" for number in range(80)))
     await wait_until(lambda: database.queries)
     database.open.set()
-    assert await bodies(reads) == [f"s{number}".encode() for number in range(80)]
-    assert [len(sessions) for sessions, _ in database.queries] == [1, 32, 32, 15]
-
-
-async def test_a_long_session_is_read_alone() -> None:
-    database = Database()
-    database.open.set()
-    coalesced = CoalescedReads(database.ask, queries=1)
-    assert await bodies(reading(coalesced, "a", LONG)) == [b"a", LONG.encode()]
-    assert database.queries[-1] == ([LONG], None)
+    assert await bodies(reads) == [f"s{number}" for number in range(80)]
+    assert [len(sessions) for sessions in database.queries] == [1, 32, 32, 15]
 
 
 async def test_an_error_reaches_everybody_and_the_next_read_works() -> None:
@@ -94,7 +77,7 @@ async def test_an_error_reaches_everybody_and_the_next_read_works() -> None:
         with pytest.raises(OSError, match="away"):
             await read
     database.broken = False
-    assert await bodies(reading(coalesced, "d")) == [b"d"]
+    assert await bodies(reading(coalesced, "d")) == ["d"]
 
 
 async def test_who_leaves_is_no_trouble_for_the_others() -> None:
@@ -106,4 +89,4 @@ async def test_who_leaves_is_no_trouble_for_the_others() -> None:
     second.cancel()
     await asyncio.sleep(0)
     database.open.set()
-    assert (await third).body == b"b"
+    assert (await third).document == "b"

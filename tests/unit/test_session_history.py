@@ -1,18 +1,20 @@
 """Snapshots from patches, and pages of them."""
 
-import itertools
 import json
+from typing import Any
 
 import pytest
 
-from projections.sessions.history import Patch, Snapshot, paged, read_patches, snapshots
-from projections.sessions.render import served_history
-from projections.sessions.window import Window
-from schemas.times import parse_time
+from projections.sessions.history import HistoryPage, Patch, Snapshot, read_patches, snapshots
+from projections.sessions.window import Order, Window
 
 
 def stamp(second: int) -> str:
     return f"2026-01-31T12:00:{second:02}.000000Z"
+
+
+def states(patches: list[Patch]) -> list[dict[str, Any]]:
+    return [json.loads(json.dumps(one.state)) for one in snapshots(patches)]
 
 
 HISTORY = [Snapshot(seq, stamp(seq), {"n": seq}) for seq in (2, 3, 5, 8)]
@@ -24,7 +26,7 @@ def test_patches_build_on_one_another() -> None:
         Patch(2, stamp(2), False, {"a": {"b": None}, "d": [1]}),
         Patch(3, stamp(3), False, {"a": 5}),
     ]
-    assert [one.state for one in snapshots(patches)] == [
+    assert states(patches) == [
         {"a": {"b": 1, "c": 2}},
         {"a": {"c": 2}, "d": [1]},
         {"a": 5, "d": [1]},
@@ -33,7 +35,7 @@ def test_patches_build_on_one_another() -> None:
 
 def test_an_unchanged_state_is_a_snapshot_too() -> None:
     patches = [Patch(seq, stamp(seq), False, {"a": 1}) for seq in (1, 2)]
-    assert [one.state for one in snapshots(patches)] == [{"a": 1}, {"a": 1}]
+    assert states(patches) == [{"a": 1}, {"a": 1}]
 
 
 def test_late_created_fills_in_beneath() -> None:
@@ -41,15 +43,15 @@ def test_late_created_fills_in_beneath() -> None:
         Patch(1, stamp(1), False, {"product": "Early"}),
         Patch(2, stamp(2), True, {"product": "Late", "version": "1"}),
     ]
-    assert [one.state for one in snapshots(patches)] == [
+    assert states(patches) == [
         {"product": "Early"},
         {"product": "Early", "version": "1"},
     ]
 
 
-def test_snapshots_do_not_share_what_changes() -> None:
-    kept = [*snapshots(Patch(n, stamp(n), False, {"a": {"n": n}}) for n in (1, 2))]
-    assert json.loads(served_history(kept)) == [
+def test_a_snapshot_is_served_before_the_next_one_is_made() -> None:
+    patches = (Patch(n, stamp(n), False, {"a": {"n": n}}) for n in (1, 2))
+    assert [json.loads(one.as_json()) for one in snapshots(patches)] == [
         {"timestamp": stamp(1), "state": {"a": {"n": 1}}},
         {"timestamp": stamp(2), "state": {"a": {"n": 2}}},
     ]
@@ -62,23 +64,61 @@ def test_reads_what_the_statement_returns() -> None:
     ]
 
 
-@pytest.mark.parametrize("order", ["asc", "desc"])
-@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5])
-def test_pages_cover_everything_once(order: str, limit: int) -> None:
-    found: list[Snapshot] = []
-    after = None
-    for _ in itertools.count():
-        page, total, after = paged(HISTORY, Window(after=after, limit=limit, order=order))  # type: ignore[arg-type]
-        assert total == 4
-        found += page
-        if after is None:
+def page(window: Window, history: list[Snapshot] = HISTORY, *, most_bytes: int = 1 << 20) -> HistoryPage:
+    """Fill a page as the views do: the cursor's place is left, and what is full takes nothing more."""
+    after = window.after
+    listed = [
+        one
+        for one in history
+        if after is None or (one.seq > after if window.order == "asc" else one.seq < after)
+    ]
+    filled = HistoryPage(window, len(listed), most_bytes=most_bytes)
+    for one in listed:
+        if filled.is_full:
             break
-    assert found == (HISTORY if order == "asc" else HISTORY[::-1])
+        filled.add(one)
+    return filled
 
 
-def test_span_and_offset() -> None:
-    window = Window(since=parse_time(stamp(3)), until=parse_time(stamp(8)), limit=1)
-    assert paged(HISTORY, window) == (HISTORY[1:2], 2, 3)
-    assert paged(HISTORY, Window(offset=3)) == (HISTORY[3:], 4, None)
-    assert paged(HISTORY, Window(offset=9)) == ([], 4, None)
-    assert paged([], Window()) == ([], 0, None)
+def numbers(filled: HistoryPage) -> list[int]:
+    return [json.loads(item)["state"]["n"] for item in filled.items()]
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("most_bytes", [1, 70, 140, 1000])
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5])
+def test_pages_cover_everything_once(order: Order, limit: int, most_bytes: int) -> None:
+    found: list[int] = []
+    window = Window(limit=limit, order=order)
+    while True:
+        filled = page(window, most_bytes=most_bytes)
+        sizes = [len(item) for item in filled.items()]
+        assert 0 < len(sizes) <= limit
+        assert sum(sizes[:-1]) < most_bytes
+        assert len(sizes) == limit or sum(sizes) >= most_bytes or filled.after is None
+        found += numbers(filled)
+        if filled.after is None:
+            break
+        window = Window(limit=limit, order=order, after=filled.after)
+    assert found == ([2, 3, 5, 8] if order == "asc" else [8, 5, 3, 2])
+
+
+@pytest.mark.parametrize(
+    ("window", "found", "after"),
+    [
+        (Window(offset=3), [8], None),
+        (Window(offset=9), [], None),
+        (Window(offset=1, limit=2), [3, 5], 5),
+        (Window(offset=1, limit=2, order="desc"), [5, 3], 3),
+        (Window(offset=3, limit=2, order="desc"), [2], None),
+        (Window(offset=9, order="desc"), [], None),
+    ],
+)
+def test_offset(window: Window, found: list[int], after: int | None) -> None:
+    filled = page(window)
+    assert (numbers(filled), filled.after) == (found, after)
+
+
+def test_nothing() -> None:
+    filled = page(Window(), [])
+    assert (filled.items(), filled.after) == ([], None)
