@@ -12,6 +12,7 @@ from runtime.database.queries import load_queries
 from runtime.settings.processes import UpSettings
 
 _LIST: Final = "/v1/jobs?limit=100"
+_WALK: Final = "&sort=-opened_at"
 _PLACES: Final = 20
 _SCRIPT: Final = """
 local paths = {%s}
@@ -50,7 +51,15 @@ def list_queries(url: str, count: int) -> Iterator[tuple[str, list[str]]]:
     yield "job_key", [f"&job_key=batch-{count // 4 * place // 100}" for place in range(1, 100)]
     yield "stalled", ["&stalled=true"]
     yield "outliers", ["&outliers=true"]
-    yield "cursor", [f"&cursor={quote(_cursor(url, at))}" for at in places]
+    yield "cursor", [f"{_WALK}&cursor={quote(_cursor(url, at))}" for at in places]
+    yield "longest", ["&sort=-duration_s"]
+    yield (
+        "ran then",
+        [
+            f"&started_before={_time(at + timedelta(hours=1))}&ended_after={_time(at)}&sort=started_at"
+            for at in places
+        ],
+    )
 
 
 def lua_script(paths: list[str]) -> str:
@@ -59,8 +68,8 @@ def lua_script(paths: list[str]) -> str:
 
 
 def _cursor(url: str, before: datetime) -> str:
-    """The cursor behind the newest job whose last event is from before that time."""
-    asked = f"{url}/v1/jobs?limit=1&to={_time(before)}"
+    """The cursor behind the newest job that was opened before that time."""
+    asked = f"{url}/v1/jobs?limit=1{_WALK}&opened_before={_time(before)}"
     with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310 - our own, on loopback
         return str(json.load(answer)["next_cursor"])
 

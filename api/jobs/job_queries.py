@@ -1,20 +1,38 @@
 """Query parameters of the lists and statistics of jobs."""
 
-from typing import Annotated, Any, Final, TypeVar, get_args
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args
 
 from fastapi import Request
 from pydantic import Field
 
-from api.reading import cursor
-from api.reading.params import Query, Text, invalid_cursor, invalid_parameter, read_query
-from projections.jobs.views import EntityType, Every, JobFilters, PageEnd
+from api.jobs.list_cursor import read_cursor
+from api.reading.params import Query, Text, invalid_parameter, read_query
+from projections.jobs.filters import JobFilters
+from projections.jobs.list_order import ListOrder, PageEnd
+from projections.jobs.views import EntityType, Every
 from schemas.jobs.facts import Status
-from schemas.times import Timestamp, parse_time
-from schemas.validation import InvalidFact
+from schemas.times import Timestamp
 
 _STATUSES: Final = get_args(Status)
 _METADATA: Final = "metadata."
+_RANGES: Final = (
+    *(f"{event}_{side}" for event in ("opened", "started", "ended") for side in ("after", "before")),
+    "min_duration",
+    "max_duration",
+)
 Q = TypeVar("Q", bound="ListQuery")
+SortKey = Literal[
+    "-inserted_at",
+    "opened_at",
+    "-opened_at",
+    "started_at",
+    "-started_at",
+    "ended_at",
+    "-ended_at",
+    "duration_s",
+    "-duration_s",
+]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 JobsLimit = Annotated[int, Field(ge=1, le=10_000)]
 
 
@@ -40,6 +58,19 @@ class ListQuery(Query):
     stalled: bool | None = Field(
         None, description="true: only those that run and were silent for too long; false: all others."
     )
+    opened_after: Timestamp | None = Field(None, description="`opened_at` is this time or later.")
+    opened_before: Timestamp | None = Field(None, description="`opened_at` is before this time.")
+    started_after: Timestamp | None = Field(None, description="`started_at` is this time or later.")
+    started_before: Timestamp | None = Field(None, description="`started_at` is before this time.")
+    ended_after: Timestamp | None = Field(None, description="`ended_at` is this time or later.")
+    ended_before: Timestamp | None = Field(None, description="`ended_at` is before this time.")
+    min_duration: Seconds | None = Field(None, description="`duration_s` is this or more.")
+    max_duration: Seconds | None = Field(None, description="`duration_s` is this or less.")
+    sort: SortKey | None = Field(
+        None,
+        description="Sort key; `-` in front for descending. What has no value is last. Default:"
+        " `-inserted_at`, whose pages behind the first go by `-opened_at`; of tables `-opened_at`.",
+    )
     limit: JobsLimit = Field(1000, description="Most items, 1 to 10000.")
     cursor: Text | None = Field(None, description="`next_cursor` of the page before.")
 
@@ -54,19 +85,18 @@ class ListQuery(Query):
             app_name=self.app_name,
             stalled=self.stalled,
             metadata=tuple(metadata.items()),
+            **{name: getattr(self, name) for name in _RANGES},
             **more,
         )
 
-    def after(self, kind: EntityType) -> PageEnd | None:
+    def order(self, *, is_table: bool) -> ListOrder:
+        """The order as the views take it. A table is a walk unless another order is asked for."""
+        sort = self.sort or ("-opened_at" if is_table else "-inserted_at")
+        return ListOrder(sort.removeprefix("-"), sort.startswith("-"))  # type: ignore[arg-type]
+
+    def after(self, kind: EntityType, order: ListOrder) -> PageEnd | None:
         """The place where the page before ended. Raises HttpProblem."""
-        if self.cursor is None:
-            return None
-        try:
-            end = PageEnd(*cursor.decode(self.cursor, kind, str, str, str, str))
-            parse_time(end.inserted_at)
-        except (cursor.InvalidCursor, InvalidFact):
-            raise invalid_cursor(self.cursor, f"a list of {kind}s") from None
-        return end
+        return None if self.cursor is None else read_cursor(self.cursor, kind, order)
 
 
 class JobsQuery(ListQuery):

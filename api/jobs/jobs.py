@@ -9,16 +9,17 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from api.jobs.job_queries import JobsQuery, ListQuery, SiteQuery, StatsQuery, SubjobsQuery, read_list_query
+from api.jobs.list_cursor import write_cursor
 from api.jobs.measured_reads import measured_read
 from api.jobs.responses import SiteJobPage, SiteSubjobPage
 from api.jobs.site_monitor import SiteMonitor
-from api.reading import cursor
 from api.reading.cursor import NEXT_CURSOR_HEADER
 from api.reading.formats import TABLES, list_response, requested_format
 from api.reading.params import read_query
 from api.reading.reader import Reader
 from api.reading.responses import json_response, with_position
-from projections.jobs.views import PROJECTION, EntityType, JobFilters, JobViews
+from projections.jobs.filters import JobFilters
+from projections.jobs.views import PROJECTION, EntityType, JobViews
 from runtime.compat.fastapi_routes import DirectRoute
 from runtime.http.errors import HttpProblem
 from runtime.http.openapi import Header, operation
@@ -50,15 +51,17 @@ def jobs_router(reader: Reader, views: JobViews, sites: SiteMonitor | None = Non
 
     async def listed(request: Request, kind: EntityType, query: ListQuery, filters: JobFilters) -> Response:
         started = time.perf_counter()
-        after = query.after(kind)
+        format_ = requested_format(request.headers.get("accept", ""))
+        order = query.order(is_table=format_ is not None)
+        after = query.after(kind, order)
         site = None if sites is None else sites.named(query.site)
         await reader.wait_for_positions(PROJECTION, request.headers)
         with measured_read("entity"):
             page = await reader.read(
-                lambda conn: views.page(conn, kind, filters, limit=query.limit, after=after)
+                lambda conn: views.page(conn, kind, filters, order, limit=query.limit, after=after)
             )
-        next_cursor = None if page.after is None else cursor.encode(kind, *page.after)
-        if (format_ := requested_format(request.headers.get("accept", ""))) is not None:
+        next_cursor = None if page.after is None else write_cursor(page.after, kind, order)
+        if format_ is not None:
             return list_response(
                 format_, _FIELDS[kind], page.items, next_cursor, with_position(page.position)
             )
@@ -74,7 +77,7 @@ def jobs_router(reader: Reader, views: JobViews, sites: SiteMonitor | None = Non
 
     @router.get("/jobs", **described("list_jobs", JobPage if sites is None else SiteJobPage, JobsQuery))
     async def jobs(request: Request) -> Response:
-        """Jobs, newest first: JSON, or by `Accept` CSV (`text/csv`) or NDJSON (`application/x-ndjson`)."""
+        """Jobs, newest event first: JSON, or by `Accept` `text/csv` or `application/x-ndjson`."""
         query, metadata = read_list_query(JobsQuery, request)
         filters = query.filters(metadata, key=query.job_key, outliers=query.outliers)
         return await listed(request, "job", query, filters)
@@ -83,7 +86,7 @@ def jobs_router(reader: Reader, views: JobViews, sites: SiteMonitor | None = Non
         "/subjobs", **described("list_subjobs", SubjobPage if sites is None else SiteSubjobPage, SubjobsQuery)
     )
     async def subjobs(request: Request) -> Response:
-        """Subjobs, newest first: JSON, or by `Accept` CSV or NDJSON."""
+        """Subjobs, newest event first: JSON, or by `Accept` CSV or NDJSON."""
         query, metadata = read_list_query(SubjobsQuery, request)
         filters = query.filters(metadata, key=query.sub_key, job_id=query.job_id)
         return await listed(request, "subjob", query, filters)

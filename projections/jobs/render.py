@@ -17,7 +17,7 @@ def served_job(row: Sequence[Any]) -> dict[str, Any]:
     """Return the JSON of a row of `columns` that is a job."""
     site, id_, _, app_id, app_name, app_version, key = row[:7]
     app = {"app_id": app_id, "app_name": app_name, "app_version": app_version}
-    subjobs = dict(zip(("running", "succeeded", "failed", "canceled"), row[18:], strict=True))
+    subjobs = dict(zip(("running", "succeeded", "failed", "canceled"), row[19:23], strict=True))
     return {"job_id": id_, **app, "site_id": site, "job_key": key, **_life(row), "subjobs_by_status": subjobs}
 
 
@@ -39,10 +39,11 @@ def _life(row: Sequence[Any]) -> dict[str, Any]:
         told,
         metadata,
         errors,
+        opened_at,
         inserted_at,
         heard_at,
         stalled,
-    ) = row[7:18]
+    ) = row[7:19]
     metrics: Mapping[str, Any] = from_json(told)
     return {
         "status": status,
@@ -57,6 +58,7 @@ def _life(row: Sequence[Any]) -> dict[str, Any]:
         "errors": errors,
         "last_event_at": json_time(heard_at),
         "stalled": stalled,
+        "opened_at": json_time(opened_at),
     }
 
 

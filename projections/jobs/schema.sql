@@ -6,8 +6,13 @@ create table {schema}.entity (
     -- Metadata are served from their column as they were written; jsonb, which writes numbers anew, is for filters.
     searched jsonb generated always as (metadata::jsonb) stored
 ) with (fillfactor = 80);
-create index entity_jobs on {schema}.entity (inserted_at, site, id, sub) where sub = '';
-create index entity_subjobs on {schema}.entity (inserted_at, site, id, sub) where sub <> '';
+create index entity_jobs on {schema}.entity (inserted_at, inserted_seq) where sub = '';
+create index entity_subjobs on {schema}.entity (inserted_at, inserted_seq) where sub <> '';
+create index entity_opened_jobs on {schema}.entity (opened_at, first_seq) where sub = '';
+create index entity_opened_subjobs on {schema}.entity (opened_at, first_seq) where sub <> '';
+create index entity_started on {schema}.entity (started_at, first_seq) where sub = '' and started_at is not null;
+create index entity_ended on {schema}.entity (ended_at, first_seq) where sub = '' and ended_at is not null;
+create index entity_took on {schema}.entity (duration_s, first_seq) where sub = '' and duration_s is not null;
 create index entity_status on {schema}.entity (status, inserted_at) where status <> 'succeeded';
 create index entity_app on {schema}.entity (app_id, inserted_at);
 create index entity_duration on {schema}.entity (app_id, duration_s) where sub = '' and duration_s is not null;

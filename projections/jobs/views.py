@@ -1,62 +1,29 @@
 """Jobs and subjobs as the API shows them: lists by filter, one job with all of it, statistics."""
 
-from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
-from itertools import product
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
-from pydantic_core import from_json, to_json
-
+from projections.jobs.filters import JobFilters
+from projections.jobs.list_order import BEGIN, ListOrder, PageEnd, Place, parameters
 from projections.jobs.outliers import MedianCache
 from projections.jobs.render import served_event, served_job, served_stats, served_subjob
 from projections.statements import Statements, only_row
 from runtime.database.connections import Connection
-from schemas.jobs.facts import Status
 
 PROJECTION: Final = "jobs"
 MOST_EVENTS: Final = 10_000
 """The most events, and the most subjobs, that a job is shown with."""
-_BEGIN: Final = ("of-jobs", "of-subjobs", "by-after")
-"""Conditions that say where in the order of the list a page begins."""
-_INDEXED: Final = 4
-"""Most keys of the metadata that are looked up together: each may mean two values, in all combinations."""
 
 Every = Literal["hour", "day"]
 EntityType = Literal["job", "subjob"]
 
 
-class PageEnd(NamedTuple):
-    """The order key of the last item of a page."""
-
-    inserted_at: str
-    site: str
-    id: str
-    sub: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobFilters:
-    """Filters of a list of jobs or subjobs; all that are given must hold. `until` is excluded."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-    status: tuple[Status, ...] = ()
-    site: str | None = None
-    app_id: str | None = None
-    app_name: str | None = None  # contained, in upper or lower case
-    key: str | None = None
-    job_id: str | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
-    stalled: bool | None = None
-    outliers: bool = False
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPage:
-    """A page of a list, newest first. The next page begins behind `after`; it is None on the last."""
+    """A page of a list. The next page begins behind `after`; it is None on the last."""
 
     items: list[dict[str, Any]]
     position: str | None
@@ -81,17 +48,19 @@ class JobViews:
     def __init__(self, *, own: str, stall: timedelta, schema: str = PROJECTION) -> None:
         self._own = own
         self._stall = stall
-        statements = Statements("projections.jobs", schema, "outliers.sql")
+        statements = Statements("projections.jobs", schema, "list.sql", "outliers.sql")
 
         @cache
-        def page(source: str, others: str, conditions: tuple[str, ...]) -> bytes:
-            begin = [condition for condition in conditions if condition in _BEGIN]
+        def page(
+            source: str, others: str, conditions: tuple[str, ...], parts: tuple[tuple[str, str], ...]
+        ) -> bytes:
             return statements.compose(
                 "page",
                 source=f"{{{source}}}",
                 others=f"{{{others}}}",
-                begin=_all_of(begin),
+                begin=_all_of([condition for condition in conditions if condition in BEGIN]),
                 where=_all_of(conditions),
+                **dict(parts),
             )
 
         self._page = page
@@ -108,26 +77,28 @@ class JobViews:
         conn: Connection,
         kind: EntityType,
         filters: JobFilters,
+        order: ListOrder,
         *,
         limit: int,
         after: PageEnd | None = None,
     ) -> JobPage:
         """Return one page of the jobs or subjobs that match."""
-        values = self._values() | _values(filters, after) | {"limit": limit}
+        order = order.of_page(after)
+        values = self._values() | filters.parameters() | parameters(after) | {"limit": limit}
         if filters.outliers:
             values["medians"] = await self._medians.as_json(conn)
-        statement = self._page(*_sources(filters), (f"of-{kind}s", *_conditions(filters, after)))
-        cursor = await conn.execute(statement, values)
-        rows = await cursor.fetchall()
+        source, others = ("of-sorted", "of-all") if order.is_nullable else filters.sources()
+        conditions = (*filters.conditions(whole=order.is_nullable), *order.conditions(after))
+        parts = tuple(order.parts(after).items())
+        statement = self._page(source, others, (f"of-{kind}s", *conditions), parts)
+        rows = await (await conn.execute(statement, values)).fetchall()
         position = rows[0][0] if rows else None
         found = [row[1:] for row in rows if row[1] is not None]
-        last = found[limit - 1] if len(found) > limit else None
         served = served_job if kind == "job" else served_subjob
-        return JobPage(
-            items=[served(row) for row in found[:limit]],
-            position=position,
-            after=PageEnd(last[15].isoformat(), *last[:3]) if last is not None else None,
-        )
+        end = None
+        if len(found) > limit:
+            end = order.end(Place(*found[limit - 1][-2:]), after, position, filters.site)
+        return JobPage(items=[served(row) for row in found[:limit]], position=position, after=end)
 
     async def sites(self, conn: Connection, job_id: str, site: str | None) -> tuple[list[str], str | None]:
         """Return the sites that have the job, and the position this reflects."""
@@ -151,7 +122,7 @@ class JobViews:
         self, conn: Connection, every: Every, filters: JobFilters, *, limit: int
     ) -> tuple[list[dict[str, Any]], str | None]:
         """Return statistics by hour or day, site and application, newest first, and their position."""
-        values = self._values() | _values(filters, None) | {"every": every, "limit": limit}
+        values = self._values() | filters.parameters() | {"every": every, "limit": limit}
         rows = await (await conn.execute(self._stats, values)).fetchall()
         return [served_stats(row[1:]) for row in rows if row[1] is not None], rows[0][0]
 
@@ -172,68 +143,3 @@ class JobViews:
 
 def _all_of(conditions: Sequence[str]) -> str:
     return "\n      and ".join(f"{{{condition}}}" for condition in conditions)
-
-
-def _sources(filters: JobFilters) -> tuple[str, str]:
-    """Return the fragments that say where to look first, and where if too many jobs are described."""
-    usual = "of-applications" if filters.app_name else "of-all"
-    if filters.outliers:
-        return "of-outliers", usual
-    return ("of-described" if filters.metadata else usual), usual
-
-
-def _conditions(filters: JobFilters, after: PageEnd | None) -> list[str]:
-    named = ["since", "until", "status", "site", "app_id", "key", "job_id"]
-    given = [name for name in named if getattr(filters, name) not in (None, ())]  # an empty text is given
-    conditions = [f"by-{name.replace('_', '-')}" for name in given]
-    if filters.app_name and (filters.outliers or filters.metadata):
-        conditions.append("by-app-name")
-    if filters.stalled is not None:
-        conditions.append("by-stalled")
-    if filters.metadata:
-        conditions.append("by-text" if _is_plain(filters.metadata) else "by-description")
-    if filters.metadata[_INDEXED:]:
-        conditions.append("by-more-metadata")
-    return [*conditions, "by-after"] if after is not None else conditions
-
-
-def _values(filters: JobFilters, after: PageEnd | None) -> dict[str, Any]:
-    at, site, id_, sub = after or (None,) * 4
-    wanted = [{"plain": {name: text}, "value": _as_json(name, text)} for name, text in filters.metadata]
-    ways = product(*([way for way in one.values() if way is not None] for one in wanted[:_INDEXED]))
-    return {
-        "since": filters.since,
-        "until": filters.until,
-        "status": list(filters.status),
-        "site": filters.site,
-        "app_id": filters.app_id,
-        "app_name": filters.app_name and f"%{_literal(filters.app_name)}%",
-        "key": filters.key,
-        "job_id": filters.job_id,
-        "metadata": [to_json(dict(ChainMap(*way))).decode() for way in ways],
-        "more_metadata": to_json(wanted[_INDEXED:]).decode(),
-        "metadata_name": filters.metadata[0][0] if filters.metadata else None,
-        "metadata_text": filters.metadata[0][1] if filters.metadata else None,
-        "stalled": filters.stalled,
-        "after_at": at,
-        "after_site": site,
-        "after_id": id_,
-        "after_sub": sub,
-    }
-
-
-def _is_plain(metadata: Sequence[tuple[str, str]]) -> bool:
-    """Whether one key is asked for, by a text that is no JSON value of another type."""
-    return len(metadata) == 1 and _as_json(*metadata[0]) is None
-
-
-def _as_json(name: str, text: str) -> dict[str, Any] | None:
-    """Return the metadata that the text means as JSON; None if it is none. In a URL `3` may be the number."""
-    try:
-        return {name: from_json(text, allow_inf_nan=False)}
-    except ValueError:
-        return None
-
-
-def _literal(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -50,6 +50,7 @@ class _Life(TypedDict):
     errors: Annotated[int, Field(description="The number of events of the kind `error`.")]
     last_event_at: Annotated[datetime, Field(description="Newest event time, of a job with its subjobs.")]
     stalled: Annotated[bool, Field(description="It runs, and was silent for too long.")]
+    opened_at: Annotated[datetime, Field(description="When its first event was stored; it never changes.")]
 
 
 class StatusCounts(TypedDict):
@@ -98,13 +99,13 @@ class _Page(TypedDict):
 
 
 class JobPage(_Page):
-    """A page of jobs, newest `inserted_at` first."""
+    """A page of jobs."""
 
     items: list[Job]
 
 
 class SubjobPage(_Page):
-    """A page of subjobs, newest `inserted_at` first."""
+    """A page of subjobs."""
 
     items: list[Subjob]
 

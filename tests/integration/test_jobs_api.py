@@ -28,6 +28,7 @@ async def test_a_job_from_start_to_end(jobs: JobsApi) -> None:
     )
     (job,) = await jobs.jobs()
     inserted = datetime.fromisoformat(job.pop("inserted_at"))
+    assert datetime.fromisoformat(job.pop("opened_at")) <= inserted
     assert timedelta() <= datetime.now(UTC) - inserted < timedelta(minutes=5)
     assert job == {
         "job_id": "J1",
