@@ -9,7 +9,7 @@ from api.operations.health import health_router
 from api.operations.rejected import rejected_router
 from api.operations.rejected_collector import RejectedCollector
 from api.operations.rejected_control import RejectedControl
-from api.reading.checks import database_check, parked_note, projection_check
+from api.reading.checks import cut_note, database_check, parked_note, projection_check
 from api.reading.reader import Reader
 from api.sessions.export import export_router
 from api.sessions.session import sessions_router
@@ -47,6 +47,7 @@ def read_routers(
                 for p in PROJECTIONS
             ),
             *(Need(f"parked {p.name}", parked_note(reader, p.name)) for p in PROJECTIONS),
+            *(Need(f"lost {p.name}", cut_note(reader, nc, p), silence_is_well=True) for p in PROJECTIONS),
         ]
     )
     return [

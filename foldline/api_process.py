@@ -18,7 +18,7 @@ from api.operations.reactor_gauges import EVERY_S as READ_EVERY_S
 from api.operations.reactor_gauges import ReactorGauges
 from api.operations.reactors import reactors_router
 from api.operations.rebuilds import rebuilds_router
-from api.reading.checks import database_check, identity_check, projection_check
+from api.reading.checks import cut_note, database_check, identity_check, projection_check
 from api.reading.reader import Reader
 from api.routes import read_routers
 from foldline.projection_control import EngineProjectionControl
@@ -32,7 +32,7 @@ from producers.http.job_ingest import JobSurface, job_events_router
 from producers.http.session_surface import HungReader, WriteSurface
 from producers.http.session_writes import sessions_router
 from producers.publishing.publisher import Publisher
-from projections.catalogue import PROJECTIONS
+from projections.catalogue import PROJECTIONS, projection_named
 from projections.jobs.views import PROJECTION
 from projections.rejected import RejectedEvents
 from projections.sessions.liveness import hung_sessions
@@ -109,13 +109,14 @@ def job_routers(api: ApiProcess) -> list[APIRouter]:
     database = Need("database", database_check(api.reader), frozenset([READS]))
     needs = [*api.line_needs([JOBS_STREAM]), database]
     folded = Need("projection jobs", projection_check(api.reader, PROJECTION), frozenset([READS]))
+    lost = Need("lost jobs", cut_note(api.reader, api.nc, projection_named(PROJECTION)), silence_is_well=True)
     ingest = JobSurface(publisher=api.publisher, progress=api.progress, settings=api.settings, now=_now)
     return [
         job_events_router(ingest),
         job_stream_router(live),
         jobs_router(api.reader, views),
         job_health_router("local-api", Readiness(needs), collector.refresh, pool_state, SiteHealth),
-        ready_router(Readiness([*needs, folded])),
+        ready_router(Readiness([*needs, folded, lost])),
     ]
 
 

@@ -10,11 +10,12 @@ from api.jobs.jobs_collector import JobsCollector
 from api.jobs.responses import CentralHealth
 from api.jobs.site_monitor import SiteMonitor
 from api.jobs.sites import sites_router
-from api.reading.checks import database_check, identity_check, projection_check
+from api.reading.checks import cut_note, database_check, identity_check, projection_check
 from api.reading.reader import Reader
 from line.bootstrap import Bootstrap
 from line.health import nats_check, streams_check
 from line.streams import prepare_line
+from projections.catalogue import projection_named
 from projections.jobs.views import PROJECTION
 from runtime.http.ready_route import ready_router
 from runtime.problems import Problem
@@ -55,8 +56,15 @@ def routers(central: CentralProcess) -> list[APIRouter]:
     }
     # What has arrived is served without the sites, and without NATS; the health of the document names all.
     needed = {"database", "projection jobs"}
+    jobs = projection_named(PROJECTION, central.settings.endpoints)
     readiness = Readiness(
-        [Need(name, check, frozenset([READS] if name in needed else [])) for name, check in checks.items()]
+        [
+            *(
+                Need(name, check, frozenset([READS] if name in needed else []))
+                for name, check in checks.items()
+            ),
+            Need("lost jobs", cut_note(reader, nc, jobs), silence_is_well=True),
+        ]
     )
     health = job_health_router(
         "central-api",

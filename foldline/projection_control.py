@@ -55,7 +55,7 @@ class EngineProjectionControl:
         return await self._reader.read(lambda conn: resume(conn, name))
 
     def rebuild(
-        self, name: str, *, anew: bool, put_back: bool, workers: int | None
+        self, name: str, *, anew: bool, put_back: bool, accept_loss: bool, workers: int | None
     ) -> AsyncIterator[TaskUpdate]:
         async def act(report: ReportProgress) -> dict[str, Any]:
             done = await rebuild(
@@ -65,6 +65,7 @@ class EngineProjectionControl:
                 report=report,
                 anew=anew,
                 put_back=put_back,
+                accept_loss=accept_loss,
             )
             return {**done.as_json(), "generation": await self.live_number(name)}
 
@@ -113,10 +114,12 @@ class EngineProjectionControl:
     async def drop(self, name: str, generation: str) -> bool:
         return await drop_generation(self._config(None), name, Role(generation))
 
-    async def rebuild_entity(self, name: str, key: Key) -> int:
+    async def rebuild_entity(self, name: str, key: Key, *, accept_loss: bool) -> int:
         partitions = self._settings.partitions
         return await self._reader.read(
-            lambda conn: rebuild_entity(conn, self._nc, projection_named(name), key, partitions)
+            lambda conn: rebuild_entity(
+                conn, self._nc, projection_named(name), key, partitions, accept_loss=accept_loss
+            )
         )
 
     async def parked(self, name: str) -> list[dict[str, Any]]:

@@ -7,12 +7,14 @@ the engine's.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import ClassVar, Generic, Self, TypeVar
 
 from projections.recorded import Recorded
 from projections.table import Table, schema_sql
 from runtime.database.connections import Connection
+from schemas.positions import Beginning
 from schemas.streams import Stream
 
 State = TypeVar("State")
@@ -119,6 +121,29 @@ class Projection(ABC, Generic[State, Changes]):
     async def is_aged(self, conn: Connection, key: Key, first_sequences: Mapping[str, int]) -> bool:
         """Whether some of an entity has left the line by its age: then it cannot be folded anew."""
         return False
+
+    async def beginning(self, conn: Connection, key: Key) -> Beginning | None:
+        """Return where an entity begins; None if there is none, or if the read model cannot tell."""
+        return None
+
+    async def begun_before(
+        self, conn: Connection, first: int, *, site: str | None, accepted: int, since: datetime | None
+    ) -> list[Beginning]:
+        """Return the oldest entities that begin before the sequence `first`, which the line no longer holds.
+
+        Only those of `site` (None: any), and none that begins before `accepted`. Where events go by age only
+        an entity whose first event was stored `since` then. Empty if the read model cannot tell.
+        """
+        return []
+
+    async def lacking(
+        self, conn: Connection, source: str, reached: Mapping[int, int], *, site: str | None
+    ) -> list[Beginning]:
+        """Return the entities of the schema `source` that this one lacks, or begins later, oldest first.
+
+        Only those of `site` (None: any) that begin at or before what is folded, `reached` by partition.
+        """
+        return []
 
     async def withdraw(self, conn: Connection, key: Key) -> None:
         """Take back what an entity added to rows it shares with others, before its own are deleted."""

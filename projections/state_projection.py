@@ -1,14 +1,17 @@
 """The base of projections whose states are the rows of one table."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import ClassVar
 
-from projections.projection import Changes, Projection, StateKey
+from projections.binary_copy import json_text
+from projections.projection import Changes, Key, Projection, StateKey
 from projections.state_store import StateStore
-from projections.state_table import StateTable, Stored
+from projections.state_table import FIRST_SEQUENCE, StateTable, Stored
 from projections.table import Table
 from runtime.database.connections import Connection
-from runtime.database.queries import has_sql, load_queries
+from runtime.database.queries import fill, has_sql, load_queries
+from schemas.positions import Beginning
 
 
 class StateProjection(Projection[Stored, Changes]):
@@ -43,6 +46,36 @@ class StateProjection(Projection[Stored, Changes]):
 
     async def store(self, conn: Connection, states: Mapping[StateKey, Stored | None]) -> None:
         await self._states.store(conn, states)
+
+    async def beginning(self, conn: Connection, key: Key) -> Beginning | None:
+        if not self.table.tells_beginnings:
+            return None
+        cursor = await conn.execute(self._queries["beginning"], {"site": key[0], "id": key[1]})
+        row = await cursor.fetchone()
+        return Beginning(*row) if row else None
+
+    async def begun_before(
+        self, conn: Connection, first: int, *, site: str | None, accepted: int, since: datetime | None
+    ) -> list[Beginning]:
+        if not self.table.tells_beginnings:
+            return []
+        values = {"first": first, "site": site, "accepted": accepted, "since": since}
+        query = self._queries["begun-before" if since is None else "begun-since"]
+        return [Beginning(*row) async for row in await conn.execute(query, values)]
+
+    async def lacking(
+        self, conn: Connection, source: str, reached: Mapping[int, int], *, site: str | None
+    ) -> list[Beginning]:
+        values = {"schema": source, "table": self.table.name}
+        there = {name async for (name,) in await conn.execute(self._queries["columns-of"], values)}
+        if not self.table.tells_beginnings or FIRST_SEQUENCE not in there:
+            return []
+        query = fill(self._queries["lacking"].decode(), self.schema, {"source": f'"{source}"'})
+        ends = json_text([{"part": part, "seq": seq} for part, seq in reached.items()])
+        return [
+            Beginning(*row)
+            async for row in await conn.execute(query.encode(), {"reached": ends, "site": site})
+        ]
 
     def weight(self, state: Stored) -> int:
         return self.table.weight(state)

@@ -15,6 +15,8 @@ Stored = TypeVar("Stored", bound=StoredState)
 Row = tuple[Any, ...]
 
 PART: Final = "part"
+FIRST_SEQUENCE: Final = "first_seq"
+"""The field with the sequence of an entity's first event, for a state that keeps it."""
 _OBJECT: Final = 500  # bytes of a state beside its columns, and of a column beside JSON
 _COLUMN: Final = 50
 
@@ -53,6 +55,8 @@ class StateTable(Table, Generic[Stored]):
                 f"{column.name} = excluded.{column.name}" for column in stored if column not in key
             ),
         }
+        self.lists["whole"] = f"t.{subkey} = ''" if subkey else "true"
+        self.tells_beginnings = any(column.name == FIRST_SEQUENCE for column in fields)
         self._key_columns = len(key)
         self._plain = _values_of(plain)
         self._documents = [attrgetter(column.name) for column in documents]

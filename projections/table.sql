@@ -51,3 +51,46 @@ truncate pg_temp.{table}_batch
 -- Deletes the rows of some entities.
 delete from {schema}.{table}
 where (site, id) in (select * from json_to_recordset(%(asked)s::json) as asked (site text, id text))
+
+-- name: beginning
+-- The first event of one entity.
+select t.site, t.id, t.part, t.first_seq from {schema}.{table} t
+where {whole} and t.site = %(site)s and t.id = %(id)s
+
+-- name: begun-before
+-- The oldest entities that begin before a sequence: the line no longer holds their first events.
+select t.site, t.id, t.part, t.first_seq
+from {schema}.{table} t
+where {whole} and t.first_seq >= %(accepted)s and t.first_seq < %(first)s
+  and (%(site)s::text is null or t.site = %(site)s)
+order by t.first_seq
+limit 100
+
+-- name: begun-since
+-- The oldest entity that began since a moment, if it begins before a sequence: both grow together.
+select site, id, part, first_seq
+from (
+    select t.site, t.id, t.part, t.first_seq
+    from {schema}.{table} t
+    where {whole} and t.opened_at >= %(since)s and t.first_seq >= %(accepted)s
+      and (%(site)s::text is null or t.site = %(site)s)
+    order by t.opened_at
+    limit 1
+) oldest
+where first_seq < %(first)s
+
+-- name: lacking
+-- The entities of another generation that this one lacks, or begins later, up to what is folded.
+with reached as (
+    select * from json_to_recordset(%(reached)s::json) as r (part smallint, seq bigint)
+), there as (
+    select t.site, t.id, t.part, t.first_seq
+    from {source}.{table} t join reached using (part)
+    where {whole} and t.first_seq <= reached.seq and (%(site)s::text is null or t.site = %(site)s)
+), here as (
+    select t.site, t.id, t.first_seq from {schema}.{table} t where {whole}
+)
+select there.site, there.id, there.part, there.first_seq
+from there left join here using (site, id)
+where here.first_seq is null or here.first_seq > there.first_seq
+order by there.first_seq

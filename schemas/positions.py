@@ -31,6 +31,15 @@ class Position(NamedTuple):
         return f"{self.stream}/{self.partition}:{self.sequence}"
 
 
+class Beginning(NamedTuple):
+    """The first event of an entity: its place in the stream that holds the entity's events."""
+
+    site: str
+    id: str
+    partition: int
+    sequence: int
+
+
 def parse_positions(text: str) -> list[Position]:
     """Read the value of `Foldline-Position` or `Foldline-Min-Position`. Raises InvalidFact."""
     return [Position.parse(part) for part in text.split(",") if part.strip()]

@@ -38,7 +38,7 @@ class ProjectionControl(Protocol):
         """Fold again; answers how many partitions were paused."""
 
     def rebuild(
-        self, name: str, *, anew: bool, put_back: bool, workers: int | None
+        self, name: str, *, anew: bool, put_back: bool, accept_loss: bool, workers: int | None
     ) -> AsyncIterator[TaskUpdate]:
         """Begin a rebuild, or go on with one."""
 
@@ -57,7 +57,7 @@ class ProjectionControl(Protocol):
     async def drop(self, name: str, generation: str) -> bool:
         """Drop the old or the half-built generation; answers whether there was one."""
 
-    async def rebuild_entity(self, name: str, key: Key) -> int:
+    async def rebuild_entity(self, name: str, key: Key, *, accept_loss: bool) -> int:
         """Fold one entity anew, in place; answers how many events took effect."""
 
     async def parked(self, name: str) -> list[dict[str, Any]]:

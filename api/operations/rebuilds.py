@@ -47,8 +47,17 @@ class WorkersBody(RequestBody):
     workers: Annotated[int | None, Field(ge=1, le=64)] = None
 
 
-class RebuildBody(WorkersBody):
-    """Options of a rebuild: `anew` discards an unfinished one; `entity` is rebuilt alone, in place."""
+class PutBackBody(WorkersBody):
+    """Options of a put-back: `accept_loss` gives up what the event stream no longer holds."""
+
+    accept_loss: bool = False
+
+
+class RebuildBody(PutBackBody):
+    """Options of a rebuild: `anew` discards an unfinished one; `entity` is rebuilt alone, in place.
+
+    `accept_loss` gives up what the event stream no longer holds although nothing explains it.
+    """
 
     anew: bool = False
     entity: EntityBody | None = None
@@ -72,25 +81,29 @@ def rebuilds_router(control: ProjectionControl, own_site: str) -> APIRouter:
         """Fold the line anew beside the live generation, then switch to it.
 
         With `Accept: text/event-stream` the answer shows `progress` until `done` or `failed`. Otherwise it is
-        202 at once, and GET shows how far it is.
+        202 at once, and GET shows how far it is. 409 when the event stream no longer holds what the read
+        model shows, and no retention explains it: `accept_loss` gives that up.
         """
         check_known(control, name)
         body = await read_json(RebuildBody, request)
         if body.entity is not None:
-            return encoded_response(
-                {"events": await completed(control.rebuild_entity(name, body.entity.key(own_site)))}
-            )
-        updates = control.rebuild(name, anew=body.anew, put_back=False, workers=body.workers)
+            folding = control.rebuild_entity(name, body.entity.key(own_site), accept_loss=body.accept_loss)
+            return encoded_response({"events": await completed(folding)})
+        updates = control.rebuild(
+            name, anew=body.anew, put_back=False, accept_loss=body.accept_loss, workers=body.workers
+        )
         return await _task_answer(name, request, updates)
 
     @router.post(
-        "/put-back", **_task("put_back_projection", WorkersBody, others={200: answer(media=_PROGRESS)})
+        "/put-back", **_task("put_back_projection", PutBackBody, others={200: answer(media=_PROGRESS)})
     )
     async def put_back(name: str, request: Request) -> Response:
         """Make the generation that the last rebuild replaced live again, once it has caught up."""
         check_known(control, name)
-        body = await read_json(WorkersBody, request)
-        updates = control.rebuild(name, anew=False, put_back=True, workers=body.workers)
+        body = await read_json(PutBackBody, request)
+        updates = control.rebuild(
+            name, anew=False, put_back=True, accept_loss=body.accept_loss, workers=body.workers
+        )
         return await _task_answer(name, request, updates)
 
     @router.get(

@@ -1,13 +1,16 @@
 """Checks of what the routes of a process read from, for `/ready` and `/v1/healthz`."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from nats.aio.client import Client
 
 from api.reading.reader import Reader
 from line.identity import changed_streams
+from line.lost_facts import LostFacts
 from line.problems import StreamUnavailable
 from projections.ownership import held_partitions, parked_count, paused_partitions
+from projections.projection import Projection
 from runtime.http.errors import HttpProblem
 from runtime.readiness import Check
 from schemas.streams import Stream
@@ -62,5 +65,21 @@ def parked_note(reader: Reader, projection: str) -> Check:
     async def check() -> str | None:
         count = await reader.read(lambda conn: parked_count(conn, projection))
         return f"parked entities: {count}; `foldline parked` lists them" if count else None
+
+    return check
+
+
+def cut_note(reader: Reader, nc: Client, projection: Projection[Any, Any]) -> Check:
+    """Note that the event stream lost what a read model shows, though no retention removed it."""
+
+    async def check() -> str | None:
+        partitions = reader.settings.partitions
+        if not nc.is_connected:
+            return None
+        try:
+            found = await reader.read(lambda conn: LostFacts(nc, conn, projection, partitions).cuts())
+        except (StreamUnavailable, HttpProblem):
+            return None
+        return "; ".join(map(str, found)) or None
 
     return check

@@ -58,7 +58,7 @@ async def accept_line(
                 "there is nothing to accept: the streams are those from which the read models were folded"
             )
         for projection in waiting:
-            await rebuild(projection, config, nc, report=report)
+            await rebuild(projection, config, nc, report=report, accept_loss=True)
             await conn.execute(_QUERIES["resume-if-reason"], {"follower": projection.name, "reason": REASON})
             await announce_anew(nc, projection.name)
 

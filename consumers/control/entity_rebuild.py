@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from psycopg import sql
 
+from consumers.control.loss import refuse_shorter
 from consumers.control.parked import replay
 from consumers.control.partition_lock import with_partition_locked
 from line.checkpoints import read_first_sequences
@@ -20,12 +21,19 @@ _QUERIES: Final = engine_queries()
 
 
 async def rebuild_entity(
-    conn: Connection, nc: BusClient, projection: Projection[Any, Any], key: Key, partitions: int
+    conn: Connection,
+    nc: BusClient,
+    projection: Projection[Any, Any],
+    key: Key,
+    partitions: int,
+    *,
+    accept_loss: bool = False,
 ) -> int:
     """Fold all facts of one entity up to the live checkpoint; returns how many took effect.
 
-    An entity that the line does not know loses its rows; one that was parked is so no longer. Raises Problem
-    if a fold raises, or if facts of it have left the line by their age: then everything is as it was.
+    One that was parked is so no longer. Raises Problem if a fold raises, or if facts of it have left the
+    line: then everything is as it was. With `accept_loss` an entity that the line does not know loses its
+    rows.
     """
     part = home_of(key[1], partitions)
     where = entity_filter(key[0], projection.entity, key[1], partitions)
@@ -37,6 +45,7 @@ async def rebuild_entity(
                 f"the line no longer holds all facts of {key[1]} at {key[0]}, for some have left it by their "
                 f"age: it cannot be folded anew, and its rows stay as they are"
             )
+        before = await projection.beginning(conn, key)
         await projection.withdraw(conn, key)
         await _erase(conn, projection.schema, key)
         events = []
@@ -44,7 +53,10 @@ async def rebuild_entity(
             async for event in stored_events(nc, stream.name, where):
                 if event.sequence <= checkpoint.get(stream.name, 0) and event.key() == key:
                     events.append(event)
-        return await replay(projection, conn, events, key) if events else 0
+        folded = await replay(projection, conn, events, key) if events else 0
+        if before is not None and not accept_loss:
+            await refuse_shorter(nc, conn, projection, before)
+        return folded
 
     return await with_partition_locked(conn, projection.schema, part, fold)
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import psycopg
 from nats.aio.client import Client
 
+from consumers.control.loss import WouldLose
 from consumers.control.rebuild import RebuildCancelled, rebuild
 from consumers.control.rebuild_progress import RebuildProgress
 from projections.generations import Role, generations
@@ -23,6 +24,7 @@ from runtime.settings.database import FoldSettings
 logger = logging.getLogger("foldline.upgrade")
 
 _TRY_AGAIN_S: Final = 5.0
+_ASK_AGAIN_S: Final = 60.0
 _LOG_EVERY_S: Final = 10.0
 
 
@@ -44,6 +46,11 @@ async def upgrade(projection: Projection[Any, Any], config: FoldSettings, nc: Cl
         except RebuildCancelled as exc:
             logger.warning("%s", exc)
             return
+        except WouldLose as exc:
+            logger.warning(
+                "%s: version %d is not live, and an operator has to decide: %s", name, version, exc
+            )
+            await asyncio.sleep(_ASK_AGAIN_S)
         except (Problem, psycopg.Error, OSError) as exc:
             logger.info("%s: version %d is not live yet, trying again: %s", name, version, exc)
             await asyncio.sleep(_TRY_AGAIN_S)

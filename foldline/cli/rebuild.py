@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Final
+from typing import Annotated
 
 import psycopg
 import typer
@@ -19,7 +19,10 @@ from projections.generations import Role, generations
 from runtime.problems import Problem
 from runtime.settings.database import FoldSettings
 
-_SHOWN: Final = 200  # characters of a value
+AcceptLoss = Annotated[
+    bool,
+    typer.Option("--accept-loss", help="Give up what the line no longer holds, though nothing explains it."),
+]
 
 
 def rebuild(
@@ -29,32 +32,53 @@ def rebuild(
     anew: Annotated[bool, typer.Option("--anew", help="Discard what an unfinished rebuild built.")] = False,
     entity: Annotated[str | None, typer.Option(metavar="ID", help="Rebuild this entity alone.")] = None,
     site: EntitySite = None,
+    accept_loss: AcceptLoss = False,
     as_json: JsonLines = False,
 ) -> None:
     """Fold the line from its start into a new generation beside the live one, then switch to it.
 
     Reads and consumers go on meanwhile. Ctrl-C stops it; the same command continues where it was. The
-    generation that is replaced is kept: see put-back and drop.
+    generation that is replaced is kept: see put-back and drop. It stops before it loses anything that the
+    line no longer holds and no retention has removed.
     """
+    config = control_settings(workers)
     if entity is not None:
-        run(_rebuild_entity(projection, control_settings(workers), site, entity, as_json=as_json))
+        run(_rebuild_entity(projection, config, site, entity, accept_loss=accept_loss, as_json=as_json))
     else:
-        run(_rebuild(projection, control_settings(workers), anew=anew, as_json=as_json))
+        run(_rebuild(projection, config, anew=anew, accept_loss=accept_loss, as_json=as_json))
 
 
-def put_back(projection: Projection, workers: Workers = None, as_json: JsonLines = False) -> None:
+def put_back(
+    projection: Projection,
+    workers: Workers = None,
+    accept_loss: AcceptLoss = False,
+    as_json: JsonLines = False,
+) -> None:
     """Make the generation that the last rebuild replaced live again, once it has caught up."""
-    run(_rebuild(projection, control_settings(workers), put_back=True, as_json=as_json))
+    config = control_settings(workers)
+    run(_rebuild(projection, config, put_back=True, accept_loss=accept_loss, as_json=as_json))
 
 
 async def _rebuild(
-    name: str, config: FoldSettings, *, as_json: bool, anew: bool = False, put_back: bool = False
+    name: str,
+    config: FoldSettings,
+    *,
+    as_json: bool,
+    accept_loss: bool,
+    anew: bool = False,
+    put_back: bool = False,
 ) -> None:
     projection = projection_named(name, config.endpoints)
     async with bus(config) as nc, database(config) as conn:
         with ProgressDisplay(as_json=as_json) as display, _says_how_to_continue(name):
             done = await rebuild_projection(
-                projection, config, nc, report=display.report, anew=anew, put_back=put_back
+                projection,
+                config,
+                nc,
+                report=display.report,
+                anew=anew,
+                put_back=put_back,
+                accept_loss=accept_loss,
             )
         live = (await generations(conn, name))[Role.LIVE]
     if not as_json:
@@ -66,12 +90,12 @@ async def _rebuild(
 
 
 async def _rebuild_entity(
-    name: str, config: FoldSettings, site: str | None, entity: str, *, as_json: bool
+    name: str, config: FoldSettings, site: str | None, entity: str, *, accept_loss: bool, as_json: bool
 ) -> None:
     projection = projection_named(name, config.endpoints)
     key = site or config.site, entity
     async with bus(config) as nc, database(config) as conn:
-        folded = await rebuild_entity(conn, nc, projection, key, config.partitions)
+        folded = await rebuild_entity(conn, nc, projection, key, config.partitions, accept_loss=accept_loss)
     if as_json:
         show_json({"projection": name, "site": key[0], "id": entity, "events": folded})
     else:

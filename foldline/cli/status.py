@@ -11,7 +11,9 @@ from foldline.cli.connections import bus, command_settings, database, printable,
 from foldline.cli.parameters import Json
 from foldline.cli.reactors import show_reactors
 from foldline.cli.tables import print_table
+from line.lost_facts import LostFacts
 from line.status import FollowerStatus, LineStatus, StreamStatus, read_status
+from projections.catalogue import projections_of
 from schemas.reactors import ReactorStatus
 
 
@@ -25,18 +27,24 @@ async def _status(as_json: bool) -> None:
     async with bus(config) as nc, database(config) as conn:
         found = await read_status(nc, conn)
         reactors = await reactor_statuses(nc, conn, config, found.followers)
+        cuts = [
+            str(cut)
+            for projection in projections_of(config.endpoints)
+            for cut in await LostFacts(nc, conn, projection, config.partitions).cuts()
+        ]
     if as_json:
-        show_json(found.as_json() | {"reactors": [one.model_dump() for one in reactors]})
+        show_json(found.as_json() | {"cut": cuts, "reactors": [one.model_dump() for one in reactors]})
     else:
-        _show(found, reactors)
+        _show(found, reactors, cuts)
 
 
-def _show(found: LineStatus, reactors: list[ReactorStatus]) -> None:
+def _show(found: LineStatus, reactors: list[ReactorStatus], cuts: list[str]) -> None:
     console = Console(highlight=False)
     _show_streams(console, found.streams)
     _show_followers(console, found.followers)
     show_reactors(console, reactors)
-    for warning in (*(line for follower in found.followers for line in _warnings(follower)), *found.changed):
+    warnings = [line for follower in found.followers for line in _warnings(follower)]
+    for warning in (*warnings, *found.changed, *cuts):
         console.print(Text(warning, style="red"))
 
 

@@ -6,6 +6,7 @@ create table {schema}.session (
     product text generated always as (state->>'product') stored
 ) with (fillfactor = 80);
 create index session_created on {schema}.session (created_at, site, id);
+create index session_first on {schema}.session (first_seq);  -- does the line still hold the oldest one?
 create index session_machine on {schema}.session (site, machine_id)
     where machine_id is not null and not crashed and ended_at is null;
 -- By hash: a patch may make these texts longer than any other index takes.

@@ -239,7 +239,7 @@ async def test_what_changes_nothing_is_not_refused(scene: Scene) -> None:
         for session in ("A", "B", "C", "D", "E"):
             await line.put("heartbeat", session)
         assert await changed_streams(nc, db, closely=True) == []
-        await rebuild(GOOD, settings, nc)
+        await rebuild(GOOD, settings, nc, accept_loss=True)
         assert await changed_streams(nc, db, closely=True) == []
         await rebuild(GOOD, settings, nc, put_back=True)
         await folded(settings, line, model)

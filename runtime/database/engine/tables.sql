@@ -98,6 +98,8 @@ create table if not exists foldline.stream (
     name    text primary key,
     created text not null                        -- as the server writes it, to the nanosecond
 );
+-- What the line no longer holds before this sequence was given up by an operator: nobody is told of it again.
+alter table foldline.stream add column if not exists accepted_first bigint not null default 0;
 
 -- The rejected events that an operator has dismissed: they are hidden from lists, and nothing else. They are
 -- outside of the read models and outlive a rebuild; no fold looks at them.
