@@ -20,9 +20,8 @@ def fact_digest(entity: str, fact: str, body: bytes) -> int:
     Equal JSON has equal digests: order of names, blanks, escapes and `1.0` for `1` do not matter (numbers
     above 2^53 have to be written alike). A body that is no JSON object is taken byte for byte.
     """
-    digest = blake2b(fact.encode(), digest_size=_DIGEST_BYTES)
-    digest.update(_canonical(entity, fact, body))
-    return int.from_bytes(digest.digest(), "big", signed=True)
+    said = b"%b %b" % (fact.encode(), _canonical(entity, fact, body))
+    return int.from_bytes(blake2b(said, digest_size=_DIGEST_BYTES).digest(), "big", signed=True)
 
 
 def _canonical(entity: str, fact: str, body: bytes) -> bytes:

@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,14 @@ import pytest
 from foldline.settings import Settings
 from line.connection import close_bus, connect_bus
 from producers.admission import admit_fact
+from producers.job_admission import admit_job_event
 from producers.publishing.publisher import Ack, Publisher, PublishError
 from producers.sidecar.carrier import Carrier
 from producers.sidecar.spool import Spool
 from runtime.compat.nats_client import BusClient
 from schemas.facts import Fact
 from schemas.subjects import Subject
+from tests.support.jobs import job_event
 from tests.support.line import Line
 from tests.support.waiting import wait_until
 
@@ -145,3 +148,27 @@ async def test_a_caller_that_leaves_changes_nothing(spool: Spool) -> None:
     # One that left before it was heard of is not there; those that are, are in their order.
     expected = [fact(number).message_id for number in range(16)]
     assert kept in (expected, expected[1:])
+
+
+async def test_facts_that_waited_under_one_key_are_all_stored(
+    bus: BusClient, sender: Publisher, spool: Spool
+) -> None:
+    """JetStream would drop the second one: the fold has to see it, to reject it where it can be found."""
+    bodies = [
+        json.dumps(job_event("J1", kind, key="run", site=None)).encode() for kind in ("started", "finished")
+    ]
+    facts = [
+        admit_job_event(body, site="local", now=datetime.now(UTC), max_skew=timedelta(days=9_999))
+        for body in [*bodies, *bodies]
+    ]
+    publishers: list[Publisher] = []
+    carrier = Carrier(spool, lambda: publishers[0] if publishers else None)
+    async with carrier.run():
+        assert await carrier.accept(facts) == ["spooled"] * 4
+        publishers.append(sender)
+        await wait_until(lambda: not spool.depth.facts)
+    assert spool.depth.poison == 0
+    stored = await Line(bus).stored("JOBS")
+    assert [one.body for one in stored] == bodies
+    assert stored[0].headers["Nats-Msg-Id"] == "local:job:J1:run"
+    assert stored[1].headers["Nats-Msg-Id"].startswith("local:job:J1:run:")

@@ -300,3 +300,28 @@ async def test_a_session_is_created_once_by_a_key(settings: Settings, nc: Client
     assert (first.status_code, again.status_code, other.status_code) == (201, 201, 409)
     assert again.json() == first.json()
     assert other.json()["error"] == "Idempotency-Key already used"
+
+
+async def test_a_key_whose_event_is_gone_is_no_success(settings: Settings, nc: Client) -> None:
+    """JetStream drops the event for one that was purged: nobody can say whether it was the same."""
+    async with served_surface(settings, JOBS) as http:
+        body = text(first("J1"))
+        for status in (200, 200, 503):
+            if status == 503:
+                await nc.jetstream().purge_stream("JOBS")
+            answer = await http.post("/v1/ingest/events", content=body, headers={"Foldline-Wait": "0"})
+            assert answer.status_code == status, answer.text
+        assert "JOBS took the event for that at sequence 1, which is gone" in answer.json()["detail"]
+        assert int(answer.headers["Retry-After"]) >= 1
+
+
+async def test_a_batch_sent_again_has_its_positions_and_no_errors(settings: Settings) -> None:
+    """It is compared event by event, and repeats of 1,000 take a moment, not a minute."""
+    events = [job_event(f"J{n % 7}", "progress", key=str(n), site=None) for n in range(1_000)]
+    async with served_surface(settings, JOBS) as http:
+        answers = [await http.post("/v1/ingest/events:batch", json=events, timeout=20) for _ in range(2)]
+        assert [answer.json()["success"] for answer in answers] == [1_000, 1_000]
+        assert answers[0].headers["Foldline-Position"] == answers[1].headers["Foldline-Position"]
+        events[500]["event"]["kind"] = "finished"
+        (error,) = (await http.post("/v1/ingest/events:batch", json=events)).json()["errors"]
+        assert (error["index"], error["error"]) == (500, "key_reused")
