@@ -6,7 +6,8 @@ from fastapi import Request
 from pydantic import Field
 
 from api.jobs.list_cursor import read_cursor
-from api.reading.params import Query, Text, invalid_parameter, read_query
+from api.reading import cursor
+from api.reading.params import Query, Text, invalid_cursor, invalid_parameter, read_query
 from projections.jobs.filters import JobFilters
 from projections.jobs.list_order import ListOrder, PageEnd
 from projections.jobs.views import EntityType, Every
@@ -15,6 +16,7 @@ from schemas.times import Timestamp
 
 _STATUSES: Final = get_args(Status)
 _METADATA: Final = "metadata."
+_EVENTS: Final = "events"
 _RANGES: Final = (
     *(f"{event}_{side}" for event in ("opened", "started", "ended") for side in ("after", "before")),
     "min_duration",
@@ -42,6 +44,26 @@ class SiteQuery(Query):
     site: Text | None = Field(
         None, description="Only this site; default: this server's own, else the only one that has the id."
     )
+
+
+class JobQuery(SiteQuery):
+    """A page of the events of a job."""
+
+    cursor: Text | None = Field(None, description="`next_cursor` of the page of events before.")
+
+    def after(self) -> int | None:
+        """The last event of the page before. Raises HttpProblem."""
+        if self.cursor is None:
+            return None
+        try:
+            (after,) = cursor.decode(self.cursor, _EVENTS, int)
+        except cursor.InvalidCursor:
+            raise invalid_cursor(self.cursor, "the events of a job") from None
+        return int(after)
+
+    def next_cursor(self, after: int | None) -> str | None:
+        """The cursor of the page behind an event; None on the last."""
+        return None if after is None else cursor.encode(_EVENTS, after)
 
 
 class ListQuery(Query):

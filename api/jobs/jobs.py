@@ -8,7 +8,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
-from api.jobs.job_queries import JobsQuery, ListQuery, SiteQuery, StatsQuery, SubjobsQuery, read_list_query
+from api.jobs.job_queries import JobQuery, JobsQuery, ListQuery, StatsQuery, SubjobsQuery, read_list_query
 from api.jobs.list_cursor import write_cursor
 from api.jobs.measured_reads import measured_read
 from api.jobs.responses import SiteJobPage, SiteSubjobPage
@@ -103,11 +103,12 @@ def jobs_router(reader: Reader, views: JobViews, sites: SiteMonitor | None = Non
         return json_response(to_json({"items": items, "count": len(items)}), position)
 
     @router.get(
-        "/jobs/{job_id:path}", **_read("read_job", WholeJob, query=SiteQuery, errors=(400, 404, 409, 503))
+        "/jobs/{job_id:path}", **_read("read_job", WholeJob, query=JobQuery, errors=(400, 404, 409, 503))
     )
     async def job(job_id: str, request: Request) -> Response:
-        """One job with its subjobs and events."""
-        query = read_query(SiteQuery, request)
+        """One job with its subjobs and a page of its events."""
+        query = read_query(JobQuery, request)
+        after = query.after()
         await reader.wait_for_positions(PROJECTION, request.headers)
         if "\x00" in job_id:
             raise _job_not_found(job_id)
@@ -118,10 +119,11 @@ def jobs_router(reader: Reader, views: JobViews, sites: SiteMonitor | None = Non
             details = f"{job_id} exists at the sites {', '.join(places)}: name one with ?site="
             raise HttpProblem(ErrorCode.AMBIGUOUS_JOB_ID, details, headers=with_position(position))
         with measured_read("event"):
-            found = await reader.read(lambda conn: views.job(conn, job_id, places[0]))
+            found = await reader.read(lambda conn: views.job(conn, job_id, places[0], after=after))
         if found is None:  # it expired in between
             raise _job_not_found(job_id)
-        return json_response(to_json(found), position)
+        body = found.job | {"next_cursor": query.next_cursor(found.after)}
+        return json_response(to_json(body), position)
 
     return router
 

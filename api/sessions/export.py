@@ -24,7 +24,7 @@ from api.reading.params import (
 from api.reading.reader import Reader
 from api.reading.responses import json_response, with_position
 from api.reading.streamed_response import StreamedResponse
-from projections.page_bytes import PAGE_BYTES
+from projections.page_rows import PAGE_BYTES
 from projections.sessions.document_stream import Part
 from projections.sessions.exports import (
     Export,

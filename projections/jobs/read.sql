@@ -23,16 +23,20 @@ from nearest
 -- name: family
 -- A job and its subjobs, the job first.
 with {live}
-select {columns} from live, {schema}.entity e where e.site = %(site)s and e.id = %(id)s order by e.sub limit %(limit)s
+select {columns}
+from live, {schema}.entity e
+where e.site = %(site)s and e.id = %(id)s
+order by e.sub
+limit %(limit)s + 1
 
 -- name: events
--- The events of a job and its subjobs, in the order of the line.
+-- A page of the events of a job and its subjobs, in the order of the line.
 with {live}
 select t.seq, t.sub, t.at, t.kind, t.status, t.metrics::text, t.metadata::text
 from live, {schema}.event t
-where t.site = %(site)s and t.id = %(id)s
+where t.site = %(site)s and t.id = %(id)s and t.seq > coalesce(%(after)s::bigint, 0)
 order by t.seq
-limit %(limit)s
+limit %(limit)s + 1
 
 -- name: stats
 -- Statistics of ended jobs by hour or day (UTC), site and application. A percentile is the middle of its bucket.

@@ -10,6 +10,7 @@ from projections.jobs.filters import JobFilters
 from projections.jobs.list_order import BEGIN, ListOrder, PageEnd, Place, parameters
 from projections.jobs.outliers import MedianCache
 from projections.jobs.render import served_event, served_job, served_stats, served_subjob
+from projections.page_rows import page_rows
 from projections.statements import Statements, only_row
 from runtime.database.connections import Connection
 
@@ -28,6 +29,14 @@ class JobPage:
     items: list[dict[str, Any]]
     position: str | None
     after: PageEnd | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDocument:
+    """A job with a page of its events. The next page begins behind the event `after`, None on the last."""
+
+    job: dict[str, Any]
+    after: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,14 +100,14 @@ class JobViews:
         conditions = (*filters.conditions(whole=order.is_nullable), *order.conditions(after))
         parts = tuple(order.parts(after).items())
         statement = self._page(source, others, (f"of-{kind}s", *conditions), parts)
-        rows = await (await conn.execute(statement, values)).fetchall()
+        rows, more = await page_rows(conn, statement, values, limit=limit, shared=1)
         position = rows[0][0] if rows else None
         found = [row[1:] for row in rows if row[1] is not None]
         served = served_job if kind == "job" else served_subjob
         end = None
-        if len(found) > limit:
-            end = order.end(Place(*found[limit - 1][-2:]), after, position, filters.site)
-        return JobPage(items=[served(row) for row in found[:limit]], position=position, after=end)
+        if more:
+            end = order.end(Place(*found[-1][-2:]), after, position, filters.site)
+        return JobPage(items=[served(row) for row in found], position=position, after=end)
 
     async def sites(self, conn: Connection, job_id: str, site: str | None) -> tuple[list[str], str | None]:
         """Return the sites that have the job, and the position this reflects."""
@@ -106,17 +115,23 @@ class JobViews:
         position, sites = await only_row(conn, self._sites, values)
         return sites, position
 
-    async def job(self, conn: Connection, job_id: str, site: str) -> dict[str, Any] | None:
-        """Return a job with its subjobs and events, None if the site has no such job."""
-        values = self._values() | {"id": job_id, "site": site, "limit": MOST_EVENTS}
-        rows = await (await conn.execute(self._family, values)).fetchall()
+    async def job(
+        self, conn: Connection, job_id: str, site: str, *, after: int | None = None
+    ) -> JobDocument | None:
+        """Return a job with its subjobs and a page of its events, None if the site has no such job.
+
+        There are as many subjobs as the page of a list has; `after` is the last event of the page before.
+        """
+        values = self._values() | {"id": job_id, "site": site, "limit": MOST_EVENTS, "after": after}
+        rows, _ = await page_rows(conn, self._family, values, limit=MOST_EVENTS)
         if not rows:
             return None
-        events = await (await conn.execute(self._events, values)).fetchall()
-        return served_job(rows[0]) | {
+        events, more = await page_rows(conn, self._events, values, limit=MOST_EVENTS)
+        job = served_job(rows[0]) | {
             "subjobs": [served_subjob(row) for row in rows[1:]],
             "events": [served_event(*row) for row in events],
         }
+        return JobDocument(job=job, after=events[-1][0] if more else None)
 
     async def stats(
         self, conn: Connection, every: Every, filters: JobFilters, *, limit: int

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from pydantic_core import from_json
 
-from projections.page_bytes import PAGE_BYTES
+from projections.page_rows import PAGE_BYTES
 from projections.server_cursor import Row, server_rows
 from projections.sessions.history import History, HistoryPage, Patch
 from projections.sessions.window import ORDERS, Order, Window

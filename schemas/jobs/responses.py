@@ -86,10 +86,11 @@ class JobHistoryEvent(TypedDict):
 
 
 class WholeJob(Job):
-    """A job with its subjobs and events, at most 10,000 of each."""
+    """A job with its subjobs and a page of its events: at most 10,000 of each, and 8 MiB."""
 
-    subjobs: list[Subjob]
+    subjobs: Annotated[list[Subjob], Field(description="The list of subjobs has all of them.")]
     events: Annotated[list[JobHistoryEvent], Field(description="In the order of the event stream.")]
+    next_cursor: Annotated[str | None, Field(description="Leads to the next events; null on the last page.")]
 
 
 class _Page(TypedDict):

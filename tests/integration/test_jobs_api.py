@@ -4,9 +4,11 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from nats.aio.client import Client
 
+import projections.page_rows
 from tests.support.jobs import APP, job_event
 from tests.support.jobs_api import JobsApi
 from tests.support.line import Line
@@ -203,3 +205,57 @@ async def test_a_batch_keeps_what_is_good_of_it_byte_for_byte(jobs: JobsApi, nc:
     assert "not UTF-8" in errors[2][1]
     assert 4 in errors
     assert [fact.body for fact in await Line(nc).stored("JOBS")] == [good]
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/subjobs", "/v1/jobs?metadata.kind=large"])
+@pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson"])
+async def test_a_page_ends_early_by_bytes(
+    jobs: JobsApi, monkeypatch: pytest.MonkeyPatch, path: str, accept: str
+) -> None:
+    """One user's large documents shorten the pages that hold them, and nothing else."""
+    sent = [job_event(f"J{n}", "started", metadata={"kind": "large", "text": "x" * 1000}) for n in range(9)]
+    sent += [job_event("J0", "started", sub=f"s{n}", metadata={"text": "x" * 1000}) for n in range(9)]
+    await jobs.send(*sent)
+    monkeypatch.setattr(projections.page_rows, "PAGE_BYTES", 3000)
+    found, sizes, following = [], [], ""
+    while True:
+        cursor = {"cursor": following} if following else {}
+        query = dict(httpx.URL(path).params) | {"limit": "100"} | cursor
+        answer = await jobs.http.get(httpx.URL(path).path, params=query, headers={"Accept": accept})
+        assert answer.status_code == 200
+        if accept == "application/json":
+            items, following = answer.json()["items"], answer.json()["next_cursor"]
+        else:
+            items = [json.loads(line) for line in answer.text.splitlines()]
+            following = answer.headers.get("foldline-next-cursor", "")
+        found += [(item["job_id"], item.get("subjob_id")) for item in items]
+        sizes.append(len(items))
+        if not following:
+            break
+    expected = (
+        [(f"J{n}", None) for n in range(9)] if "subjobs" not in path else [("J0", f"s{n}") for n in range(9)]
+    )
+    assert sorted(found, key=str) == expected
+    assert max(sizes) <= 3
+
+
+async def test_the_events_of_a_job_are_a_page(jobs: JobsApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = [job_event("a/b", "progress", minute=n, metadata={f"k{n}": "x" * 1000}) for n in range(10)]
+    await jobs.send(*sent)
+    whole = await jobs.job("a/b")
+    assert whole["next_cursor"] is None
+    monkeypatch.setattr(projections.page_rows, "PAGE_BYTES", 2500)
+    events, query = [], {}
+    while True:
+        page = await jobs.job("a/b", **query)
+        assert page["metadata"] == whole["metadata"]
+        assert 1 <= len(page["events"]) <= 3
+        events += page["events"]
+        if page["next_cursor"] is None:
+            break
+        query = {"cursor": page["next_cursor"]}
+    assert events == whole["events"]
+    assert len(events) == len(sent)
+    refused = await jobs.http.get("/v1/jobs/a/b", params={"cursor": "x"})
+    assert refused.status_code == 422
+    assert "the events of a job" in refused.json()["detail"]
