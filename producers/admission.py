@@ -6,10 +6,19 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from schemas.facts import AUTO, TIME, Fact, check_subject, event_time, message_id, own_key, parse_fact
+from schemas.facts import (
+    AUTO,
+    TIME,
+    Fact,
+    check_subject,
+    clock_headers,
+    event_time,
+    message_id,
+    own_key,
+    parse_fact,
+)
 from schemas.family import Body
 from schemas.subjects import Subject
-from schemas.times import format_time
 from schemas.validation import MAX_FACT_BYTES, InvalidFact
 
 _KEY: Final = re.compile(r"[!-~]{1,256}")
@@ -46,11 +55,10 @@ def admit_validated(
 ) -> Fact:
     """Make a fact of a body that `model` has validated already. Raises InvalidFact."""
     headers = dict(headers) if headers else {}
-    claimed = headers.get(TIME)
-    if model.timestamp is not None or claimed is not None:
-        event_time(model, claimed, now)
+    if model.timestamp is not None or TIME in headers:
+        event_time(model, headers.get, now)
     else:
-        headers[TIME] = format_time(now)
+        headers |= clock_headers(now)
     return Fact(subject, body, _message_id(subject, key), headers)
 
 

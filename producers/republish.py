@@ -6,7 +6,7 @@ from typing import Final
 
 from line.messages import StoredMessage
 from producers.admission import admit_fact
-from schemas.facts import RETRY_OF, TIME, Fact, own_subject, parse_fact
+from schemas.facts import CLOCK, RETRY_OF, TIME, Fact, own_subject, parse_fact
 from schemas.headers import header
 from schemas.positions import Position
 from schemas.registry import DECLARED
@@ -39,13 +39,16 @@ def republished_fact(
         )
     body = message.body if body is None else body
     subject = subject or _subject(message.subject, body)
-    claimed = time or header(message.headers, TIME) or format_time(message.stored_at)
+    headers = {RETRY_OF: str(place)}
+    if time is None and (clock := header(message.headers, CLOCK)) is not None:
+        headers[CLOCK] = clock
+    headers[TIME] = time or header(message.headers, TIME) or format_time(message.stored_at)
     digest = blake2b(f"{subject}\n{time}\n".encode() + body, digest_size=_DIGEST_BYTES).hexdigest()
     return admit_fact(
         subject,
         body,
         key=f"retry:{place}:{digest}",
-        headers={RETRY_OF: str(place), TIME: claimed},
+        headers=headers,
         now=now,
     )
 

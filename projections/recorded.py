@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
 
 from line.raw_event import RawEvent
-from schemas.facts import TIME, entity_id, event_time, parse_fact
+from schemas.facts import entity_id, event_time, parse_fact
 from schemas.family import Body
 from schemas.headers import header
 from schemas.registry import DECLARED
@@ -54,7 +55,7 @@ def decode_under(subject: Subject, raw: RawEvent) -> Recorded:
     problem = None
     try:
         body = parse_fact(subject.entity, subject.fact, raw.body)
-        at = event_time(body, header(raw.headers, TIME), raw.stored_at)
+        at = event_time(body, partial(header, raw.headers), raw.stored_at)
     except InvalidFact:
         if (subject.entity, subject.fact) not in _UNREADABLE:
             raise

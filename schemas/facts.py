@@ -1,17 +1,17 @@
 """Facts: a published subject, a body and optional headers, and their validation."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 
 from schemas.family import Body
-from schemas.future_limit import refuse_future
+from schemas.future_limit import MAX_FUTURE, is_in_future, refuse_future
 from schemas.registry import DECLARED
 from schemas.subjects import Subject, slot_of, token_of
 from schemas.texts import has_control
-from schemas.times import parse_time
+from schemas.times import format_time, parse_time
 from schemas.validation import (
     MAX_FACT_BYTES,
     MAX_INDEXED_BYTES,
@@ -26,6 +26,9 @@ EXPIRED: Final = "expired"
 
 MESSAGE_ID: Final = "Nats-Msg-Id"
 TIME: Final = "Foldline-Time"
+CLOCK: Final = "Foldline-Clock"
+"""The header of a fact whose time software of ours read from the clock of its host, and nobody claimed."""
+OWN_CLOCK: Final = "own"
 RETRY_OF: Final = "Foldline-Retry-Of"
 """The header with the place of the rejected event that a fact corrects."""
 AUTO: Final = "auto:"
@@ -128,17 +131,27 @@ def published_subject(stored: str, body: bytes) -> str:
     return str(subject if found is None else subject.of(token_of(found)))
 
 
-def event_time(model: Body, header: str | None, stored_at: datetime) -> datetime:
-    """Return when a fact happened: the body's timestamp, else that of the header, else the store time.
+def clock_headers(now: datetime) -> dict[str, str]:
+    """Return the headers of a fact that happens now, by our own clock."""
+    return {TIME: format_time(now), CLOCK: OWN_CLOCK}
 
-    Admission passes the present time as `stored_at`. Raises InvalidFact for a time too far after it.
+
+def event_time(model: Body, find: Callable[[str], str | None], stored_at: datetime) -> datetime:
+    """Return when a fact happened: the body's timestamp, else that of its header, else the store time.
+
+    `find` returns the value of a header. Admission passes the present time as `stored_at`. A time too far
+    after it is refused where a producer claims it (InvalidFact). Where software of ours read it from a clock
+    that is wrong, the latest allowed time counts: so the order of the clock stays.
     """
     claimed = model.timestamp
-    if claimed is None and header is not None:
-        claimed = parse_time(header, TIME)
+    if claimed is None and (text := find(TIME)) is not None:
+        claimed = parse_time(text, TIME)
     if claimed is None:
         return stored_at
-    refuse_future(claimed, stored_at)
+    if is_in_future(claimed, stored_at):
+        if find(CLOCK) == OWN_CLOCK:
+            return stored_at + MAX_FUTURE
+        refuse_future(claimed, stored_at)
     return claimed
 
 

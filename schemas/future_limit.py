@@ -10,9 +10,14 @@ MAX_FUTURE: Final = timedelta(seconds=600)
 """How far ahead of the store time an event time may be; admission may allow less, never more."""
 
 
+def is_in_future(at: datetime, stored_at: datetime) -> bool:
+    """Whether a time is more than MAX_FUTURE after the store time."""
+    return at > stored_at and at - stored_at > MAX_FUTURE
+
+
 def refuse_future(at: datetime, stored_at: datetime) -> None:
     """Refuse a time more than MAX_FUTURE after the store time. Raises InvalidFact."""
-    if at > stored_at and at - stored_at > MAX_FUTURE:
+    if is_in_future(at, stored_at):
         raise InvalidFact(
             "time_in_future",
             f"{format_time(at)} is more than {MAX_FUTURE.seconds} s after {format_time(stored_at)}: "

@@ -1,8 +1,10 @@
 """Creates a session over HTTP: once, whoever else tries, with the same answer to every retry."""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from msgspec import UNSET
@@ -18,7 +20,7 @@ from producers.publishing.publisher import Conflict
 from producers.publishing.requests import InDoubt
 from runtime.http.errors import HttpProblem, unavailable
 from schemas.errors import ErrorCode
-from schemas.facts import EXPIRED, TIME, Fact, event_time, parse_fact
+from schemas.facts import EXPIRED, Fact, event_time, parse_fact
 from schemas.headers import header
 from schemas.positions import Position
 from schemas.sessions.document import SessionDocument, snapshot
@@ -59,7 +61,7 @@ async def create_session(surface: WriteSurface, body: bytes, headers: WriteHeade
             pass
         else:
             if not ack.duplicate:
-                return CreatedSession(_document(subject, body, fact.headers.get(TIME), now), ack.position)
+                return CreatedSession(_document(subject, body, fact.headers.get, now), ack.position)
         try:
             settled = await _resolve_conflict(surface, fact)
         except InDoubt as doubt:
@@ -103,7 +105,7 @@ async def _resolve_conflict(surface: WriteSurface, fact: Fact) -> CreatedSession
         raise key_reused(first)
     position = Position(SESSIONS.name, partition_of(subject.id, partitions), first.sequence)
     return CreatedSession(
-        _document(subject, first.body, header(first.headers, TIME), first.stored_at), position
+        _document(subject, first.body, partial(header, first.headers), first.stored_at), position
     )
 
 
@@ -116,7 +118,7 @@ async def _first_created(surface: WriteSurface, subject: Subject) -> StoredMessa
     ):
         try:
             model = parse_fact("session", "created", found.body, max_bytes=surface.settings.max_body)
-            event_time(model, header(found.headers, TIME), found.stored_at)
+            event_time(model, partial(header, found.headers), found.stored_at)
         except InvalidFact:
             sequence = found.sequence + 1
         else:
@@ -124,12 +126,14 @@ async def _first_created(surface: WriteSurface, subject: Subject) -> StoredMessa
     return None
 
 
-def _document(subject: Subject, body: bytes, time: str | None, stored_at: datetime) -> SessionDocument:
+def _document(
+    subject: Subject, body: bytes, find: Callable[[str], str | None], stored_at: datetime
+) -> SessionDocument:
     """Return the document of a session that has nothing but its `created`, as a later GET shows it."""
     created = parse_fact("session", "created", body, max_bytes=len(body))
     if not isinstance(created, SessionCreated):
         raise TypeError(type(created))
-    at = event_time(created, time, stored_at)
+    at = event_time(created, find, stored_at)
     state = {"product": created.product, "version": created.version}
     return SessionDocument(
         id=subject.id,

@@ -8,12 +8,18 @@ from typing import Final, Self
 from runtime.http.openapi import Header
 from runtime.http.waits import WAIT_HEADER, wanted_wait
 from runtime.settings.http import WaitSettings
-from schemas.facts import TIME
+from schemas.facts import CLOCK, OWN_CLOCK, TIME
 from schemas.times import parse_time
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 FACT_HEADERS: Final = (
     Header(TIME, "When it happened, if the body does not say it.", {"type": "string", "format": "date-time"}),
+    Header(
+        CLOCK,
+        "`own`: the time is what the clock of the sender's host said. Too far ahead it is not refused, the"
+        " latest time allowed counts.",
+        {"type": "string", "enum": [OWN_CLOCK]},
+    ),
     Header("traceparent", "W3C trace context; it is stored with the fact."),
     WAIT_HEADER,
 )
@@ -48,6 +54,8 @@ class WriteHeaders:
         if (time := headers.get(TIME)) is not None:
             parse_time(time, TIME)
             passed_on[TIME] = time
+        if headers.get(CLOCK) == OWN_CLOCK:
+            passed_on[CLOCK] = OWN_CLOCK
         trace = headers.get("traceparent", "")
         # W3C Trace Context: a traceparent that cannot be parsed is ignored, never an error.
         if len(trace) <= _LONGEST_TRACEPARENT and _TRACEPARENT.fullmatch(trace):

@@ -27,7 +27,7 @@ from runtime.http.bodies import read_body
 from runtime.http.errors import unavailable
 from runtime.http.openapi import TEXT, operation
 from runtime.settings.line import IngestSettings
-from schemas.facts import AUTO, Fact, message_id
+from schemas.facts import AUTO, CLOCK, OWN_CLOCK, Fact, message_id
 from schemas.jobs.facts import JobEvent
 
 _FULL_RETRY_S: Final = 10
@@ -45,12 +45,13 @@ class SidecarSurface:
     line: LineConnection
     now: Callable[[], datetime]
 
-    def admission(self) -> Callable[[bytes], Fact]:
-        """Return the admission of events. It raises InvalidFact.
+    def admission(self, request: Request) -> Callable[[bytes], Fact]:
+        """Return the admission of a request's events. It raises InvalidFact.
 
         An event without a key gets one, for it may be sent twice.
         """
-        admit_job = job_admission(self.settings, self.now)
+        is_own = request.headers.get(CLOCK) == OWN_CLOCK
+        admit_job = job_admission(self.settings, self.now, {CLOCK: OWN_CLOCK} if is_own else None)
 
         def admit(body: bytes) -> Fact:
             fact = admit_job(body)
@@ -78,18 +79,17 @@ class SidecarSurface:
 def sidecar_router(surface: SidecarSurface) -> APIRouter:
     """Make the routes `POST /v1/ingest/events` and `:batch`, `GET /v1/healthz` and `/metrics`."""
     router = APIRouter(tags=["sidecar"], route_class=DirectRoute)
-    admit = surface.admission()
 
     async def ingest_event(request: Request) -> Response:
         """Accept one event: it is in the event stream, or synced in the spool, when this answers."""
-        fact = admit(await read_body(request, surface.settings.max_body))
+        fact = surface.admission(request)(await read_body(request, surface.settings.max_body))
         await surface.accept([fact])
         return _ACCEPTED
 
     async def ingest_batch(request: Request) -> Response:
         """Accept events in their order. Each bad event is reported by its index; the others are kept."""
         items = split_batch(await read_body(request, surface.settings.max_batch_body))
-        facts, errors = admit_batch(items, admit)
+        facts, errors = admit_batch(items, surface.admission(request))
         carried = await surface.accept(facts)
         ways = {"forwarded": carried.count("forwarded"), "spooled": carried.count("spooled")}
         bad: dict[str, Any] = {"failed": len(errors), "errors": errors} if errors else {}

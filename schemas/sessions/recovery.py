@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from schemas.facts import TIME, Fact, message_id
+from schemas.facts import Fact, clock_headers, message_id
 from schemas.sessions.facts import MACHINE_RETURNED, RECOVERED
 from schemas.subjects import Subject
-from schemas.times import format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +46,4 @@ def machine_returned(site: str, session_id: str, machine_id: str, created_seq: i
 
 def _conclusion(subject: Subject, body: dict[str, Any], key: str, at: datetime) -> Fact:
     text = json.dumps(body, separators=(",", ":"))
-    return Fact(subject, text.encode(), message_id(subject, key), {TIME: format_time(at)})
+    return Fact(subject, text.encode(), message_id(subject, key), clock_headers(at))

@@ -150,6 +150,8 @@ def _fact(
         headers["Nats-Msg-Id"] = f"{draw(st.sampled_from(['', 'auto:']))}{draw(st.integers(1, 3))}"
     if draw(st.integers(0, 5)) == 0:
         headers["Foldline-Time"] = draw(_TIME_TEXTS)
+    if draw(st.integers(0, 3)) == 0:
+        headers["Foldline-Clock"] = "own"
     # Mostly seconds apart; days now and then, so that message ids leave their window.
     pause = draw(st.sampled_from([0, 1, 1, 1, 2, 60, 3 * 86_400]))
     return f"ev.{site}.session.{session}.{fact}", body, headers, pause

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schemas.facts import event_time, parse_fact
+from schemas.facts import CLOCK, OWN_CLOCK, TIME, clock_headers, event_time, parse_fact
 from schemas.registry import DECLARED
 from schemas.sessions.facts import SessionState
+from schemas.times import format_time
 from schemas.validation import MAX_DEPTH, MAX_FACT_BYTES, InvalidFact
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -185,21 +186,32 @@ def test_unknown_facts_and_entities_are_listed() -> None:
 def test_event_time_is_body_then_header_then_store_time() -> None:
     with_time = parse_fact("session", "ended", b'{"timestamp":"2026-01-31T11:00:00Z"}')
     without = parse_fact("session", "ended", b"{}")
-    header = "2026-01-31T11:30:00Z"
-    assert event_time(with_time, header, NOON) == NOON - timedelta(hours=1)
-    assert event_time(without, header, NOON) == NOON - timedelta(minutes=30)
-    assert event_time(without, None, NOON) == NOON
+    header = {TIME: "2026-01-31T11:30:00Z"}
+    assert event_time(with_time, header.get, NOON) == NOON - timedelta(hours=1)
+    assert event_time(without, header.get, NOON) == NOON - timedelta(minutes=30)
+    assert event_time(without, {}.get, NOON) == NOON
 
 
 def test_ten_minutes_ahead_is_the_limit() -> None:
     body = parse_fact("session", "ended", b"{}")
-    assert event_time(body, "2026-01-31T12:10:00Z", NOON) == NOON + timedelta(minutes=10)
+    assert event_time(body, {TIME: "2026-01-31T12:10:00Z"}.get, NOON) == NOON + timedelta(minutes=10)
     with pytest.raises(InvalidFact) as caught:
-        event_time(body, "2026-01-31T12:10:00.000001Z", NOON)
+        event_time(body, {TIME: "2026-01-31T12:10:00.000001Z"}.get, NOON)
     assert caught.value.reason == "time_in_future"
     with pytest.raises(InvalidFact) as caught:
-        event_time(body, "whenever", NOON)
+        event_time(body, {TIME: "whenever"}.get, NOON)
     assert caught.value.reason == "invalid_time"
+
+
+@pytest.mark.parametrize("minutes", [-60, 0, 9, 10, 11, 1_000_000])
+@pytest.mark.parametrize("in_body", [True, False])
+def test_a_time_that_we_set_ourselves_is_never_the_reason(minutes: int, in_body: bool) -> None:
+    """The clock of a host may be wrong by any amount; what it said stays in its order."""
+    at = NOON + timedelta(minutes=minutes)
+    text = json.dumps({"timestamp": format_time(at)} if in_body else {})
+    body = parse_fact("session", "ended", text.encode())
+    headers = clock_headers(at) if not in_body else {CLOCK: OWN_CLOCK}
+    assert event_time(body, headers.get, NOON) == min(at, NOON + timedelta(minutes=10))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import httpx
 
-from foldline_client.items import CRASHED, CREATED, ENDED, EVENT, HEARTBEAT, METRIC, STATE, Item
+from foldline_client.items import CRASHED, CREATED, ENDED, EVENT, HEARTBEAT, METRIC, OWN_CLOCK, STATE, Item
 from foldline_client.options import Options
 from foldline_client.positions import POSITION, parse_positions
 from foldline_client.transport import DELIVERED, Outcome, in_session_order, rejected, retry
@@ -96,7 +96,7 @@ def _path(item: Item) -> str:
 
 
 def _headers(item: Item) -> dict[str, str]:
-    headers = {"Content-Type": "application/json", "Idempotency-Key": item.key}
+    headers = {"Content-Type": "application/json", "Idempotency-Key": item.key, **OWN_CLOCK}
     if item.fact not in (ENDED, CRASHED):
         headers["Foldline-Wait"] = "0"
     if item.time is not None:

@@ -12,6 +12,9 @@ HEARTBEAT: Final = "heartbeat"
 CRASHED: Final = "crashed"
 ENDED: Final = "ended"
 
+OWN_CLOCK: Final = {"Foldline-Clock": "own"}
+"""Says that a fact's time was read from this host's clock: wrong as it may be, it is no reason to refuse."""
+
 _OVERHEAD: Final = 256  # roughly what an item costs in memory beside its body
 
 

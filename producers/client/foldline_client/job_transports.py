@@ -10,7 +10,7 @@ from typing import Final
 import httpx
 
 from foldline_client.http_transport import MAX_SERVER_FAULTS, RETRIED_STATUSES, HttpTransport, retry_after
-from foldline_client.items import Item
+from foldline_client.items import OWN_CLOCK, Item
 from foldline_client.job_events import event_key, keyed_body
 from foldline_client.nats_transport import NatsTransport
 from foldline_client.options import Options, scheme_of
@@ -35,7 +35,7 @@ class JobHttpTransport(HttpTransport):
             response = await self._connected().post(
                 _PATH,
                 content=b"[%b]" % b",".join(map(keyed_body, items)),
-                headers={"Content-Type": "application/json"},
+                headers={"Content-Type": "application/json", **OWN_CLOCK},
             )
         except httpx.RequestError as exc:
             return [retry(f"{type(exc).__name__}: {exc}")] * len(items)
@@ -68,7 +68,8 @@ class JobNatsTransport(NatsTransport):
         return f"ev.{self._options.site}.job.{item.ref.id}.{item.fact}"
 
     def _headers(self, item: Item) -> dict[str, str]:
-        return {"Nats-Msg-Id": f"{self._options.site}:job:{item.ref.id}:{event_key(item)}"}
+        message_id = f"{self._options.site}:job:{item.ref.id}:{event_key(item)}"
+        return {"Nats-Msg-Id": message_id, **OWN_CLOCK}
 
 
 def _outcomes(response: httpx.Response, count: int) -> list[Outcome] | None:

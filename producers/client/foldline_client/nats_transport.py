@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from nats.errors import MaxPayloadError, NoRespondersError
 
-from foldline_client.items import HEARTBEAT, Item
+from foldline_client.items import HEARTBEAT, OWN_CLOCK, Item
 from foldline_client.nats_connection import CONNECTION_ERRORS, ConnectionLost, NatsConnection, PublishRefused
 from foldline_client.options import Options
 from foldline_client.transport import DELIVERED, Outcome, Verdict, in_session_order, rejected, retry
@@ -131,7 +131,7 @@ class NatsTransport:
         return f"ev.{self._options.site}.session.{item.ref.id}.{item.fact}"
 
     def _headers(self, item: Item) -> dict[str, str]:
-        headers = {"Nats-Msg-Id": item.message_id(self._options.site)}
+        headers = {"Nats-Msg-Id": item.message_id(self._options.site), **OWN_CLOCK}
         if item.time is not None:
             headers["Foldline-Time"] = item.time
         return headers

@@ -11,7 +11,7 @@ from typing import Any, Final
 from producers.admission import admit_fact
 from producers.sidecar.daemon.state_filter import canonical
 from producers.sidecar.daemon.watched_session import SessionRecord
-from schemas.facts import TIME, Fact
+from schemas.facts import CLOCK, OWN_CLOCK, TIME, Fact
 from schemas.sessions.facts import HUNG, RECOVERED
 from schemas.subjects import Subject
 
@@ -45,7 +45,7 @@ class SessionFacts:
             Subject(self.site, "session", session_id, kind),
             dumped(body),
             key=f"daemon-{dedup_key or uuid.uuid4()}",
-            headers=None if at is None else {TIME: at},
+            headers=None if at is None else {TIME: at, CLOCK: OWN_CLOCK},
             now=self.now(),
             max_bytes=self.max_bytes,
         )
