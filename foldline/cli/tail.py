@@ -22,7 +22,7 @@ from schemas.registry import DECLARED
 from schemas.stored_subjects import stored_form
 from schemas.subjects import overlaps, published_form
 from schemas.times import format_time, parse_time
-from schemas.validation import InvalidFact
+from schemas.validation import InvalidFact, parse_value
 
 
 def tail(
@@ -120,7 +120,7 @@ def _line(event: RawEvent, subject: str, *, as_json: bool) -> str:
         return f"{stored_at}  {position}  {printable(subject)}  {printable(body)}"
     line: dict[str, Any] = {"stored_at": stored_at, "position": position, "subject": subject}
     try:
-        line["body"] = json.loads(body) if body else {}
-    except ValueError:
-        line["raw"] = body
+        line["body"] = parse_value(body or "{}")
+    except InvalidFact:
+        line["raw"] = body  # as it is: also where a number would change
     return json.dumps(line)

@@ -7,9 +7,10 @@ from datetime import datetime
 from itertools import product
 from typing import Any, Final
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from schemas.jobs.facts import Status
+from schemas.validation import InvalidFact, parse_value
 
 _INDEXED: Final = 4
 """Most keys of the metadata that are looked up together: each may mean two values, in all combinations."""
@@ -90,8 +91,8 @@ def _is_plain(metadata: Sequence[tuple[str, str]]) -> bool:
 def _as_json(name: str, text: str) -> dict[str, Any] | None:
     """Return the metadata that the text means as JSON; None if it is none. In a URL `3` may be the number."""
     try:
-        return {name: from_json(text, allow_inf_nan=False)}
-    except ValueError:
+        return {name: parse_value(text)}
+    except InvalidFact:
         return None
 
 

@@ -49,7 +49,7 @@ def _life(row: Sequence[Any]) -> dict[str, Any]:
         "status": status,
         "started_at": _time(started_at),
         "ended_at": _time(ended_at),
-        "duration_s": duration,
+        "duration_s": metrics.get("duration_s", duration),  # the column is a double
         **{name: metrics.get(name) for name in _STANDARD},
         "metadata": from_json(metadata),
         "inserted_at": json_time(inserted_at),

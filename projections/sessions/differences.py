@@ -24,11 +24,11 @@ def differences(
 
 
 def _same(one: Any, other: Any) -> bool:
-    # In Python True == 1 and 1 == 1.0; in JSON these are different texts.
+    # In Python True == 1, 1 == 1.0 and 0.0 == -0.0; in JSON these are different texts.
     if type(one) is not type(other):
         return False
     if isinstance(one, list):
         return len(one) == len(other) and all(map(_same, one, other))
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
-    return bool(one == other)
+    return repr(one) == repr(other) if isinstance(one, float) else bool(one == other)

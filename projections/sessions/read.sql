@@ -306,19 +306,42 @@ select distinct on (site, id) site, id, seq, at, value from measured order by si
 select distinct on (site, id) site, id, seq, at, value from measured order by site, id, value, seq
 
 -- name: series-average
--- Fragment: one point a session, its mean, at the time of its last value.
-select site, id, max(seq) as seq, max(at) as at, avg({in-units}) * max(unit) as value
-from measured, scale
-group by site, id
+-- Fragment: one point a session, its mean, at the time of its last value. Rounding must not put the mean beyond the
+-- highest value, and that beyond all doubles; a product that would round to zero is zero, or PostgreSQL refuses it.
+select site, id, seq, at, case when unit < 1 and abs(mean) <= power(2::float8, -475) then 0 else mean * unit end as value
+from (
+    select
+        site, id, max(seq) as seq, max(at) as at, max(unit) as unit,
+        greatest(least(avg({in-units}), max({in-units})), min({in-units})) as mean
+    from measured join (select site, id, {unit} as unit from measured group by site, id) scale using (site, id)
+    group by site, id
+) one
+
+-- name: unit
+-- Fragment: the power of two in which values are counted. Sums and squares of very large values would overflow a double,
+-- squares of very small ones would be zero. To divide by a power of two is exact.
+case
+    when max(abs(value)) > 1e100 then power(2::float8, 600)
+    when max(abs(value)) < 1e-100 then power(2::float8, -600)
+    else 1
+end
 
 -- name: in-units
--- Fragment: a value in the unit of its series. Beside values that need a large unit a very small one is nothing; divided
--- by it, it would underflow, which PostgreSQL refuses.
-case when unit > 1 and abs(value) < 1e-140 then 0 else value / unit end
+-- Fragment: a value in units. Beside values that need a large unit a very small one is nothing; divided by it, it would
+-- underflow, which PostgreSQL refuses.
+case when unit > 1 and abs(value) < 1e-100 then 0 else value / unit end
+
+-- name: sent-value
+-- Fragment: the value of a point as it was sent.
+(select m.body->'value' from {schema}.metric m where (m.site, m.id, m.seq) = (newest.site, newest.id, newest.seq))
+
+-- name: own-value
+-- Fragment: the value of a point that was computed.
+to_json(newest.value)
 
 -- name: timeseries
--- A metric over many sessions: statistics of all points, and the newest of them in the order of time. Sums of very
--- large values would overflow a double, so they are taken in units of a power of two, which is exact.
+-- A metric over many sessions: statistics of all points, in doubles, and the newest of them in the order of time. Mean,
+-- median and deviation are in units, since a product may round to zero or overflow.
 with {live}, measured as materialized (
     select m.site, m.id, m.seq, m.at, m.value
     from {schema}.metric m
@@ -329,10 +352,10 @@ with {live}, measured as materialized (
       and (%(state)s::jsonb is null or {state-now})
       and (%(state_ever)s::jsonb is null or {state-ever})
       and (%(state_array)s::jsonb is null or {state-array})
-), scale as materialized (
-    select case when max(abs(value)) > 1e140 then power(2::float8, 540) else 1 end as unit from measured
 ), series as materialized (
     {series}
+), scale as materialized (
+    select {unit} as unit from series
 ), newest as (
     select * from series order by at desc, seq desc limit %(limit)s
 )
@@ -341,13 +364,14 @@ select
     count(*),
     count(distinct (site, id)),
     max(value),
-    avg({in-units}) * max(unit),
     min(value),
-    percentile_cont(0.5) within group (order by {in-units}) * max(unit),
-    stddev_pop({in-units}) * max(unit),
+    max(unit),
+    avg({in-units}),
+    percentile_cont(0.5) within group (order by {in-units}),
+    stddev_pop({in-units}),
     (
         select json_agg(json_build_object(
-            'Timestamp', foldline.rfc3339(at), 'Value', value, 'SessionID', id, 'Site', site
+            'Timestamp', foldline.rfc3339(at), 'Value', {point}, 'SessionID', id, 'Site', site
         ) order by at, seq)::text
         from newest
     )

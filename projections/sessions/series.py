@@ -35,7 +35,10 @@ class SeriesQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """Statistics over all points (None without any), and `points`, a JSON array in the order of time."""
+    """Statistics over all points (None without any), and `points`, a JSON array in the order of time.
+
+    Statistics are doubles; a point has the number that was sent, or the mean of a session's.
+    """
 
     position: str | None
     count: int
@@ -54,7 +57,11 @@ class SessionSeries:
     def __init__(self, *, schema: str = PROJECTION) -> None:
         statements = Statements("projections.sessions", schema, "state_conditions.sql")
         self._timeseries = {
-            aggregation: statements.compose("timeseries", series=f"{{series-{aggregation}}}")
+            aggregation: statements.compose(
+                "timeseries",
+                series=f"{{series-{aggregation}}}",
+                point="{own-value}" if aggregation == "average" else "{sent-value}",
+            )
             for aggregation in get_args(Aggregation)
         }
 
@@ -74,17 +81,23 @@ class SessionSeries:
             },
         }
         statement = self._timeseries[query.aggregation]
-        position, count, sessions, peak, average, low, median, deviation, points = await only_row(
-            conn, statement, values
-        )
+        row = await only_row(conn, statement, values)
+        position, count, sessions, peak, low, unit, mean, median, deviation, points = row
         return Series(
             position=position,
             count=count,
             sessions=sessions,
             peak=peak,
-            average=average,
+            average=_within(low, mean, unit, peak),
             low=low,
-            median=median,
-            deviation=deviation,
+            median=_within(low, median, unit, peak),
+            deviation=_within(0.0, deviation, unit, max(abs(low), abs(peak))) if count else None,
             points=(points or "[]").encode(),
         )
+
+
+def _within(low: float | None, units: float | None, unit: float, high: float | None) -> float | None:
+    """Return a statistic as a value. Rounding may have put it beyond what it lies between."""
+    if low is None or units is None or high is None:
+        return None
+    return max(low, min(units * unit, high))

@@ -1,12 +1,13 @@
 """Conditions on a session's state: `dotted.path=value`."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
 from psycopg.types.json import Jsonb
 
-from schemas.validation import InvalidFact, check_body, parse_json
+from schemas.validation import InvalidFact, parse_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,8 @@ class StateCondition:
     def parameter(self) -> dict[str, Any]:
         """Return it as the statements read it."""
         wanted: dict[str, Any] = {"path": self.path, "plain": self.value}
-        try:
-            body = self.value.encode()
-            check_body(body)
-            wanted["value"] = parse_json(body)
-        except InvalidFact:
-            pass  # then it is plain text
+        with suppress(InvalidFact):  # then it is plain text
+            wanted["value"] = parse_value(self.value)
         return wanted
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from schemas.fact_body import FactBody, fact_type
 from schemas.family import FactType, drop_timestamp
+from schemas.numbers import Measured
 from schemas.sessions.streams import HEARTBEATS, SESSIONS
 from schemas.texts import IndexedText, Name
 from schemas.validation import InvalidFact, parse_json
@@ -56,7 +57,7 @@ class SessionMetric(FactBody):
     """One measured number. Tags are labels, or names with values."""
 
     name: Name
-    value: Annotated[float, Field(allow_inf_nan=False)]
+    value: Measured
     type: MetricType = "gauge"
     count: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     unit: IndexedText | None = None

@@ -4,7 +4,6 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -15,7 +14,7 @@ from foldline.settings import Settings
 from runtime.database.connections import connect
 from tests.property.strategies import SESSIONS, fact_lists, interleavings, splits
 from tests.reference.published import Published
-from tests.reference.sessions import Reference, comparable
+from tests.reference.sessions import Reference, as_served
 from tests.support.examples import examples
 from tests.support.folding import Folding
 
@@ -59,9 +58,9 @@ async def check(folding: Folding, facts: list[Published]) -> None:
     for session_id in SESSIONS:
         for site in ("local", "fab2"):
             document = await folding.document(session_id, site)
-            served = document and comparable(json.loads(document, parse_float=Decimal))
+            served = document and as_served(json.loads(document))
             expected = reference.answer(session_id, datetime.now(UTC), site=site)
-            assert served == comparable(expected)
+            assert served == as_served(expected)
 
 
 @examples(150)
@@ -161,5 +160,5 @@ async def test_what_is_too_large_does_not_depend_on_what_was_cached(
         assert await folding.rows() == rows
     for session_id in ("S1", "S2"):
         document = await folding.document(session_id)
-        served = document and comparable(json.loads(document, parse_float=Decimal))
-        assert served == comparable(reference.answer(session_id, datetime.now(UTC)))
+        served = document and as_served(json.loads(document))
+        assert served == as_served(reference.answer(session_id, datetime.now(UTC)))

@@ -40,12 +40,14 @@ def _no_constant(text: str) -> Any:
 
 
 def _finite(text: str) -> Decimal:
-    need(abs(float(text)) != float("inf"), "infinite")
+    number = float(text)
+    need(abs(number) != float("inf"), "infinite")
+    need(number != 0 or Decimal(text) == 0, "too small a number")
     return Decimal(text)
 
 
 def _small(text: str) -> int:
-    need(len(text) <= 400 and abs(Decimal(text)) < Decimal(2) ** 1024, "too large a number")
+    need(len(text.lstrip("-")) <= 4300, "too long a number")
     return int(text)
 
 
@@ -104,8 +106,9 @@ def an_object(value: Any) -> bool:
     return isinstance(value, dict)
 
 
-def number(value: Any) -> bool:
-    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+def measured(value: Any) -> bool:
+    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+    return is_number and abs(value) < 2**1024 - 2**970
 
 
 def whole(bits: int) -> Rule:
@@ -123,7 +126,7 @@ def one_of(*words: str) -> Rule:
 REQUIRED: dict[str, dict[str, Rule]] = {
     "created": {"product": name, "version": name},
     "event": {"name": name},
-    "metric": {"name": name, "value": number},
+    "metric": {"name": name, "value": measured},
 }
 MAY_BE_ABSENT: dict[str, dict[str, Rule]] = {
     "metric": {"type": one_of("gauge", "counter", "histogram", "timer")},

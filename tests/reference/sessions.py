@@ -70,7 +70,6 @@ class ReferenceSession:
 
     def metric_fact(self, body: Json, at: datetime) -> None:
         metric = {field: body[field] for field in _METRIC_FIELDS if body.get(field) is not None}
-        metric["value"] = Decimal(repr(float(body["value"])))
         metric["type"] = body.get("type", "gauge")
         self.metrics.append({"timestamp": stamp(at), **metric})
 
@@ -236,6 +235,17 @@ def _kinds_apart(value: Any) -> Any:
 def stamp(at: datetime) -> str:
     """Return a time as it is served."""
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+
+
+def as_served(value: Any) -> Any:
+    """Return a JSON value with every number as Python writes it: 1 and 1.0 differ, 1e0 and 1.0 do not."""
+    if isinstance(value, dict):
+        return {key: as_served(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [as_served(item) for item in value]
+    if isinstance(value, int | float | Decimal):
+        return ("number", repr(value if isinstance(value, int) else float(value)))
+    return value
 
 
 def comparable(value: Any) -> Any:

@@ -29,7 +29,8 @@ def filled(unit: bytes, start: bytes = b"", end: bytes = b"") -> bytes:
         filled(b"{"),
         filled(b"{}"),
         filled(b"1" * 199 + b",", b'{"a":[', b"1]}}"),
-        filled(b"9" * 4299 + b",", b'{"a":[', b"1]}"),
+        filled(b"9" * 4299 + b",", b'{"a":[', b"1]}}"),
+        filled(b"1e-308,", b'{"a":[', b"1e-999]}"),
         filled(b"1e12,", b'{"a":[', b"1]}}"),
     ],
     ids=[
@@ -44,6 +45,7 @@ def filled(unit: bytes, start: bytes = b"", end: bytes = b"") -> bytes:
         "open-and-closed",
         "long-numbers",
         "longer-numbers",
+        "small-numbers",
         "exponents",
     ],
 )
