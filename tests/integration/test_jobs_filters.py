@@ -171,3 +171,39 @@ async def test_the_empty_text_is_found_where_it_was_sent(jobs: JobsApi) -> None:
     )
     assert await _pages(jobs, job_key="") == ["J1"]
     assert await _pages(jobs, **{"metadata.note": ""}) == ["J1"]
+
+
+async def test_a_filter_is_a_text_whatever_number_it_looks_like(jobs: JobsApi) -> None:
+    """A commit such as 4e97311 is no number that a body could hold; what is one is met by the number as well."""
+    texts = [
+        "4e97311",
+        "1e999",
+        "-1e400",
+        "NaN",
+        "Infinity",
+        "0x10",
+        "1_000",
+        "00",
+        "1e5",
+        "-0.0",
+        "1e23",
+        "3",
+    ]
+    texts += [
+        "123456789012345678901234567890",
+        "9" * 400,
+        "true",
+        "null",
+        '"a"',
+        "[" * 100,
+        "\\u0000",
+        "1e-400",
+    ]
+    await jobs.send(*(job_event(f"J{place}", metadata={"k": text}) for place, text in enumerate(texts)))
+    await jobs.send(job_event("number", metadata={"k": 3}), job_event("float", metadata={"k": 1e23}))
+    for place, text in enumerate(texts):
+        found = await _pages(jobs, **{"metadata.k": text})
+        assert sorted(found) == sorted([f"J{place}", *{"3": ["number"], "1e23": ["float"]}.get(text, [])]), (
+            text
+        )
+        assert await _pages(jobs, **{"metadata.k": text, "metadata.other": "1"}) == []
