@@ -1,16 +1,14 @@
 """Checkpoints: how far a follower has folded each stream, and whether that is far enough."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from nats.aio.client import Client
 
-from line.jetstream import stream_info
 from line.messages import next_message
 from runtime.database.connections import Connection
 from runtime.database.engine.queries import engine_queries
-from schemas.streams import Stream
 from schemas.subjects import PREFIX
 
 Sequences = dict[int, dict[str, int]]
@@ -37,16 +35,6 @@ async def is_caught_up(nc: Client, at: Sequences, target: Sequences) -> bool:
     ]
     left = await asyncio.gather(*(_left(nc, *gap) for gap in gaps if gap[2] < gap[3]))
     return not any(left)
-
-
-async def read_first_sequences(nc: Client, streams: Iterable[Stream]) -> dict[str, int]:
-    """Return the first sequence of each stream that drops old messages by age. Raises StreamUnavailable."""
-    found = {}
-    for stream in streams:
-        if stream.days:
-            info = await stream_info(nc, stream.name)
-            found[stream.name] = int(info["state"]["first_seq"])
-    return found
 
 
 def furthest(one: Mapping[int, Mapping[str, int]], other: Mapping[int, Mapping[str, int]]) -> Sequences:

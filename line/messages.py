@@ -11,7 +11,7 @@ from line.jetstream import ErrorCode, has_code, request_api
 from line.problems import StreamUnavailable
 from schemas.facts import MESSAGE_ID
 from schemas.headers import header
-from schemas.times import parse_time
+from schemas.times import format_time, parse_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,11 @@ async def newest_message(nc: Client, stream: str, stored_filter: str) -> StoredM
 async def next_message(nc: Client, stream: str, stored_filter: str, sequence: int) -> StoredMessage | None:
     """The first message of a filter at or after `sequence`; None without one. Raises StreamUnavailable."""
     return await _message(nc, stream, {"seq": max(sequence, 1), "next_by_subj": stored_filter})
+
+
+async def first_message_since(nc: Client, stream: str, at: datetime) -> StoredMessage | None:
+    """The first message stored at or after a time; None without one. Raises StreamUnavailable."""
+    return await _message(nc, stream, {"start_time": format_time(at), "next_by_subj": ">"})
 
 
 async def _message(nc: Client, stream: str, request: dict[str, Any]) -> StoredMessage | None:

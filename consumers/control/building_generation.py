@@ -1,9 +1,9 @@
 """The generation that a rebuild folds: a new one, one that was begun before, or the old one put back."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from consumers.control.projection_lock import projection_lock
+from line.aging import Aging
 from projections.generations import (
     Role,
     cancel_building,
@@ -17,6 +17,8 @@ from projections.generations import (
 )
 from projections.projection import Projection
 from runtime.database.connections import Connection
+from runtime.database.engine.queries import engine_queries
+from runtime.database.queries import in_schema
 from runtime.problems import Problem
 from runtime.settings.database import FoldSettings
 
@@ -25,14 +27,14 @@ async def begin_building(
     conn: Connection,
     projection: Projection[Any, Any],
     config: FoldSettings,
-    first_sequences: Mapping[str, int],
+    aging: Aging,
     *,
     anew: bool,
 ) -> int:
     """Create the generation unless one of this program's version was begun before and `anew` is not wanted.
 
     Answers how many entities were copied from the live generation because the line no longer holds all of
-    them: `first_sequences` has the first sequence of each stream whose oldest messages go by age.
+    them, or may not when the generation is folded. What was rejected of events that are gone is copied, too.
     """
     async with conn.transaction():
         await lock_installation(conn)
@@ -44,7 +46,11 @@ async def begin_building(
             await drop(conn, projection.name, Role.BUILDING)
         await create(conn, projection, Role.BUILDING, config.partitions)
         built = projection.in_schema(name_of(projection.name, Role.BUILDING))
-        return await built.carry_over(conn, projection.name, first_sequences)
+        carry_rejected = engine_queries(built.schema)["carry-rejected"].decode()
+        statement = in_schema(carry_rejected.replace("{source}", "{schema}"), projection.name)
+        for stream, first in aging.first.items():
+            await conn.execute(statement.encode(), {"stream": stream, "first": first})
+        return await built.carry_over(conn, projection.name, aging.carried)
 
 
 async def put_back_old(conn: Connection, projection: Projection[Any, Any]) -> None:

@@ -7,7 +7,7 @@ from psycopg import sql
 from consumers.control.loss import refuse_shorter
 from consumers.control.parked import replay
 from consumers.control.partition_lock import with_partition_locked
-from line.checkpoints import read_first_sequences
+from line.aging import read_aging
 from line.entity_history import stored_events
 from projections.projection import Key, Projection
 from runtime.compat.nats_client import BusClient
@@ -37,10 +37,10 @@ async def rebuild_entity(
     """
     part = home_of(key[1], partitions)
     where = entity_filter(key[0], projection.entity, key[1], partitions)
-    first_sequences = await read_first_sequences(nc, projection.streams)
+    aging = await read_aging(nc, projection.streams)
 
     async def fold(checkpoint: dict[str, int]) -> int:
-        if await projection.is_aged(conn, key, first_sequences):
+        if await projection.is_aged(conn, key, aging.first):
             raise Problem(
                 f"the line no longer holds all facts of {key[1]} at {key[0]}, for some have left it by their "
                 f"age: it cannot be folded anew, and its rows stay as they are"

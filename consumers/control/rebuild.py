@@ -18,7 +18,8 @@ from consumers.control.rebuild_progress import Phase, ProgressMeter, RebuildProg
 from consumers.control.swap import Swap, SwapPostponed, is_caught_up_for_swap
 from consumers.control.worker import Assignment
 from consumers.control.workers import Workers, running_workers
-from line.checkpoints import checkpoints, is_caught_up, read_first_sequences
+from line.aging import read_aging
+from line.checkpoints import checkpoints, is_caught_up
 from line.identity import check_identity
 from line.lost_facts import accept_loss as give_up_lost
 from line.problems import StreamUnavailable
@@ -63,8 +64,8 @@ async def rebuild(
         if put_back:
             await put_back_old(conn, projection)
         else:
-            first_sequences = await read_first_sequences(nc, projection.streams)
-            carried = await begin_building(conn, projection, config, first_sequences, anew=anew)
+            aging = await read_aging(nc, projection.streams)
+            carried = await begin_building(conn, projection, config, aging, anew=anew)
         last = await _Rebuild(projection, config, nc, conn, report).run(accept_loss=accept_loss)
         if accept_loss:
             await give_up_lost(nc, conn, projection.streams)

@@ -31,7 +31,8 @@ class Tolerated:
 
     async def includes(self, difference: Difference) -> bool:
         """Whether the row's entity changed on the line after the checkpoints. Raises StreamUnavailable."""
-        site, entity_id = difference.key.get("site"), difference.key.get("id")
+        both = {name: live or folded for name, (live, folded) in difference.columns.items()}
+        site, entity_id = (difference.key.get(name) or both.get(name) for name in ("site", "id"))
         if site is None or entity_id is None:
             return False
         key = site, entity_id

@@ -15,8 +15,10 @@ from consumers.control.scratch_generation import scratch_generation
 from consumers.control.tolerated import Tolerated
 from consumers.control.worker import Assignment
 from consumers.control.workers import running_workers
-from line.checkpoints import Sequences, checkpoints, is_caught_up, read_first_sequences
+from line.aging import Aging, read_aging
+from line.checkpoints import Sequences, checkpoints, is_caught_up
 from line.identity import check_identity
+from projections.binary_copy import json_text
 from projections.dedup_key import MESSAGE_ID_WINDOW
 from projections.generations import Role, generations, name_of, table_names
 from projections.projection import Projection
@@ -81,12 +83,12 @@ async def verify(
                 f"the live generation of {projection.name} is of version {version}, this program folds "
                 f"version {projection.version}: verify with the program that folds version {version}"
             )
-        first_sequences = await read_first_sequences(nc, projection.streams)
+        aging = await read_aging(nc, projection.streams)
         async with (
             live_snapshot(config, projection.name) as (live, target),
-            scratch_generation(conn, projection, config, first_sequences) as carried,
+            scratch_generation(conn, projection, config, aging.carried, snapshot=live) as carried,
         ):
-            run = _Verify(projection, config, nc, conn, carried)
+            run = _Verify(projection, config, nc, conn, aging, carried)
             await run.fold(target, report)
             found = await run.compare(live, target, limit)
     found.elapsed = clock() - began
@@ -101,6 +103,7 @@ class _Verify:
     config: FoldSettings
     nc: Client
     conn: Connection
+    aging: Aging
     carried: int
 
     async def fold(self, target: Sequences, report: ReportProgress) -> None:
@@ -149,8 +152,13 @@ class _Verify:
         follower = {"follower": self.projection.name}
         row = await (await live.execute(_QUERIES["newest-folded"], follower)).fetchone()
         newest = row[0] if row and row[0] else datetime.now(UTC)  # nothing folded: no message ids either
-        latest_only = [stream.name for stream in self.projection.streams if stream.newest_only]
-        return {"since": newest - MESSAGE_ID_WINDOW, "latest_only": latest_only}
+        since = newest - MESSAGE_ID_WINDOW
+        return {
+            "since": since if self.aging.since is None else max(since, self.aging.since),
+            "latest_only": [stream.name for stream in self.projection.streams if stream.newest_only],
+            "aged": json_text(self.aging.carried),
+            "oldest": min(self.aging.carried.values(), default=0),
+        }
 
 
 def _position(target: Sequences) -> str:

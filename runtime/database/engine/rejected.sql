@@ -5,6 +5,14 @@ select * from unnest(
     %s::smallint[], %s::text[], %s::int8[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
     %s::timestamptz[]
 )
+on conflict (stream, seq) do nothing  -- carried over, and on the line for a moment longer
+
+-- name: carry-rejected
+-- Takes over what another generation has of events that have left the line by their age.
+insert into {schema}.rejected (part, stream, seq, site, id, subject, reason, details, stored_at)
+select part, stream, seq, site, id, subject, reason, details, stored_at
+from {source}.rejected
+where stream = %(stream)s and seq < %(first)s
 
 -- name: forget-replaced
 -- Delete what was recorded of older messages of some subjects, on streams that keep the newest message alone:
