@@ -29,9 +29,9 @@ class Projection(ABC, Generic[State, Changes]):
     """One read model.
 
     The engine calls, within one transaction and for partitions it holds, for each of its batches: `load` for
-    the entities it does not remember, `fold` for each event in the order of the line, `write`; and before the
-    commit once `store`. A state that `fold` was given is never changed in place: the engine may remember it
-    if the batch fails.
+    the entities it does not remember, `fold` for each event in the order of the line, `write`, `settle`; and
+    before the commit once `store`. A state that `fold` was given is never changed in place: the engine may
+    remember it if the batch fails.
     """
 
     name: ClassVar[str]
@@ -105,6 +105,10 @@ class Projection(ABC, Generic[State, Changes]):
     @abstractmethod
     async def write(self, conn: Connection, changes: Changes) -> None:
         """Write what a batch changes beside states. Runs inside its transaction."""
+
+    async def settle(self, conn: Connection, states: dict[StateKey, State | None], changes: Changes) -> None:
+        """Complete what only rows can tell, after `write`: replace in `states` what `fold` left open."""
+        return
 
     @abstractmethod
     async def store(self, conn: Connection, states: Mapping[StateKey, State | None]) -> None:

@@ -26,6 +26,7 @@ class Writing:
         """Write everything but the rows of states. Raises psycopg.Error."""
         outcome = folded.outcome
         await self._projection.write(writer, folded.changes)
+        await self._projection.settle(writer, folded.states, folded.changes)
         await self._forget_expired(writer, outcome.expired.values())
         await folded.ids.write(writer)
         await self._record(writer, outcome.rejections)

@@ -6,7 +6,7 @@ from typing import Final
 from pydantic_core import to_json
 
 from projections.carried_columns import carried_columns
-from projections.jobs.rows import EVENT
+from projections.jobs.rows import ATTEMPT, EVENT
 from projections.jobs.state import ENTITY
 from projections.projection import Key
 from runtime.database.connections import Connection
@@ -28,8 +28,10 @@ def first_sequences_by_site(streams: Sequence[Stream], first_sequences: Mapping[
 async def carry_over(conn: Connection, source: str, schema: str, by_site: str) -> list[Key]:
     """Copy the rows of aged jobs from the schema `source` to another that is empty, and return their keys."""
     queries = load_queries("projections.jobs", "carry_over.sql", schema=schema)
-    for name, table in (("carry-entities", ENTITY), ("carry-events", EVENT)):
+    for name, table in (("carry-entities", ENTITY), ("carry-events", EVENT), ("carry-attempts", ATTEMPT)):
         columns, defaults = await carried_columns(conn, table, source)
+        if len(defaults) == len(table.columns):
+            continue  # an older generation has no such table
         statement = fill(queries[name].decode(), schema, columns | {"source": f'"{source}"'})
         await conn.execute(statement.encode(), defaults | {"first_sequences": by_site})
     await conn.execute(queries["carry-apps"])

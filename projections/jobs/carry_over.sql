@@ -14,6 +14,11 @@ select {values} from {source}.entity t join aged using (site, id)
 insert into {schema}.event ({columns})
 select {values} from {source}.event t join {schema}.entity e on e.site = t.site and e.id = t.id and e.sub = ''
 
+-- name: carry-attempts
+-- Copies the attempts of the jobs that were carried over.
+insert into {schema}.attempt ({columns})
+select {values} from {source}.attempt t join {schema}.entity e on e.site = t.site and e.id = t.id and e.sub = ''
+
 -- name: carry-apps
 -- Adds the names of the applications of the jobs that were carried over.
 insert into {schema}.app (part, site, app_id, name)

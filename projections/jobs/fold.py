@@ -1,12 +1,14 @@
-"""The pure fold of job facts: the state of a job does not depend on the order in which its events arrive.
+"""The pure fold of job facts: a job is the fold of its events in the order (event time, position).
 
-Status and times follow event times, so a late event never undoes a newer one: the newest end of the newest
-attempt is the status, and a `started` after an end begins another attempt.
+Whatever order they arrive in, the state is the one that this order gives. Of what is told by name the newest
+counts; attempts follow `attempts`.
 """
 
-from datetime import datetime
 from typing import Final, cast
 
+from projections.jobs.attempts import advance
+from projections.jobs.newest import merge_newest, microseconds, of_job
+from projections.jobs.room import take_room
 from projections.jobs.rows import JobChanges
 from projections.jobs.state import JobState
 from projections.projection import StateKey
@@ -22,22 +24,22 @@ States = dict[StateKey, JobState | None]
 
 
 def fold(states: States, event: Recorded, changes: JobChanges) -> None:
-    """Apply one event to its job or subjob; an event of a subjob changes the counts of its job as well."""
+    """Apply one event to its job or subjob; an event of a subjob changes the counts of its job as well.
+
+    Where `changes.late` has the job afterwards, its attempts have to be folded again. Raises InvalidFact.
+    """
     body = cast(JobFact, event.body)
     job = states.get(event.key)
     if job is not None and event.sequence <= job.last_seq:
         return  # the job was carried over from an older generation, with this event in it
-    if sub := body.subjob_id:
-        before = states.get((*event.key, sub))
-        after = _folded(before, event, body)
-        states[*event.key, sub] = after
-        states[event.key] = _with_subjob(states.get(event.key), before, after, event, body)
+    sub = body.subjob_id
+    key = (*event.key, sub) if sub else event.key
+    before = states.get(key) if sub else job
+    states[key] = after = _folded(key, before, event, body, changes)
+    if sub:
+        states[event.key] = _with_subjob(job, before, after, event, body)
     else:
-        before = states.get(event.key)
-        states[event.key] = after = _folded(before, event, body)
         changes.count(event.key[0], before, after)
-    if before is not None and (before.app_name != after.app_name or before.app_id != after.app_id):
-        changes.leave_app(event.key[0], before)
     changes.add_event(event, body)
 
 
@@ -47,14 +49,17 @@ def _with_subjob(
     """Return the job after one of its subjobs has changed."""
     job = _opened(event, body) if job is None else job.copy()
     if before is not None:
-        _add(job, before.status, -1)
-    _add(job, after.status, 1)
+        count_subjob(job, before.status, -1)
+    count_subjob(job, after.status, 1)
+    if job.newest_at is None and event.at >= job.last_event_at:
+        _name(job, body)
     job.last_seq = event.sequence
     job.last_event_at = max(job.last_event_at, event.at)
     return job
 
 
-def _add(job: JobState, status: Status, number: int) -> None:
+def count_subjob(job: JobState, status: Status, number: int) -> None:
+    """Add to the number of subjobs that have a status."""
     setattr(job, status, getattr(job, status) + number)
 
 
@@ -62,66 +67,38 @@ def _opened(event: Recorded, body: JobFact) -> JobState:
     return JobState.opened(event.partition, event.sequence, event.stored_at, event.at, body)
 
 
-def _folded(before: JobState | None, event: Recorded, body: JobFact) -> JobState:
+def _name(state: JobState, body: JobFact) -> None:
+    state.app_id, state.app_name, state.app_version = body.app_id, body.app_name, body.app_version
+
+
+def _folded(
+    key: StateKey, before: JobState | None, event: Recorded, body: JobFact, changes: JobChanges
+) -> JobState:
     state = _opened(event, body) if before is None else before.copy()
-    if body.kind == "started":
-        _start(state, body.started_at or event.at)
-    else:
-        if body.started_at is not None:
-            _start(state, body.started_at)
-        if (outcome := body.outcome) is not None:
-            _end(state, outcome, body.ended_at or event.at)
-    state.errors += body.kind == "error"
+    if body.metrics or body.metadata:
+        state.large = take_room(state, body)
     _describe(state, event, body)
+    if key not in changes.late:
+        is_applied, attempt = advance(state, event.sequence, event.at, body)
+        if not is_applied:
+            changes.late.add(key)
+        elif attempt is not None:
+            changes.add_attempt(state.part, key, attempt)
+    state.errors += body.kind == "error"
     state.last_seq = event.sequence
     state.inserted_at, state.inserted_seq = event.stored_at, event.sequence
+    state.newest_at = event.at if state.newest_at is None else max(state.newest_at, event.at)
     state.last_event_at = max(state.last_event_at, event.at)
     return state
 
 
-def _start(state: JobState, at: datetime) -> None:
-    if state.ended_at is not None and at > state.ended_at:
-        state.previous_ended_at = state.ended_at
-        state.ended_at = None
-        state.status = "running"
-        state.started_at = at
-        state.attempts += 1
-        state.metrics = {}
-    elif state.previous_ended_at is None or at > state.previous_ended_at:
-        state.started_at = at if state.started_at is None else min(state.started_at, at)
-    state.last_started_at = at if state.last_started_at is None else max(state.last_started_at, at)
-
-
-def _end(state: JobState, outcome: Status, at: datetime) -> None:
-    if state.last_started_at is not None and at < state.last_started_at:
-        _end_of_an_earlier_attempt(state, at)
-    elif state.ended_at is None or at > state.ended_at:
-        state.ended_at, state.status = at, outcome
-
-
-def _end_of_an_earlier_attempt(state: JobState, at: datetime) -> None:
-    if state.previous_ended_at is not None and at <= state.previous_ended_at:
-        return
-    state.previous_ended_at = at
-    if state.started_at is not None and state.started_at <= at:
-        # What looked like one attempt was two.
-        state.started_at = state.last_started_at
-        state.attempts += 1
-
-
 def _describe(state: JobState, event: Recorded, body: JobFact) -> None:
-    """Set names, metrics and metadata: a newer event replaces, a late one fills in."""
-    late = event.at < state.last_event_at
-    if not late:
-        state.app_id, state.app_name, state.app_version = body.app_id, body.app_name, body.app_version
-    if body.entity_key is not None and (state.key is None or not late):
-        state.key = body.entity_key
-    if body.metrics and not _is_of_an_earlier_attempt(state, body, event.at):
-        state.metrics = body.metrics | state.metrics if late else state.metrics | body.metrics
-    if body.metadata:
-        state.metadata = body.metadata | state.metadata if late else state.metadata | body.metadata
-
-
-def _is_of_an_earlier_attempt(state: JobState, body: JobFact, at: datetime) -> bool:
-    before = state.previous_ended_at
-    return before is not None and (body.ended_at or at) <= before
+    """Set what is told of the job as a whole: of each name the newest counts."""
+    if state.newest_at is None or event.at >= state.newest_at:
+        _name(state, body)
+    if body.entity_key is not None and (state.key_at is None or event.at >= state.key_at):
+        state.key, state.key_at = body.entity_key, event.at
+    if body.metadata and (told := of_job(body.metadata)):
+        state.metadata, state.metadata_times = merge_newest(
+            state.metadata, state.metadata_times, told, microseconds(event.at)
+        )

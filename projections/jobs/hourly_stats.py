@@ -1,12 +1,12 @@
 """Hourly statistics of ended jobs: sums and histograms that merge by adding, exact in any batches."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from projections.columns import Column
-from projections.jobs.state import JobState
+from projections.jobs.state import Ended, JobState
 from projections.sum_table import SumTable
 
 PER_OCTAVE: Final = 8
@@ -28,36 +28,41 @@ class StatsKey(NamedTuple):
 
 @dataclass(slots=True)
 class HourlyStats:
-    """Sums of one application and hour, in integers: sums of floats would depend on the size of batches."""
+    """Sums of one application and hour, in integers: sums of floats would depend on the size of batches.
 
-    app_name: str = ""
+    There are no maxima: one could not be taken back. They are read from the rows of jobs.
+    """
+
     succeeded: int = 0
     failed: int = 0
     canceled: int = 0
+    attempts: int = 0
+    failed_attempts: int = 0
+    lost: int = 0
     durations: int = 0  # jobs with a known duration
     duration_us: int = 0
-    duration_max_us: int = 0
     cpu_us: int = 0
     memories: int = 0  # jobs with a known peak of memory
     mem_kib: int = 0
-    mem_max_kib: int = 0
 
-    def add(self, job: JobState, sign: int) -> None:
-        """Count a job, or with a `sign` of -1 take it back. Maxima stay."""
-        self.app_name = job.app_name
-        setattr(self, job.status, getattr(self, job.status) + sign)
-        if (seconds := job.duration_s) is not None:
-            duration = round(seconds * _MICRO)
+    @property
+    def is_nothing(self) -> bool:
+        """Whether everything cancelled out."""
+        return not any(astuple(self))
+
+    def add(self, job: JobState, ended: Ended, sign: int) -> None:
+        """Count a job by its newest attempt that ended, or with a `sign` of -1 take it back."""
+        setattr(self, ended.status, getattr(self, ended.status) + sign)
+        self.attempts += sign * job.attempts
+        self.failed_attempts += sign * job.failed_attempts
+        self.lost += sign * job.lost_attempts
+        if ended.duration_s is not None:
             self.durations += sign
-            self.duration_us += sign * duration
-            self.duration_max_us = max(self.duration_max_us, duration)
-        cpu = job.metrics.get("cpu_user_s", 0.0) + job.metrics.get("cpu_system_s", 0.0)
-        self.cpu_us += sign * round(cpu * _MICRO)
-        if (peak := job.metrics.get("mem_max_mb")) is not None:
-            memory = round(peak * _KIBI)
+            self.duration_us += sign * round(ended.duration_s * _MICRO)
+        self.cpu_us += sign * round(ended.cpu_s * _MICRO)
+        if ended.mem_mb is not None:
             self.memories += sign
-            self.mem_kib += sign * memory
-            self.mem_max_kib = max(self.mem_max_kib, memory)
+            self.mem_kib += sign * round(ended.mem_mb * _KIBI)
 
 
 TALLY: Final = SumTable(
@@ -67,30 +72,26 @@ TALLY: Final = SumTable(
         Column("site", "text"),
         Column("app_id", "text"),
         Column("hour", "timestamptz"),
-        Column("app_name", "text"),
         Column("succeeded", "bigint"),
         Column("failed", "bigint"),
         Column("canceled", "bigint"),
+        Column("attempts", "bigint"),
+        Column("failed_attempts", "bigint"),
+        Column("lost", "bigint"),
         Column("durations", "bigint"),
         Column("duration_us", "numeric"),
-        Column("duration_max_us", "bigint"),
         Column("cpu_us", "numeric"),
         Column("memories", "bigint"),
         Column("mem_kib", "numeric"),
-        Column("mem_max_kib", "bigint"),
     ],
     key=("site", "app_id", "hour", "part"),
-    newest=("app_name",),
-    greatest=("duration_max_us", "mem_max_kib"),
 )
 """The fields of StatsKey and HourlyStats, which have the names of its columns."""
 
 
-def stats_key_of(site: str, job: JobState) -> StatsKey | None:
-    """Return under which key a job counts; None while it runs."""
-    if job.ended_at is None:
-        return None
-    return StatsKey(job.part, site, job.app_id, job.ended_at.replace(minute=0, second=0, microsecond=0))
+def stats_key_of(site: str, job: JobState, ended: Ended) -> StatsKey:
+    """Return under which key a job counts."""
+    return StatsKey(job.part, site, job.app_id, ended.ended_at.replace(minute=0, second=0, microsecond=0))
 
 
 def bucket_of(seconds: float) -> int:

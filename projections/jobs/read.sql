@@ -38,30 +38,41 @@ where t.site = %(site)s and t.id = %(id)s and t.seq > coalesce(%(after)s::bigint
 order by t.seq
 limit %(limit)s + 1
 
+-- name: attempts
+-- The attempts of a job and its subjobs that another one followed, the newest first.
+with {live}
+select t.sub, t.started_at, t.ended_at, t.outcome, t.duration_s, t.error::text, t.metrics::text
+from live, {schema}.attempt t
+where t.site = %(site)s and t.id = %(id)s
+order by t.begun_at desc nulls last, t.seq desc
+limit %(limit)s + 1
+
 -- name: stats
--- Statistics of ended jobs by hour or day (UTC), site and application. A percentile is the middle of its bucket.
-with {live}, cell as (
+-- Statistics of ended jobs by hour or day (UTC), site and application, which has its newest name. A percentile is the
+-- middle of its bucket; the greatest are looked up hour by hour.
+with {live}, {application}, cell as (
     select
-        date_trunc(%(every)s, t.hour, 'UTC') as start, t.site, t.app_id, max(t.app_name) as app_name,
+        date_trunc(%(every)s, t.hour, 'UTC') as start, t.site, t.app_id,
         sum(t.succeeded) as succeeded, sum(t.failed) as failed, sum(t.canceled) as canceled,
-        sum(t.durations) as durations, sum(t.duration_us) as duration_us, max(t.duration_max_us) as duration_max_us,
-        sum(t.cpu_us) as cpu_us, sum(t.memories) as memories, sum(t.mem_kib) as mem_kib,
-        max(t.mem_max_kib) as mem_max_kib
+        sum(t.attempts) as attempts, sum(t.failed_attempts) as failed_attempts, sum(t.lost) as lost,
+        sum(t.durations) as durations, sum(t.duration_us) as duration_us,
+        sum(t.cpu_us) as cpu_us, sum(t.memories) as memories, sum(t.mem_kib) as mem_kib
     from {schema}.tally t
     where (%(since)s::timestamptz is null or t.hour >= date_trunc(%(every)s, %(since)s::timestamptz, 'UTC'))
       and (%(until)s::timestamptz is null or t.hour < %(until)s)
       and (%(site)s::text is null or t.site = %(site)s)
       and (%(app_id)s::text is null or t.app_id = %(app_id)s)
-      and (%(app_name)s::text is null or t.app_name ilike %(app_name)s)
+      and (%(app_name)s::text is null or t.app_id in (select a.app_id from application a))
     group by start, t.site, t.app_id
     having sum(t.succeeded + t.failed + t.canceled) > 0
     order by start desc, t.site, t.app_id
     limit %(limit)s
 )
 select
-    {position}, cell.start, cell.site, cell.app_id, cell.app_name, cell.succeeded, cell.failed, cell.canceled,
-    cell.duration_us / nullif(cell.durations, 0) / 1e6, p.p50, p.p95, cell.duration_max_us / 1e6, cell.cpu_us / 1e6,
-    cell.mem_kib / nullif(cell.memories, 0) / 1024, cell.mem_max_kib / 1024.0
+    {position}, cell.start, cell.site, cell.app_id, named.app_name, cell.succeeded, cell.failed, cell.canceled,
+    cell.attempts, cell.failed_attempts, cell.lost,
+    cell.duration_us / nullif(cell.durations, 0) / 1e6, p.p50, p.p95, greatest.seconds, cell.cpu_us / 1e6,
+    cell.mem_kib / nullif(cell.memories, 0) / 1024, greatest.mb
 from (values (1)) one (row)
 left join cell on true
 left join lateral (
@@ -79,6 +90,31 @@ left join lateral (
     ) ranked
     where total > 0
 ) p on true
+left join lateral (
+    select max(longest.seconds) as seconds, max(largest.mb) as mb
+    from generate_series(
+        cell.start, cell.start + ('1 ' || %(every)s)::interval - interval '1 hour', interval '1 hour'
+    ) h (hour)
+    cross join lateral (
+        select max(e.ended_s) as seconds
+        from {schema}.entity e
+        where e.site = cell.site and e.app_id = cell.app_id and e.ended_hour = h.hour
+          and e.sub = '' and e.ended_s is not null
+    ) longest
+    cross join lateral (
+        select max(e.ended_mb) as mb
+        from {schema}.entity e
+        where e.site = cell.site and e.app_id = cell.app_id and e.ended_hour = h.hour
+          and e.sub = '' and e.ended_mb is not null
+    ) largest
+) greatest on true
+left join lateral (
+    select e.app_name
+    from {schema}.entity e
+    where e.app_id = cell.app_id and e.site = cell.site and e.sub = ''
+    order by e.inserted_at desc
+    limit 1
+) named on true
 order by cell.start desc, cell.site, cell.app_id
 
 -- name: known-ids
@@ -92,21 +128,35 @@ cross join lateral (
 ) used
 
 -- name: jobs-by-status
--- The number of jobs by application and status; ended jobs are counted by the statistics.
-with {live}, counted as (
-    select t.app_name, s.status, sum(s.number)::bigint as number
+-- The number of jobs by application, which has its newest name, and status. Ended jobs are counted by the statistics,
+-- where one that runs again still has the status of its attempt before.
+with {live}, tallied as (
+    select t.site, t.app_id, sum(t.succeeded) as succeeded, sum(t.failed) as failed, sum(t.canceled) as canceled
     from {schema}.tally t
+    group by t.site, t.app_id
+), counted as (
+    select named.app_name, s.status, s.number::bigint as number
+    from tallied t
+    cross join lateral (
+        select e.app_name
+        from {schema}.entity e
+        where e.app_id = t.app_id and e.site = t.site and e.sub = ''
+        order by e.inserted_at desc
+        limit 1
+    ) named
     cross join lateral (
         values ('succeeded', t.succeeded), ('failed', t.failed), ('canceled', t.canceled)
     ) s (status, number)
-    group by t.app_name, s.status
     union all
-    select e.app_name, e.status, count(*)
+    select e.app_name, s.status, s.number
     from {schema}.entity e
-    where e.sub = '' and e.status = 'running'
-    group by e.app_name, e.status
+    cross join lateral (values ('running', 1), (e.previous_status, -1)) s (status, number)
+    where e.sub = '' and e.status = 'running' and s.status is not null
 )
-select counted.app_name, counted.status, counted.number from live, counted where counted.number > 0
+select counted.app_name, counted.status, sum(counted.number)::bigint as number
+from live, counted
+group by counted.app_name, counted.status
+having sum(counted.number) > 0
 
 -- name: durations
 -- The number of ended jobs that took up to each of these bounds (a bucket counts where its middle lies), and of all.

@@ -62,6 +62,35 @@ def _life(row: Sequence[Any]) -> dict[str, Any]:
     }
 
 
+def served_attempts(earlier: Sequence[Sequence[Any]], row: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the attempts of the job or subjob of a row of `columns`, the newest last.
+
+    `earlier` are rows of `attempts`.
+    """
+    status, attempts, started_at, ended_at, duration, metrics, metadata = row[7:14]
+    outcome = "lost" if status == "failed" and from_json(metadata).get("error_type") == "lost" else status
+    newest = (started_at, ended_at, outcome, duration, metadata, metrics)
+    return [
+        _served_attempt(number, attempt)
+        for number, attempt in enumerate([*earlier, newest], attempts - len(earlier))
+    ]
+
+
+def _served_attempt(number: int, row: Sequence[Any]) -> dict[str, Any]:
+    started_at, ended_at, outcome, duration, told, metrics = row
+    error = from_json(told)
+    return {
+        "number": number,
+        "outcome": outcome,
+        "started_at": _time(started_at),
+        "ended_at": _time(ended_at),
+        "duration_s": duration,
+        "error": error.get("error"),
+        "error_type": error.get("error_type"),
+        "metrics": from_json(metrics),
+    }
+
+
 def served_event(
     seq: int, sub: str, at: datetime, kind: str, status: str | None, *told: str
 ) -> dict[str, Any]:
@@ -99,9 +128,9 @@ def served_live_event(event: Recorded, body: JobFact) -> dict[str, Any]:
 
 def served_stats(row: Sequence[Any]) -> dict[str, Any]:
     """Return the JSON of a row of `stats`."""
-    start, site, app_id, app_name, succeeded, failed, canceled = row[:7]
+    start, site, app_id, app_name, succeeded, failed, canceled, attempts, failed_attempts, lost = row[:10]
     mean, p50, p95, longest, cpu, memory, memory_max = (
-        None if value is None else round(float(value), 6) for value in row[7:]
+        None if value is None else round(float(value), 6) for value in row[10:]
     )
     count = int(succeeded + failed + canceled)
     return {
@@ -114,6 +143,9 @@ def served_stats(row: Sequence[Any]) -> dict[str, Any]:
         "failed": int(failed),
         "canceled": int(canceled),
         "success_rate": round(int(succeeded) / count, 6),
+        "attempts": int(attempts),
+        "failed_attempts": int(failed_attempts),
+        "lost_attempts": int(lost),
         "duration_s": {
             "mean": mean,
             # The middle of a bucket may lie beyond the longest duration.

@@ -21,9 +21,19 @@ create index entity_metadata on {schema}.entity using gin (searched jsonb_path_o
 -- A larger sample than usual: with a hundred rows the planner takes a value of one job in fifty for a rare one.
 alter table {schema}.entity alter column searched set statistics 500;
 
+-- The greatest of an hour are found here: a sum can be taken back, a maximum cannot.
+create index entity_longest on {schema}.entity (site, app_id, ended_hour, ended_s) where sub = '' and ended_s is not null;
+create index entity_largest on {schema}.entity (site, app_id, ended_hour, ended_mb)
+    where sub = '' and ended_mb is not null;
+
 -- What happened, as it happened.
 create table {schema}.event (
     {event}
+);
+
+-- Attempts that another one followed. The newest attempt of a job is in its own row.
+create table {schema}.attempt (
+    {attempt}
 );
 
 -- Ended jobs by application and hour (UTC). Integers: sums must not depend on the order they are made in.

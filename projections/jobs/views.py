@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from projections.jobs.filters import JobFilters
 from projections.jobs.list_order import BEGIN, ListOrder, PageEnd, Place, parameters
 from projections.jobs.outliers import MedianCache
-from projections.jobs.render import served_event, served_job, served_stats, served_subjob
+from projections.jobs.render import served_attempts, served_event, served_job, served_stats, served_subjob
 from projections.page_rows import page_rows
 from projections.statements import Statements, only_row
 from runtime.database.connections import Connection
@@ -77,6 +77,7 @@ class JobViews:
         self._sites = statements.compose("sites")
         self._family = statements.compose("family")
         self._events = statements.compose("events")
+        self._attempts = statements.compose("attempts")
         self._stats = statements.compose("stats")
         self._by_status = statements.compose("jobs-by-status")
         self._durations = statements.compose("durations")
@@ -127,11 +128,26 @@ class JobViews:
         if not rows:
             return None
         events, more = await page_rows(conn, self._events, values, limit=MOST_EVENTS)
+        attempts = await self._attempt_lists(conn, values, rows)
         job = served_job(rows[0]) | {
-            "subjobs": [served_subjob(row) for row in rows[1:]],
+            "attempt_list": attempts[0],
+            "subjobs": [
+                served_subjob(row) | {"attempt_list": listed}
+                for row, listed in zip(rows[1:], attempts[1:], strict=True)
+            ],
             "events": [served_event(*row) for row in events],
         }
         return JobDocument(job=job, after=events[-1][0] if more else None)
+
+    async def _attempt_lists(
+        self, conn: Connection, values: dict[str, Any], rows: Sequence[Sequence[Any]]
+    ) -> list[list[dict[str, Any]]]:
+        """Return the attempts of a job and its subjobs: of too many the newest."""
+        earlier: dict[str, list[Sequence[Any]]] = {}
+        newest, _ = await page_rows(conn, self._attempts, values, limit=MOST_EVENTS)
+        for sub, *attempt in reversed(newest):
+            earlier.setdefault(sub, []).append(attempt)
+        return [served_attempts(earlier.get(row[2], ()), row) for row in rows]
 
     async def stats(
         self, conn: Connection, every: Every, filters: JobFilters, *, limit: int

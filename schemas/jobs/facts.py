@@ -5,7 +5,9 @@ stored fact.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, Required
 
 from msgspec import Struct
@@ -24,7 +26,18 @@ Kind = Literal["started", "progress", "metric", "finished", "error", "canceled"]
 Status = Literal["running", "succeeded", "failed", "canceled"]
 
 KINDS: Final[tuple[Kind, ...]] = ("started", "progress", "metric", "finished", "error", "canceled")
-TERMINAL: Final = frozenset({"succeeded", "failed", "canceled"})
+_GOES_ON: Final[tuple[Status, ...]] = ("running",)
+STATUSES: Final[Mapping[Kind, tuple[Status, ...]]] = MappingProxyType(
+    {
+        "started": _GOES_ON,
+        "progress": _GOES_ON,
+        "metric": ("running", "succeeded", "failed", "canceled"),
+        "finished": ("succeeded", "failed", "canceled"),
+        "error": ("running", "failed", "canceled"),
+        "canceled": ("canceled",),
+    }
+)
+"""The statuses that an event of each kind may have. A metric only repeats one: it never ends a job."""
 _PLAIN_KEY: Final = re.compile(r"[!-~]{1,256}")
 _MAX_SECONDS: Final = 10**10
 _STRICT: Final = ConfigDict(strict=True)
@@ -133,10 +146,8 @@ class JobFact(Struct, frozen=True, gc=False):
                 raise InvalidFact("invalid_field", "entity.parent_id: a subjob needs the id of its job")
             job_id, subjob_id = parent, id_
         status = event.get("status")
-        if status == "running" and event["kind"] == "finished":
-            raise InvalidFact(
-                "invalid_field", "event.status: what finished is succeeded, failed or canceled, not running"
-            )
+        if status is not None and status not in STATUSES[event["kind"]]:
+            raise _contradiction(event["kind"], status)
         return cls(
             document.get("site_id"),
             document.get("idempotency_key"),
@@ -160,11 +171,7 @@ class JobFact(Struct, frozen=True, gc=False):
     @property
     def outcome(self) -> Status | None:
         """The status that this event ends an attempt with; None if the attempt goes on."""
-        if self.kind == "canceled":
-            return "canceled"
-        if self.kind == "finished":
-            return self.status or "succeeded"
-        return self.status if self.kind != "started" and self.status in TERMINAL else None
+        return outcome_of(self.kind, self.status)
 
     @property
     def key(self) -> str | None:
@@ -175,6 +182,23 @@ class JobFact(Struct, frozen=True, gc=False):
     def subject(self, site: str) -> Subject:
         """Return the subject to publish under; `site` is used if the body has none."""
         return Subject(self.site_id or site, "job", token_of(self.job_id), self.kind)
+
+
+def outcome_of(kind: Kind, status: Status | None) -> Status | None:
+    """Return the status that an event ends an attempt with; None if the attempt goes on."""
+    if kind == "finished":
+        return status or "succeeded"
+    if kind == "canceled":
+        return "canceled"
+    return status if kind == "error" and status != "running" else None
+
+
+def _contradiction(kind: Kind, status: Status) -> InvalidFact:
+    *others, last = STATUSES[kind]
+    fitting = f"{', '.join(others)} or {last}" if others else last
+    return InvalidFact(
+        "invalid_field", f"event.status: {status} contradicts the kind {kind}, which goes with {fitting}"
+    )
 
 
 def guess_job_id(document: Any) -> Any:

@@ -85,10 +85,33 @@ class JobHistoryEvent(TypedDict):
     metadata: dict[str, Any]
 
 
-class WholeJob(Job):
-    """A job with its subjobs and a page of its events: at most 10,000 of each, and 8 MiB."""
+class Attempt(TypedDict):
+    """One attempt: what happened from one `started` to the next."""
 
-    subjobs: Annotated[list[Subjob], Field(description="The list of subjobs has all of them.")]
+    number: Annotated[int, Field(description="From 1.")]
+    outcome: Annotated[
+        Literal["running", "succeeded", "failed", "canceled", "lost"],
+        Field(description="`lost`: another attempt began, and this one never told its end."),
+    ]
+    started_at: datetime | None
+    ended_at: datetime | None
+    duration_s: _Seconds
+    error: Annotated[Any, Field(description="As its metadata told it.")]
+    error_type: Any
+    metrics: _Metrics
+
+
+class WholeSubjob(Subjob):
+    """A subjob with its attempts."""
+
+    attempt_list: list[Attempt]
+
+
+class WholeJob(Job):
+    """A job with its attempts, its subjobs and a page of its events: at most 10,000 of each, and 8 MiB."""
+
+    attempt_list: Annotated[list[Attempt], Field(description="The newest last; of too many the newest.")]
+    subjobs: Annotated[list[WholeSubjob], Field(description="The list of subjobs has all of them.")]
     events: Annotated[list[JobHistoryEvent], Field(description="In the order of the event stream.")]
     next_cursor: Annotated[str | None, Field(description="Leads to the next events; null on the last page.")]
 
@@ -128,7 +151,10 @@ class MemoryStats(TypedDict):
 
 
 class JobStats(TypedDict):
-    """Figures of the jobs of one application that ended in one hour or day (UTC)."""
+    """Figures of the jobs of one application that ended in one hour or day (UTC).
+
+    A job counts once, by its newest attempt that ended.
+    """
 
     start: Annotated[datetime, Field(description="Begin of the hour or day.")]
     site_id: str
@@ -139,6 +165,9 @@ class JobStats(TypedDict):
     failed: int
     canceled: int
     success_rate: Annotated[float, Field(description="From 0 to 1.")]
+    attempts: Annotated[int, Field(description="Of all these jobs.")]
+    failed_attempts: int
+    lost_attempts: int
     duration_s: DurationStats
     cpu_s: _Seconds
     mem_mb: MemoryStats

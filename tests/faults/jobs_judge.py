@@ -12,7 +12,8 @@ from projections.catalogue import projection_named
 from runtime.database.connections import Connection, connect
 from tests.faults.listeners import Listener
 from tests.faults.reporters import Book, Event
-from tests.reference.jobs import Happened, standing, subjobs_by_status
+from tests.reference import jobs as reference
+from tests.reference.jobs import Happened
 from tests.support.line import Line
 from tests.support.settled import at_the_end
 from tests.support.waiting import wait_until
@@ -53,17 +54,18 @@ async def _standings(db: Connection) -> dict[tuple[str, str], Any]:
 
 def _expected(events: Sequence[Event]) -> dict[tuple[str, str], Any]:
     jobs: dict[str, dict[str, list[Happened]]] = defaultdict(lambda: defaultdict(list))
-    for event in events:
+    for position, event in enumerate(events):
         entity, happened = event["entity"], event["event"]
         job, sub = (entity["parent_id"], entity["id"]) if "parent_id" in entity else (entity["id"], "")
         at = datetime.fromisoformat(happened["at"])
-        jobs[job][sub].append(Happened(at, happened["kind"], happened.get("status")))
+        jobs[job][sub].append(Happened(position, at, happened["kind"], happened.get("status")))
     found = {}
     for job, entities in jobs.items():
-        of_subjobs = subjobs_by_status({sub: told for sub, told in entities.items() if sub})
+        of_subjobs = reference.subjobs_by_status({sub: told for sub, told in entities.items() if sub})
         for sub, told in entities.items():
             counts = of_subjobs.values() if not sub else (0, 0, 0, 0)
-            found[job, sub] = [*standing(told).values(), *counts]
+            standing = reference.job(told)
+            found[job, sub] = [standing["status"], standing["ended_at"], *counts]
     return found
 
 

@@ -2,155 +2,195 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from line.raw_event import RawEvent
+from projections.jobs.attempts import moment_of
 from projections.jobs.fold import States
 from projections.jobs.hourly_stats import HourlyStats
+from projections.jobs.late_events import replace_attempts
 from projections.jobs.projection import JobsProjection
+from projections.jobs.refold import Refold
+from projections.jobs.rows import JobChanges
 from projections.jobs.state import JobState
-from projections.recorded import decode
+from projections.projection import StateKey
+from projections.recorded import Recorded, decode
+from schemas.jobs.facts import JobFact
 from schemas.subjects import home_of, slot_of
-from tests.reference.jobs import Happened, outcome, standing, subjobs_by_status
+from tests.reference.jobs import Happened, counted, job, subjobs_by_status
+from tests.support.job_histories import NOON, histories, job_body, placed, told_of
 from tests.support.settings import PARTITIONS
 
-NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 JOB = "nightly / 42"  # no token
-
-statuses = {
-    "started": st.sampled_from([None, "running"]),
-    "progress": st.sampled_from([None, "running"]),
-    "metric": st.none(),
-    "finished": st.sampled_from([None, "succeeded", "failed", "canceled"]),
-    "error": st.sampled_from([None, "running", "failed"]),
-    "canceled": st.sampled_from([None, "canceled"]),
-}
+History = Sequence[tuple[str, Happened]]
+batches = st.lists(st.integers(1, 7), min_size=1, max_size=5)
 
 
-@st.composite
-def happened(draw: st.DrawFn) -> Happened:
-    kind = draw(st.sampled_from(sorted(statuses)))
-    minutes = draw(st.integers(0, 300))
-    return Happened(NOON + timedelta(minutes=minutes), kind, draw(statuses[kind]))
+class Model:
+    """The read model in memory: states, attempts that are over, statistics."""
 
+    def __init__(self) -> None:
+        self.states: States = {}
+        self.attempts: dict[StateKey, dict[Any, tuple[Any, ...]]] = {}
+        self.stats: dict[Any, list[int]] = {}
+        self.buckets: dict[Any, int] = {}
+        self._events: dict[StateKey, list[Recorded]] = {}
 
-histories = st.lists(st.tuples(st.sampled_from(["", "a", "b"]), happened()), min_size=1, max_size=25)
+    def fold(self, history: History, sizes: Sequence[int]) -> "Model":
+        """Fold a history in batches of these sizes in turn."""
+        projection = JobsProjection()
+        rest, turn = list(history), 0
+        while rest:
+            size = sizes[turn % len(sizes)]
+            batch, rest, turn = rest[:size], rest[size:], turn + 1
+            changes = projection.changes()
+            for sub, event in batch:
+                recorded = decode(_raw(sub, event))
+                self._events.setdefault((*recorded.key, sub) if sub else recorded.key, []).append(recorded)
+                projection.fold(self.states, recorded, changes)
+            self._settle(changes)
+        return self
 
-
-def body(sub: str, event: Happened, **more: Any) -> dict[str, Any]:
-    entity = {"type": "subjob", "id": sub, "parent_id": JOB} if sub else {"type": "job", "id": JOB}
-    return {
-        "site_id": "fab1",
-        "app": {"app_id": "A", "name": "app", "version": "1"},
-        "entity": entity,
-        "event": {"kind": event.kind, "at": event.at.isoformat(), "status": event.status, **more},
-    }
-
-
-def raw(sequence: int, kind: str, said: Any) -> RawEvent:
-    part = home_of(JOB, PARTITIONS)
-    subject = f"ev.{part}.fab1.job.{slot_of(JOB)}.{kind}"
-    stored_at = NOON + timedelta(days=1, seconds=sequence)
-    return RawEvent("JOBS", part, sequence, stored_at, subject, b"", json.dumps(said).encode())
-
-
-def folded(
-    history: Sequence[tuple[str, Happened]], sizes: Sequence[int] = (1,)
-) -> tuple[dict[Any, JobState], dict[Any, Any], dict[Any, int]]:
-    """States and statistics after the events, in batches of these sizes in turn."""
-    projection = JobsProjection()
-    states: States = {}
-    stats: dict[Any, list[int]] = {}
-    buckets: dict[Any, int] = {}
-    changes, left, turn = projection.changes(), sizes[0], 0
-
-    def commit() -> None:
-        for cell, one in changes.stats.items():
-            stats[cell] = merged(stats.get(cell), one)
+    def _settle(self, changes: JobChanges) -> None:
+        for key in sorted(changes.late, key=len):
+            steps = [
+                (moment_of(_told(event), event.at), event.sequence, event) for event in self._events[key]
+            ]
+            refold = Refold(self.state(*key[2:]).copy())
+            for moment, sequence, event in sorted(steps, key=lambda step: step[:2]):
+                refold.add(sequence, event.at, moment, _told(event))
+            replace_attempts(self.states, changes, key, refold)
+            self.attempts.pop(key, None)
+        for key, rows in changes.attempts.items():
+            self.attempts.setdefault(key, {}).update({row[4]: row for row in rows})
+        for cell, sums in changes.stats.items():
+            self.stats[cell] = _merged(self.stats.get(cell), sums)
         for place, number in changes.buckets.items():
-            buckets[place] = buckets.get(place, 0) + number
+            self.buckets[place] = self.buckets.get(place, 0) + number
+        self.stats = {cell: sums for cell, sums in self.stats.items() if any(sums)}
+        self.buckets = {place: number for place, number in self.buckets.items() if number}
 
-    for sequence, (sub, event) in enumerate(history, 1):
-        projection.fold(states, decode(raw(sequence, event.kind, body(sub, event))), changes)
-        left -= 1
-        if not left:
-            commit()
-            turn += 1
-            changes, left = projection.changes(), sizes[turn % len(sizes)]
-    commit()
-    return {key: state for key, state in states.items() if state}, stats, buckets
+    def state(self, sub: str = "") -> JobState:
+        """Return the state of the job or of one of its subjobs."""
+        state = self.states["fab1", JOB, sub] if sub else self.states["fab1", JOB]
+        assert state is not None
+        return state
+
+    def shown(self, sub: str = "") -> dict[str, Any]:
+        """Return what the API shows of it."""
+        state = self.state(sub)
+        names = (
+            "status",
+            "started_at",
+            "ended_at",
+            "duration_s",
+            "metrics",
+            "metadata",
+            "attempts",
+            "errors",
+        )
+        key = ("fab1", JOB, sub) if sub else ("fab1", JOB)
+        rows = sorted(
+            self.attempts.get(key, {}).values(), key=lambda row: (row[5] is not None, row[5], row[4])
+        )
+        listed = [_shown(row[6:10], json.loads(row[10]), json.loads(row[11])) for row in rows]
+        outcome = "lost" if state.is_lost else state.status
+        newest = (state.started_at, state.ended_at, outcome, state.duration_s)
+        own = {name: state.metadata[name] for name in ("error", "error_type") if name in state.metadata}
+        listed.append(_shown(newest, own, state.metrics))
+        attempts = [{"number": number} | attempt for number, attempt in enumerate(listed, 1)]
+        return {name: getattr(state, name) for name in names} | {"attempt_list": attempts}
 
 
-def merged(before: list[int] | None, one: HourlyStats) -> list[int]:
-    sums = [
-        one.succeeded,
-        one.failed,
-        one.canceled,
-        one.durations,
-        one.duration_us,
-        one.cpu_us,
-        one.memories,
-        one.mem_kib,
-    ]
-    return [had + new for had, new in zip(before or [0] * len(sums), sums, strict=True)]
+def _shown(times: Sequence[Any], error: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
+    names = ("started_at", "ended_at", "outcome", "duration_s")
+    told = {"error": error.get("error"), "error_type": error.get("error_type"), "metrics": metrics}
+    return dict(zip(names, times, strict=False)) | told
 
 
-def of(history: Sequence[tuple[str, Happened]], sub: str) -> list[Happened]:
-    return [event for name, event in history if name == sub]
+def _told(event: Recorded) -> JobFact:
+    assert isinstance(event.body, JobFact)
+    return event.body
 
 
-@given(histories)
-def test_status_and_end_do_not_depend_on_the_order_of_arrival(history: list[tuple[str, Happened]]) -> None:
-    states, _, _ = folded(history)
+def _raw(sub: str, event: Happened) -> RawEvent:
+    part = home_of(JOB, PARTITIONS)
+    subject = f"ev.{part}.fab1.job.{slot_of(JOB)}.{event.kind}"
+    stored_at = NOON + timedelta(days=1, seconds=event.position)
+    said = json.dumps(job_body(JOB, sub, event)).encode()
+    return RawEvent("JOBS", part, event.position, stored_at, subject, b"", said)
+
+
+def _merged(before: list[int] | None, sums: HourlyStats) -> list[int]:
+    values = [getattr(sums, name) for name in sums.__dataclass_fields__]
+    return [had + new for had, new in zip(before or [0] * len(values), values, strict=True)]
+
+
+@settings(max_examples=500)
+@given(histories(), batches)
+def test_a_job_is_the_fold_of_its_events_in_the_order_of_time_and_line(
+    history: History, sizes: list[int]
+) -> None:
+    model = Model().fold(history, sizes)
     for sub in {name for name, _ in history}:
-        state = states["fab1", JOB, sub] if sub else states["fab1", JOB]
-        expected = standing(of(history, sub))
-        ends = [event.at for event in of(history, sub) if outcome(event)]
-        if len(set(ends)) == len(ends):  # of two ends at one instant the first to arrive counts
-            assert state.status == expected["status"]
-        assert state.ended_at == expected["ended_at"]
-        assert state.last_event_at >= max(event.at for event in of(history, sub))
+        assert model.shown(sub) == job(told_of(history, sub))
 
 
-@given(histories)
-def test_a_job_counts_its_subjobs(history: list[tuple[str, Happened]]) -> None:
-    states, _, _ = folded(history)
-    job = states["fab1", JOB]
-    subs = {name: of(history, name) for name, _ in history if name}
-    standings = {name: states["fab1", JOB, name].status for name in subs}
-    counted = {status: getattr(job, status) for status in ("running", "succeeded", "failed", "canceled")}
-    assert counted == {status: list(standings.values()).count(status) for status in counted}
-    ends = [event.at for events in subs.values() for event in events if outcome(event)]
-    if len(set(ends)) == len(ends):
-        assert counted == subjobs_by_status(subs)
+@given(histories(), batches, batches)
+def test_nothing_depends_on_batches(history: History, sizes: list[int], others: list[int]) -> None:
+    one, other = Model().fold(history, sizes), Model().fold(history, others)
+    for name in ("states", "attempts", "stats", "buckets"):
+        assert getattr(one, name) == getattr(other, name)
 
 
-@given(histories, st.lists(st.integers(1, 7), min_size=1, max_size=5))
-def test_statistics_do_not_depend_on_batches(history: list[tuple[str, Happened]], sizes: list[int]) -> None:
-    assert folded(history, sizes) == folded(history)
-
-
-@given(histories)
-def test_every_ended_job_counts_once(history: list[tuple[str, Happened]]) -> None:
-    states, stats, buckets = folded(history)
-    ended = (state := states["fab1", JOB]).ended_at is not None
-    assert sum(sum(cell[:3]) for cell in stats.values()) == ended
-    assert sum(buckets.values()) == (ended and state.duration_s is not None)
-
-
-@given(histories)
-def test_attempts_in_the_order_of_time_are_starts_after_ends(history: list[tuple[str, Happened]]) -> None:
-    events = sorted(of(history, ""), key=lambda event: event.at)
-    if len({event.at for event in events}) < len(events) or not events:
+@given(histories(), st.randoms(use_true_random=False))
+def test_without_ties_and_moved_ends_nothing_depends_on_the_order_of_arrival(
+    history: History, random: Any
+) -> None:
+    times = [event.at for _, event in history]
+    shuffled = list(history)
+    random.shuffle(shuffled)
+    shuffled = placed(shuffled)
+    expected = {sub: job(told_of(history, sub)) for sub, _ in history}
+    if len(set(times)) < len(times) or any(
+        job(told_of(shuffled, sub)) != expected[sub] for sub in expected
+    ):  # the reference says that the line decides here
         return
-    attempts, over = 1, False
-    for event in events:
-        if event.kind == "started" and over:
-            attempts, over = attempts + 1, False
-        over = over or outcome(event) is not None
-    states, _, _ = folded([("", event) for event in events])
-    assert states["fab1", JOB].attempts == attempts
+    model = Model().fold(shuffled, [1])
+    assert {sub: model.shown(sub) for sub in expected} == expected
+
+
+@given(histories(), batches)
+def test_a_job_counts_its_subjobs(history: History, sizes: list[int]) -> None:
+    state = Model().fold(history, sizes).state()
+    subs = {name: told_of(history, name) for name, _ in history if name}
+    shown = {status: getattr(state, status) for status in ("running", "succeeded", "failed", "canceled")}
+    assert shown == subjobs_by_status(subs)
+
+
+@given(histories(), batches)
+def test_statistics_count_a_job_once_by_its_newest_attempt_that_ended(
+    history: History, sizes: list[int]
+) -> None:
+    model = Model().fold(history, sizes)
+    told = told_of(history)
+    expected = counted(told) if told else None
+    if expected is None:
+        assert (model.stats, model.buckets) == ({}, {})
+        return
+    ((cell, sums),) = model.stats.items()
+    shown = dict(zip(HourlyStats.__dataclass_fields__, sums, strict=True))
+    assert cell.hour == expected["hour"]
+    assert [name for name in ("succeeded", "failed", "canceled") if shown[name]] == [expected["status"]]
+    assert (shown["attempts"], shown["failed_attempts"], shown["lost"]) == (
+        expected["attempts"],
+        expected["failed_attempts"],
+        expected["lost_attempts"],
+    )
+    duration = expected["duration_s"]
+    assert shown["duration_us"] == round((duration or 0) * 1_000_000)
+    assert sum(model.buckets.values()) == shown["durations"] == (duration is not None)
