@@ -78,16 +78,16 @@ def served_attempts(earlier: Sequence[Sequence[Any]], row: Sequence[Any]) -> lis
 
 def _served_attempt(number: int, row: Sequence[Any]) -> dict[str, Any]:
     started_at, ended_at, outcome, duration, told, metrics = row
-    error = from_json(told)
+    error, told_metrics = from_json(told), from_json(metrics)
     return {
         "number": number,
         "outcome": outcome,
         "started_at": _time(started_at),
         "ended_at": _time(ended_at),
-        "duration_s": duration,
+        "duration_s": told_metrics.get("duration_s", duration),
         "error": error.get("error"),
         "error_type": error.get("error_type"),
-        "metrics": from_json(metrics),
+        "metrics": told_metrics,
     }
 
 
