@@ -30,7 +30,7 @@ _SHOWN: Final = 40
 class NumberType:
     """Marks a field that takes a number as it is: an integer stays one. Bounds are included.
 
-    With `as_double`, instead of bounds, a double is near every integer, as one is near any other number.
+    With `as_double` there is a double near every integer, as there is one near any other number.
     """
 
     least: int | None = None
@@ -38,7 +38,11 @@ class NumberType:
     as_double: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        least, most = (-_FARTHEST, _FARTHEST) if self.as_double else (self.least, self.most)
+        farthest = (-_FARTHEST, _FARTHEST) if self.as_double else (None, None)
+        least, most = (
+            bound if bound is not None else far
+            for bound, far in zip((self.least, self.most), farthest, strict=True)
+        )
         integers = core_schema.int_schema(strict=True, ge=least, le=most)
         # It comes second because it takes integers as well: here those out of bounds, which it refuses.
         doubles = core_schema.float_schema(strict=True, allow_inf_nan=False, ge=self.least, le=self.most)
@@ -58,7 +62,8 @@ class NumberType:
     def _expected(self) -> str:
         if self.most is not None:
             return f"a number from {self.least} to {self.most} is needed"
-        return f"a number{' within the range of a double' if self.as_double else ''} is needed"
+        least = "" if self.least is None else f" of at least {self.least}"
+        return f"a number{least}{' within the range of a double' if self.as_double else ''} is needed"
 
 
 Number = Annotated[float, NumberType()]

@@ -15,6 +15,7 @@ from foldline.api_process import ApiProcess
 from foldline.settings import Settings
 from foldline.surface_apps import create_app
 from foldline.surfaces import API, JOBS, Surface
+from tests.support.daemon_host import DaemonHost
 from tests.support.engine import engine
 from tests.support.http import http_client
 from tests.support.jobs import job_event
@@ -269,6 +270,21 @@ async def test_a_number_that_cannot_be_kept(settings: Settings, nc: Client, numb
         await wait_until(rejected)
         shown = (await client.get(f"/v1/rejected/SESSIONS/{sequence}")).json()
         assert (shown["encoding"], shown["body"]) == ("text", body)
+
+
+async def test_numbers_through_the_daemon(daemon_host: DaemonHost) -> None:
+    numbers = json.loads(NUMBERS)
+    await daemon_host.start()
+    session_id = await daemon_host.register()
+    await daemon_host.ask("state", session_id=session_id, state={"n": numbers})
+    await daemon_host.ask("event", session_id=session_id, name="e", data={"n": numbers})
+    for number in numbers:
+        await daemon_host.ask("metric", session_id=session_id, name="m", value=number)
+    await daemon_host.drained()
+    _, (_, state), (_, event), *metrics = await daemon_host.said(session_id)
+    assert [repr(number) for number in state["state"]["n"]] == KEPT
+    assert [repr(number) for number in event["data"]["n"]] == KEPT
+    assert [repr(body["value"]) for _, body in metrics] == KEPT
 
 
 FILTERS: Final = (

@@ -108,6 +108,14 @@ def test_what_is_measured_is_within_the_range_of_doubles() -> None:
     assert float(measured.validate_json(str(int(_OVERFLOW) - 1))) == sys.float_info.max
 
 
+def test_a_least_number_within_the_range_of_doubles() -> None:
+    positive = TypeAdapter(Annotated[float, NumberType(0, as_double=True)])
+    assert positive.json_schema() == {"type": "number", "minimum": 0}
+    for text in ("-1", "-0.5", str(int(_OVERFLOW))):
+        with pytest.raises(ValidationError, match="a number of at least 0 within the range of a double"):
+            positive.validate_json(text)
+
+
 @pytest.mark.parametrize(
     ("text", "good"), [("0", True), ("10", True), ("10.5", False), ("-1", False), ("-0.0", True)]
 )

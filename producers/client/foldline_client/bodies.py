@@ -1,11 +1,10 @@
 """The bodies of session facts, as the sessions reference documents them. Absent values are left out."""
 
-import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypedDict, Unpack
 
-from foldline_client.jsontext import encode, indexed, safe_str
+from foldline_client.jsontext import encode, finite_number, indexed, safe_str
 
 METRIC_TYPES: Final = ("gauge", "counter", "histogram", "timer")
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
@@ -109,17 +108,13 @@ def metric_body(
     if metric_type not in METRIC_TYPES:
         raise ValueError(f"metric_type {metric_type!r} is not one of {', '.join(METRIC_TYPES)}")
     name = required("name", name)
-    try:
-        number = float(value)  # takes NumPy's and Decimal's numbers too
-    except OverflowError:
-        return None
-    if not math.isfinite(number):
+    if (number := finite_number(value)) is None:
         return None
     fields = {
         "timestamp": time,
         "name": name,
         "type": metric_type,
-        "value": value if isinstance(value, int) and not isinstance(value, bool) else number,
+        "value": number,
         "tags": tags if isinstance(tags, Mapping) else texts(tags),
         "count": integer("count", count),
         "unit": _indexed(unit),

@@ -1,7 +1,6 @@
 """Events of jobs and their subjobs, as the jobs reference documents them. Absent values are left out."""
 
 import hashlib
-import math
 import re
 import uuid
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from typing import Any, Final, Literal
 
 from foldline_client.bodies import mapping, required
 from foldline_client.items import Item
-from foldline_client.jsontext import MAX_INDEXED, encode, indexed, safe_str
+from foldline_client.jsontext import MAX_INDEXED, encode, finite_number, indexed, safe_str
 from foldline_client.options import TOKEN
 
 EntityType = Literal["job", "subjob"]
@@ -120,12 +119,9 @@ def finite(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 def _number(value: Any) -> float | None:
     try:
-        number = float(value)
+        return finite_number(value)
     except Exception:  # float() of a stranger's object may raise anything
         return None
-    if not math.isfinite(number):
-        return None
-    return value if type(value) is int else number
 
 
 def _present(fields: Mapping[str, Any]) -> dict[str, str]:

@@ -127,6 +127,17 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 - a table of cases
             return safe_str(value)
 
 
+def finite_number(value: Any) -> float | None:
+    """Return a finite number: an integer, NumPy's included, as an integer, another as a double; else None."""
+    try:
+        number = float(value)  # takes NumPy's and Decimal's numbers too
+    except OverflowError:
+        return None
+    if not math.isfinite(number):
+        return None
+    return int(value) if isinstance(value, numbers.Integral) and not isinstance(value, bool) else number
+
+
 def safe_str(value: object) -> str:
     """Return `str(value)`, or the name of its type where that fails."""
     try:

@@ -2,11 +2,14 @@
 
 import json
 import math
+import numbers
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from foldline_client.bodies import event_body, metric_body, state_body
+from foldline_client.job_events import finite
 
 NOW = "2026-01-01T00:00:00.000000Z"
 
@@ -40,6 +43,29 @@ def test_metrics_keep_whole_numbers_whole() -> None:
         "value": 3,
         "tags": {"host": "a"},
     }
+
+
+class NumPyLike:
+    """An integer of another library, such as NumPy's."""
+
+    def __int__(self) -> int:
+        return 2**53 + 1
+
+    def __float__(self) -> float:
+        return float(2**53)
+
+
+numbers.Integral.register(NumPyLike)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(2**70, str(2**70)), (3.0, "3.0"), (-0.0, "-0.0"), (NumPyLike(), "9007199254740993")]
+)
+def test_a_metric_and_a_number_of_a_job_keep_their_kind(value: Any, text: str) -> None:
+    body = metric_body("m", value, time=NOW)
+    assert body is not None
+    assert f'"value":{text}'.encode() in body
+    assert repr(finite({"n": value})["n"]) == text
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**400])

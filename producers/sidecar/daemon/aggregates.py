@@ -1,9 +1,10 @@
 """Metrics that the daemon adds up and sends as totals: the common part of counters and histograms."""
 
 import math
-from typing import Annotated, Any, Final
+from contextlib import suppress
+from typing import Any, Final
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from producers.sidecar.daemon.state_filter import canonical
 from schemas.fact_body import FactBody
@@ -12,7 +13,6 @@ from schemas.validation import InvalidFact
 
 _MAX_BYTES: Final = 16 << 10
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
 Tags = list[str] | dict[str, Any] | None
 
 
@@ -75,8 +75,9 @@ def sorted_tags(tags: Tags) -> Tags:
     return tags and sorted(tags)
 
 
-def finite(number: float) -> float:
-    """Return a total that can be sent as it is. Raises InvalidFact for one that is not finite."""
-    if not math.isfinite(number):
-        raise InvalidFact("invalid_number", "the total is too large for a double")
-    return number
+def total(before: float, number: float) -> float:
+    """Return a sum, of integers an integer. Raises InvalidFact if it is beyond a double."""
+    with suppress(OverflowError):
+        if math.isfinite(added := before + number):
+            return added
+    raise InvalidFact("invalid_number", "the total is too large for a double")

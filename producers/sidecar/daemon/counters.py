@@ -2,16 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
-
-from producers.sidecar.daemon.aggregates import Aggregate, AggregateReport, Number, finite
+from producers.sidecar.daemon.aggregates import Aggregate, AggregateReport, total
+from schemas.numbers import Measured, NumberType
 
 
 class Counter(Aggregate):
     """One counter of a session; `value` is its total."""
 
     kind: Literal["counter"] = "counter"
-    value: float
+    value: Measured
 
     def metric(self) -> dict[str, Any]:
         """Return the body of the metric that reports the total."""
@@ -21,7 +20,7 @@ class Counter(Aggregate):
 class Increment(AggregateReport):
     """`POST /metric` with a `delta`, by which a counter rose."""
 
-    delta: Annotated[Number, Field(ge=0)]
+    delta: Annotated[float, NumberType(0, as_double=True)]
 
     def key(self) -> str:
         """Return the key of the counter."""
@@ -29,5 +28,5 @@ class Increment(AggregateReport):
 
     def added_to(self, before: Aggregate | None) -> Counter:
         """Return the counter `before` with this increment. Raises InvalidFact if it is not finite."""
-        value = finite((before.value if isinstance(before, Counter) else 0.0) + self.delta)
+        value = total(before.value if isinstance(before, Counter) else 0, self.delta)
         return Counter(**self.described(), value=value)

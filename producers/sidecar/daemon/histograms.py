@@ -5,13 +5,14 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from producers.sidecar.daemon.aggregates import Aggregate, AggregateReport, Number, finite
+from producers.sidecar.daemon.aggregates import Aggregate, AggregateReport, total
+from schemas.numbers import Measured
 
 BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0)
 """Upper bounds for requests that name none; they suit seconds."""
 
 Bounds = Annotated[
-    list[Number], Field(min_length=1, max_length=100), AfterValidator(lambda bounds: sorted(set(bounds)))
+    list[Measured], Field(min_length=1, max_length=100), AfterValidator(lambda bounds: sorted(set(bounds)))
 ]
 
 
@@ -19,9 +20,9 @@ class Histogram(Aggregate):
     """One histogram of a session. A value above every bound counts in the last bucket."""
 
     kind: Literal["histogram"] = "histogram"
-    bounds: list[float]
+    bounds: list[Measured]
     counts: list[int]
-    sum: float
+    sum: Measured
 
     def metric(self) -> dict[str, Any]:
         """Return the body of the metric that reports it: the mean as value, the buckets as metadata."""
@@ -34,7 +35,7 @@ class Histogram(Aggregate):
 class Observation(AggregateReport):
     """`POST /metric` of type histogram: one value, and the upper bounds of the buckets."""
 
-    value: Number
+    value: Measured
     buckets: Bounds = Field(default_factory=lambda: list(BUCKETS))
 
     @model_validator(mode="before")
@@ -60,5 +61,5 @@ class Observation(AggregateReport):
             **self.described(),
             bounds=self.buckets,
             counts=counts,
-            sum=finite((known.sum if known else 0.0) + self.value),
+            sum=total(known.sum if known else 0, self.value),
         )
