@@ -174,7 +174,7 @@ async def test_the_empty_text_is_found_where_it_was_sent(jobs: JobsApi) -> None:
 
 
 async def test_a_filter_is_a_text_whatever_number_it_looks_like(jobs: JobsApi) -> None:
-    """A commit such as 4e97311 is no number that a body could hold; what is one is met by the number as well."""
+    """A commit such as 4e97311 is no number that a body could hold; a text that is one meets it as well."""
     texts = [
         "4e97311",
         "1e999",

@@ -135,7 +135,8 @@ def finite_number(value: Any) -> float | None:
         return None
     if not math.isfinite(number):
         return None
-    return int(value) if isinstance(value, numbers.Integral) and not isinstance(value, bool) else number
+    whole = isinstance(value, numbers.Integral) and type(value) is not bool
+    return int(value) if whole else number
 
 
 def safe_str(value: object) -> str:
