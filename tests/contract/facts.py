@@ -10,6 +10,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from line.raw_event import RawEvent
@@ -137,6 +139,19 @@ def _is_counted_once(one: Published) -> bool:
         return dedup_key_of(raw, decode(raw)) is not None
     except InvalidFact:
         return False
+
+
+def many(lists: FactLists) -> list[Published]:
+    """Return some hundred facts, each under a message id of its own."""
+    found: list[Published] = []
+
+    @hypothesis_settings(max_examples=20)
+    @given(lists)
+    def collect(facts: list[Published]) -> None:
+        found.extend(facts)
+
+    collect()
+    return with_own_ids(found)
 
 
 def numbered(facts: list[Published]) -> list[Published]:

@@ -3,8 +3,6 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from nats.aio.client import Client
 
 from consumers.control.rebuild import rebuild
@@ -16,24 +14,10 @@ from projections.catalogue import PROJECTIONS
 from projections.generations import Role, generations
 from projections.projection import Projection
 from runtime.database.connections import Connection
-from tests.contract.facts import FactLists, facts_of, with_own_ids
-from tests.reference.published import Published
+from tests.contract.facts import facts_of, many
 from tests.support.engine import following
 from tests.support.folding import Folding
 from tests.support.waiting import wait_until
-
-
-def many(lists: FactLists) -> list[Published]:
-    """Return some hundred facts, each under a message id of its own."""
-    found: list[Published] = []
-
-    @hypothesis_settings(max_examples=20)
-    @given(lists)
-    def collect(facts: list[Published]) -> None:
-        found.extend(facts)
-
-    collect()
-    return with_own_ids(found)
 
 
 @pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
