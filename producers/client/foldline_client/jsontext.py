@@ -135,8 +135,7 @@ def finite_number(value: Any) -> float | None:
         return None
     if not math.isfinite(number):
         return None
-    whole = isinstance(value, numbers.Integral) and type(value) is not bool
-    return int(value) if whole else number
+    return number if isinstance(value, bool) or not isinstance(value, numbers.Integral) else int(value)
 
 
 def safe_str(value: object) -> str:
