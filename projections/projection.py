@@ -25,6 +25,10 @@ StateKey = tuple[str, ...]
 """The key of a state: the key of its entity, or that and a part of it."""
 
 
+class TooMuchAtOnce(Exception):
+    """The states that a batch needs are too large to be in memory together."""
+
+
 class Projection(ABC, Generic[State, Changes]):
     """One read model.
 
@@ -85,7 +89,10 @@ class Projection(ABC, Generic[State, Changes]):
 
     @abstractmethod
     async def load(self, conn: Connection, keys: Iterable[StateKey]) -> dict[StateKey, State]:
-        """Return the states that exist among those asked for."""
+        """Return the states that exist among those asked for.
+
+        Raises TooMuchAtOnce, but not for the states of one event: a batch comes again in halves.
+        """
 
     @abstractmethod
     def weight(self, state: State) -> int:

@@ -11,6 +11,7 @@ from runtime.database.connections import Connection
 from runtime.process.time_slice import TimeSlice
 
 _FETCH: Final = 500
+_MOST_LOADED: Final = 8 << 20  # bytes of JSON; as Python objects they take ten times as much
 
 
 class StateStore(Generic[Stored]):
@@ -26,10 +27,12 @@ class StateStore(Generic[Stored]):
         await self._upsert.prepare(conn)
 
     async def load(self, conn: Connection, keys: Iterable[StateKey]) -> dict[StateKey, Stored]:
-        """Return the states that exist among those asked for."""
+        """Return the states that exist among those asked for. Raises TooMuchAtOnce."""
         names, full_key = self._table.key, self._table.full_key
         asked = json_text([dict(zip(names, full_key(key), strict=True)) for key in keys])
-        cursor = await conn.execute(self._queries["load-states"], {"asked": asked}, prepare=True)
+        cursor = await conn.execute(
+            self._queries["load-states"], {"asked": asked, "most": _MOST_LOADED}, prepare=True
+        )
         loaded: dict[StateKey, Stored] = {}
         time_slice = TimeSlice()
         while rows := await cursor.fetchmany(_FETCH):

@@ -8,7 +8,7 @@ from pydantic_core import from_json
 
 from projections.binary_copy import json_text
 from projections.columns import Column, StoredState, columns_of
-from projections.projection import StateKey
+from projections.projection import StateKey, TooMuchAtOnce
 from projections.table import Table, listed
 
 Stored = TypeVar("Stored", bound=StoredState)
@@ -48,6 +48,7 @@ class StateTable(Table, Generic[Stored]):
         self.copied_types = [column.copied_as for column in stored]
         self.lists |= {
             "loaded": listed([*self.key, *(_as_text(column) for column in fields)]),
+            "size": " + ".join(["0", *(f"octet_length({column.name}::text)" for column in documents)]),
             "key_types": listed(f"{column.name} {column.type}" for column in key),
             "batch_types": listed(f"{column.name} {column.type}" for column in stored),
             "stored": listed(column.name for column in stored),
@@ -80,11 +81,13 @@ class StateTable(Table, Generic[Stored]):
         return (*key, *self._plain(state), *texts)
 
     def loaded(self, row: Row) -> tuple[StateKey, Stored]:
-        """Return the key and the state of a row of `load-states`."""
+        """Return the key and the state of a row of `load-states`. Raises TooMuchAtOnce where it was cut."""
         key, columns = row[: self._key_columns], list(row[self._key_columns :])
         weight = 0
         for place in self._places:
             text = columns[place]
+            if text is None:
+                raise TooMuchAtOnce(f"{self.name}: states of this size are not loaded together")
             weight += len(text)
             columns[place] = from_json(text)
         state = self.state(*columns)
@@ -102,4 +105,5 @@ def _values_of(columns: Sequence[Column]) -> Callable[[Any], Row]:
 
 
 def _as_text(column: Column) -> str:
-    return f"{column.name}::text" if column.is_json else column.name
+    name = column.name
+    return f"case when before < %(most)s then {name}::text end" if column.is_json else name

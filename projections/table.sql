@@ -19,10 +19,14 @@ on conflict ({key}) do update set {merged}
 select column_name from information_schema.columns where table_schema = %(schema)s and table_name = %(table)s
 
 -- name: load-states
--- The states that exist among those asked for.
+-- The states that exist among those asked for. Documents behind the first `most` bytes of them are null: whoever asked
+-- for so many cannot hold them all.
 select {loaded}
-from {schema}.{table}
-where ({key}) in (select * from json_to_recordset(%(asked)s::json) as asked ({key_types}))
+from (
+    select t.*, sum({size}) over (rows unbounded preceding) - ({size}) as before
+    from {schema}.{table} t
+    where ({key}) in (select * from json_to_recordset(%(asked)s::json) as asked ({key_types}))
+) t
 
 -- name: make-batch
 -- The temporary table that takes the rows of a batch on their way into the table. It is emptied by `write-batch` and

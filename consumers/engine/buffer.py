@@ -1,14 +1,18 @@
 """The buffer: events that arrived and are not yet folded, of all partitions a follower holds."""
 
 import asyncio
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import accumulate, islice
 from typing import Final
 
 from line.raw_event import RawEvent
 
 _FRAME: Final = 400  # bytes an event takes beside its body and headers, roughly
 _LOOK: Final = 0.001  # seconds
+MOST_BATCH_BYTES: Final = 4 << 20
+"""Of the events of a batch: nobody waits longer for its commit than they take to be folded and written."""
 _IDLE: Final = 10  # looks in a row that found nothing although something is expected
 _LOOKS: Final = 8  # while lingering: one that finds nothing new ends it
 
@@ -77,9 +81,13 @@ class Buffer:
         self.peeked_bytes += _size(events)
         return events
 
-    def take(self, most: int) -> list[RawEvent]:
-        """Take what has arrived, at most `most` events; may be empty."""
-        batch = [self._events.popleft() for _ in range(min(most, len(self._events)))]
+    def take(self, most: int, most_bytes: int = MOST_BATCH_BYTES) -> list[RawEvent]:
+        """Take what has arrived, at most `most` events of `most_bytes`, or one larger event; may be empty."""
+        number = min(most, len(self._events))
+        if self._bytes > most_bytes:
+            sizes = accumulate(_size([event]) for event in islice(self._events, number))
+            number = max(1, bisect_right(list(sizes), most_bytes))
+        batch = [self._events.popleft() for _ in range(number)]
         size = _size(batch)
         self._bytes -= size
         self.peeked = max(0, self.peeked - len(batch))

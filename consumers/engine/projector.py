@@ -12,7 +12,7 @@ from consumers.engine.leases import Fenced, Leases
 from consumers.engine.parking import Failures, Stopped
 from consumers.engine.transaction import Transactions
 from line.raw_event import RawEvent
-from projections.projection import Changes, Projection, State
+from projections.projection import Changes, Projection, State, TooMuchAtOnce
 from projections.recorded import reject
 from runtime.database.connections import Connection
 from schemas.validation import InvalidFact
@@ -61,6 +61,8 @@ class Projector(Generic[State, Changes]):
     ) -> None:
         """Fold `events` and commit. If PostgreSQL refuses them for their data, bisect to the one at fault.
 
+        Events whose states are too large to be loaded together are committed in several transactions.
+
         Raises Fenced and psycopg.Error; then nothing of the part that failed is committed. Raises NotYet when
         batches that shared a transaction failed together: they come again, each in one of its own.
         """
@@ -75,7 +77,7 @@ class Projector(Generic[State, Changes]):
 
         try:
             await self._transactions.commit(writer, batch, leases, Failures(), next_batch)
-        except _REFUSALS as exc:
+        except (*_REFUSALS, TooMuchAtOnce) as exc:
             raise self._one_by_one(exc) from exc
         except _NOT_OURS:
             raise
@@ -107,6 +109,10 @@ class Projector(Generic[State, Changes]):
             logger.warning("%s: PostgreSQL refuses %s: %s", self.name, event.place(), reason)
             refused = Decoded(event, reject(event, InvalidFact("refused_by_database", reason)), None)
             await self._transactions.commit(writer, Batch([refused], batch.epochs), leases, Failures())
+        except TooMuchAtOnce:
+            if len(batch.items) == 1:
+                raise
+            await self._halve(writer, batch, leases)
         except psycopg.IntegrityError:
             # The rows are there already: a successor wrote them, or the generation was exchanged under us.
             await leases.check(writer, batch.epochs)

@@ -11,8 +11,10 @@ import pytest
 import consumers.engine.batch
 import consumers.engine.state_cache
 import projections.sessions.projection
+import projections.state_store
 import projections.state_table
 import runtime.process.time_slice
+from consumers.engine.handler import NotYet
 from projections.projection import Key
 from projections.sessions.projection import SessionsProjection
 from projections.sessions.state import Session
@@ -133,3 +135,35 @@ async def test_remembered_states_are_bounded_by_their_weight(
     await folding.fold([[patch(101 + n, large[0], {"n": n})] for n in range(20)])
     await folding.fold([[patch(200 + n, name, {"n": n})] for n, name in enumerate(small)])
     assert projection.loaded == [large[0]]
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "together"])
+async def test_large_states_are_not_in_memory_together(
+    db: Connection, monkeypatch: pytest.MonkeyPatch, together: bool
+) -> None:
+    """A batch that needs more of them than may be loaded together comes in halves, and ends the same."""
+    projection = Counting()
+    folding = Folding(db, projection)
+    await folding.start_over()
+    await folding.fold([[patch(n, f"S{n}", {"text": "x" * 1000})] for n in range(1, 17)])
+    last = [patch(20 + n, f"S{n}", {"n": n}) for n in range(1, 17)]
+    monkeypatch.setattr(projections.state_store, "_MOST_LOADED", 3_000)
+    folding.projector.forget()
+    if together:
+        with pytest.raises(NotYet):  # the engine delivers them again
+            await folding.fold([last], together=True, cold=[0])
+    await folding.fold([last], together=together, cold=[0])
+    cursor = await db.execute("select id, state->>'n', length(state->>'text') from sessions.session")
+    assert sorted(await cursor.fetchall()) == sorted((f"S{n}", str(n), 1000) for n in range(1, 17))
+    assert await folding.rejected() == set()
+
+
+async def test_one_state_is_always_loaded(db: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projections.state_store, "_MOST_LOADED", 1)
+    folding = Folding(db)
+    await folding.start_over()
+    await folding.fold(
+        [[patch(1, "S1", {"a": 1})], [patch(2, "S1", {"b": 1}), patch(3, "S1", {"c": 1})]], cold=[1]
+    )
+    cursor = await db.execute("select state from sessions.session")
+    assert await cursor.fetchall() == [({"a": 1, "b": 1, "c": 1},)]

@@ -3,6 +3,8 @@
 import asyncio
 from datetime import UTC, datetime
 
+import pytest
+
 from consumers.engine.buffer import Buffer
 from line.raw_event import RawEvent
 from schemas.headers import NO_HEADERS
@@ -45,6 +47,28 @@ def test_room_in_bytes() -> None:
     assert buffer.room() == 0
     buffer.take(1)
     assert buffer.room() == 100
+
+
+@pytest.mark.parametrize(
+    ("sizes", "most", "taken"),
+    [
+        ([10, 10, 10], 1 << 20, [3]),
+        ([10, 10, 10], 900, [2, 1]),
+        ([10, 5000, 10, 10], 1000, [1, 1, 2]),
+        ([5000, 5000], 1, [1, 1]),
+        ([], 1, []),
+    ],
+)
+def test_a_batch_ends_early_by_bytes(sizes: list[int], most: int, taken: list[int]) -> None:
+    buffer = Buffer(10, 1 << 20)
+    for sequence, size in enumerate(sizes):
+        buffer.put(event(sequence, body=b"x" * size))
+    found = []
+    while batch := buffer.take(5, most):
+        found.append(batch)
+    assert [len(batch) for batch in found] == taken
+    assert [one.sequence for batch in found for one in batch] == list(range(len(sizes)))
+    assert buffer.room() == 10
 
 
 def test_dropping_gives_room_back_and_keeps_the_order() -> None:
