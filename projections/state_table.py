@@ -19,6 +19,7 @@ FIRST_SEQUENCE: Final = "first_seq"
 """The field with the sequence of an entity's first event, for a state that keeps it."""
 _OBJECT: Final = 500  # bytes of a state beside its columns, and of a column beside JSON
 _COLUMN: Final = 50
+_EMPTY: Final = {dict: "{}", list: "[]"}
 
 
 class StateTable(Table, Generic[Stored]):
@@ -73,7 +74,8 @@ class StateTable(Table, Generic[Stored]):
         weight = 0
         texts = []
         for document in self._documents:
-            text = json_text(document(state))
+            value = document(state)
+            text = json_text(value) if value else _EMPTY[type(value)]
             weight += len(text)
             texts.append(text)
         state.weight = weight

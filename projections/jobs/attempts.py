@@ -45,9 +45,9 @@ Attempt = tuple[Any, ...]
 """An attempt that is over: the columns of its row behind the key of its job."""
 
 
-def moment_of(told: Told, at: datetime) -> datetime:
+def moment_of(told: Told, at: datetime, outcome: Status | None) -> datetime:
     """Return when an event counts: a begin or an end at the time that it tells, unless that is to come."""
-    when = told.started_at if told.kind == "started" else told.ended_at if told.outcome is not None else None
+    when = told.started_at if told.kind == "started" else told.ended_at if outcome is not None else None
     return at if when is None else min(when, at)
 
 
@@ -68,11 +68,12 @@ def advance(state: JobState, sequence: int, at: datetime, told: Told) -> tuple[b
 
     Returns whether that was possible, and the attempt before if this event began another one.
     """
-    moment = moment_of(told, at)
+    outcome = told.outcome
+    moment = moment_of(told, at, outcome)
     if told.kind == "started":
         return _started(state, sequence, at, moment, told)
     if state.begun_at is not None and moment < state.begun_at:
-        if (outcome := told.outcome) is not None:
+        if outcome is not None:
             if state.attempts > 1 or not fits(state.begun_at, moment, told):
                 return False, None
             end(state, state.begun_at, told.ended_at or at, told, outcome)
@@ -80,7 +81,7 @@ def advance(state: JobState, sequence: int, at: datetime, told: Told) -> tuple[b
             return True, None
         if state.attempts > 1:
             return not tells_attempt(told), None
-    elif (outcome := told.outcome) is not None:
+    elif outcome is not None:
         end(state, moment, told.ended_at or at, told, outcome)
     tell(state, at, told)
     return True, None
@@ -101,7 +102,7 @@ def _started(
 
 def tells_attempt(told: Told) -> bool:
     """Whether an event that is no begin and no end says anything of an attempt."""
-    return bool(told.metrics or told.started_at) or any(name in told.metadata for name in ATTEMPTS_OWN)
+    return bool(told.metrics or told.started_at) or not ATTEMPTS_OWN.isdisjoint(told.metadata)
 
 
 def begin(state: JobState, sequence: int, moment: datetime) -> None:
@@ -131,7 +132,8 @@ def tell(state: JobState, at: datetime, told: Told) -> None:
         state.metrics, state.metric_times = merge_newest(
             state.metrics, state.metric_times, told.metrics, stamp
         )
-    if told.metadata and (own := of_attempt(told.metadata)):
+    if told.metadata and not ATTEMPTS_OWN.isdisjoint(told.metadata):
+        own = of_attempt(told.metadata)
         state.metadata, state.metadata_times = merge_newest(
             state.metadata, state.metadata_times, own, microseconds(at)
         )

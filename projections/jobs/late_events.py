@@ -37,7 +37,7 @@ async def fold_again(
                 told = StoredHappening(
                     kind, status, started_at, ended_at, from_json(metrics), _of_attempt(metadata)
                 )
-                refold.add(seq, at, moment_of(told, at), told)
+                refold.add(seq, at, moment_of(told, at, told.outcome), told)
             if time_slice.is_over():
                 await time_slice.yield_to_others()
     await conn.execute(queries["forget-attempts"], asked)

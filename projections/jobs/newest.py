@@ -1,23 +1,24 @@
 """Newest wins: of each name the value that happened last, in whatever order values arrive."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 Stamp = TypeVar("Stamp", int, tuple[int, int])
 Value = TypeVar("Value")
 Values = dict[str, Any]
 
-ATTEMPTS_OWN: Final = ("error", "error_type")
+ATTEMPTS_OWN: Final = frozenset({"error", "error_type"})
 """Names in the metadata that are about an attempt, not about its job."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
+_DAY: Final = 86_400
 
 
 def microseconds(at: datetime) -> int:
     """Return a time as microseconds since 1970."""
-    return (at - _EPOCH) // _MICROSECOND
+    since = at - _EPOCH
+    return (since.days * _DAY + since.seconds) * 1_000_000 + since.microseconds
 
 
 def merge_newest(
@@ -27,6 +28,9 @@ def merge_newest(
 
     Of equal stamps the later call wins. Names stay in their order, which no order of arrival shows in.
     """
+    if not stamps:
+        values = dict(sorted(told.items()))
+        return values, dict.fromkeys(values, stamp)
     newer = {name: value for name, value in told.items() if name not in stamps or stamp >= stamps[name]}
     return by_name(values, newer), by_name(stamps, dict.fromkeys(newer, stamp))
 
@@ -39,11 +43,11 @@ def by_name(values: dict[str, Value], newer: dict[str, Value]) -> dict[str, Valu
 
 def of_job(metadata: Values) -> Values:
     """Return the metadata that are about a job as a whole."""
-    if not any(name in metadata for name in ATTEMPTS_OWN):
+    if ATTEMPTS_OWN.isdisjoint(metadata):
         return metadata
     return {name: value for name, value in metadata.items() if name not in ATTEMPTS_OWN}
 
 
 def of_attempt(metadata: Mapping[str, Any]) -> Values:
     """Return the metadata that are about one attempt."""
-    return {name: metadata[name] for name in ATTEMPTS_OWN if name in metadata}
+    return {name: value for name, value in metadata.items() if name in ATTEMPTS_OWN}

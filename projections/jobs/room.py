@@ -14,33 +14,40 @@ from schemas.validation import InvalidFact
 
 MOST_ROOM: Final = 4 << 20
 """The most bytes: four times a fact, since some numbers are longer as they are served than as they came."""
-_USUAL: Final = 64  # bytes that a name and its value count with unless they take more
+_USUAL: Final = 128  # bytes that a name and its value count with unless they take more
+_SHORT: Final = 12  # characters of a name, or a text, that take no more with any other such, however escaped
 
 
 def take_room(state: JobState, body: JobFact) -> dict[str, int]:
     """Return the names that take much room after an event. Raises InvalidFact if it would be too much."""
     large = state.large
     for told in (body.metrics, body.metadata):
-        large = _grown(large, told)
+        if told:
+            large = _grown(large, told)
+    names = len(state.metric_times) + len(state.metadata_times) + len(body.metrics) + len(body.metadata)
+    if _USUAL * names + (sum(large.values()) if large else 0) > MOST_ROOM:  # at most that many names
+        _refuse_more(state, body, large)
+    return large
+
+
+def _refuse_more(state: JobState, body: JobFact, large: dict[str, int]) -> None:
     names = len(state.metric_times.keys() | body.metrics) + len(state.metadata_times.keys() | body.metadata)
     taken = _USUAL * names + sum(large.values())
-    if taken > MOST_ROOM and taken > room_taken(state):
+    before = _USUAL * (len(state.metric_times) + len(state.metadata_times)) + sum(state.large.values())
+    if taken > MOST_ROOM and taken > before:
         raise InvalidFact(
             "too_large",
             f"metrics and metadata of the job would take {taken} bytes, at most {MOST_ROOM} are allowed",
         )
-    return large
-
-
-def room_taken(state: JobState) -> int:
-    """Return the bytes that a job takes so far."""
-    return _USUAL * (len(state.metric_times) + len(state.metadata_times)) + sum(state.large.values())
 
 
 def _grown(large: dict[str, int], told: Mapping[str, Any]) -> dict[str, int]:
     grown = {}
     for name, value in told.items():
-        if type(value) is not float or len(name) > _USUAL // 4:
+        short = len(name) <= _SHORT and (
+            type(value) is float or (type(value) is str and len(value) <= _SHORT)
+        )
+        if not short:
             size = len(json_text(value).encode()) + len(name.encode()) - _USUAL
             if size > large.get(name, 0):
                 grown[name] = size

@@ -82,8 +82,8 @@ class JobChanges:
             body.status,
             body.started_at,
             body.ended_at,
-            json_text(body.metrics),
-            json_text(body.metadata),
+            json_text(body.metrics) if body.metrics else "{}",
+            json_text(body.metadata) if body.metadata else "{}",
         )
         self.events.append(row)
         self.apps.add((event.partition, site, body.app_id, body.app_name))

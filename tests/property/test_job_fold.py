@@ -58,7 +58,8 @@ class Model:
     def _settle(self, changes: JobChanges) -> None:
         for key in sorted(changes.late, key=len):
             steps = [
-                (moment_of(_told(event), event.at), event.sequence, event) for event in self._events[key]
+                (moment_of(_told(event), event.at, _told(event).outcome), event.sequence, event)
+                for event in self._events[key]
             ]
             refold = Refold(self.state(*key[2:]).copy())
             for moment, sequence, event in sorted(steps, key=lambda step: step[:2]):
