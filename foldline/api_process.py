@@ -1,7 +1,6 @@
 """`foldline api`: the surfaces of a site, wired here and nowhere else."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import partial
 
 from fastapi import APIRouter
@@ -26,6 +25,7 @@ from foldline.reactor_control import ConsumerReactorControl
 from foldline.rejected_control import PublishingRejectedControl
 from line.bootstrap import Bootstrap
 from line.health import nats_check, write_check
+from line.line_clock import LineClock
 from line.streams import prepare_line
 from producers.existence import Existence
 from producers.http.job_ingest import JobSurface, job_events_router
@@ -54,6 +54,8 @@ class ApiProcess:
         self.nc = self.bootstrap.nc
         self.progress = self.bootstrap.progress
         self.bootstrap.begin(partial(prepare_line, self.nc, settings))
+        self.clock = LineClock(lambda: self.nc, settings.streams[0].name)
+        self.bootstrap.run(self.clock.run())
         self.reader = Reader(settings, self.bootstrap.pool, self.progress)
         self.publisher = Publisher(self.nc, partitions=settings.partitions, timeout=settings.publish_timeout)
         self.bootstrap.drain(self.publisher.aclose)
@@ -80,7 +82,7 @@ def session_routers(api: ApiProcess) -> list[APIRouter]:
         progress=api.progress,
         hung=_hung_reader(reader),
         settings=settings,
-        now=_now,
+        now=api.clock.now,
     )
     control = EngineProjectionControl(settings, reader, nc)
     api.bootstrap.drain(control.aclose)
@@ -110,7 +112,9 @@ def job_routers(api: ApiProcess) -> list[APIRouter]:
     needs = [*api.line_needs([JOBS_STREAM]), database]
     folded = Need("projection jobs", projection_check(api.reader, PROJECTION), frozenset([READS]))
     lost = Need("lost jobs", cut_note(api.reader, api.nc, projection_named(PROJECTION)), silence_is_well=True)
-    ingest = JobSurface(publisher=api.publisher, progress=api.progress, settings=api.settings, now=_now)
+    ingest = JobSurface(
+        publisher=api.publisher, progress=api.progress, settings=api.settings, now=api.clock.now
+    )
     return [
         job_events_router(ingest),
         job_stream_router(live),
@@ -118,10 +122,6 @@ def job_routers(api: ApiProcess) -> list[APIRouter]:
         job_health_router("local-api", Readiness(needs), collector.refresh, pool_state, SiteHealth),
         ready_router(Readiness([*needs, folded, lost])),
     ]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _hung_reader(reader: Reader) -> HungReader:

@@ -4,11 +4,11 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from fastapi import APIRouter
 
+from line.line_clock import LineClock
 from producers.sidecar.carrier import Carrier
 from producers.sidecar.daemon.facts import SessionFacts
 from producers.sidecar.daemon.hang_watch import HangWatch
@@ -26,6 +26,7 @@ from runtime.problems import Problem
 from runtime.process.lifecycle import Lifecycle
 from runtime.readiness import WRITES, Need, Readiness
 from runtime.settings.processes import SidecarSettings
+from schemas.jobs.streams import JOBS
 
 logger = logging.getLogger("foldline.sidecar")
 
@@ -41,15 +42,17 @@ class SidecarProcess:
         )
         self.line = LineConnection(settings)
         self.carrier = Carrier(self.spool, self.line.publisher)
+        clock = LineClock(self.line.client, JOBS.name)
         self.ingest = SidecarSurface(
             carrier=self.carrier,
             spool=self.spool,
             settings=settings,
             line=self.line,
-            now=lambda: datetime.now(UTC),
+            now=clock.now,
         )
         self.bootstrap.run(self._spooling())
         self.bootstrap.run(self.line.run())
+        self.bootstrap.run(clock.run())
         self.bootstrap.run(self.carrier.run())
 
     @asynccontextmanager

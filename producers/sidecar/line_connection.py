@@ -35,6 +35,10 @@ class LineConnection:
         """Whether events go to the line now."""
         return self.publisher() is not None
 
+    def client(self) -> BusClient | None:
+        """Return the client, once it was connected."""
+        return self._nc
+
     def publisher(self) -> Publisher | None:
         """Return the publisher while there is a connection, else None."""
         return self._publisher if self._nc is not None and self._nc.is_connected else None
