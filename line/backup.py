@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import Error
+from nats.errors import Error, NoRespondersError
 
 from line.jetstream import NO_LEADER, ErrorCode, has_code, request_api, request_stream, stream_info
 from line.problems import StreamUnavailable
@@ -28,6 +28,7 @@ _CHUNK_S: Final = 10.0
 _UNPACKED_S: Final = 600.0
 """How long the server may take to unpack a stream after its last chunk, seconds."""
 _LEADER_S: Final = 30.0
+_HEARD_S: Final = 10.0
 _ENDS: Final = frozenset({"messages", "first_seq", "last_seq", "first_ts", "last_ts"})
 """What of a stream's state tells it from another one of the same name."""
 
@@ -136,8 +137,8 @@ async def _make(nc: Client, saved: SavedStream, path: Path, replicas: int) -> No
     answer = await _begin(nc, saved, replicas)
     try:
         for chunk in _chunks(path):
-            _check(saved, path, await nc.request(answer["deliver_subject"], chunk, timeout=_CHUNK_S))
-        end = await nc.request(answer["deliver_subject"], b"", timeout=_UNPACKED_S)
+            _check(saved, path, await _deliver(nc, answer["deliver_subject"], chunk, timeout=_CHUNK_S))
+        end = await _deliver(nc, answer["deliver_subject"], b"", timeout=_UNPACKED_S)
     except Error as exc:
         raise StreamUnavailable(
             saved.name, f"the restore stopped: {exc}; when NATS answers again, the same command continues"
@@ -147,6 +148,18 @@ async def _make(nc: Client, saved: SavedStream, path: Path, replicas: int) -> No
         raise Problem(
             f"stream {saved.name} has {_described(state)} now, the backup {_described(saved.state)}"
         )
+
+
+async def _deliver(nc: Client, subject: str, chunk: bytes, *, timeout: float) -> Msg:
+    """Send a chunk. In a young cluster our server may not have heard yet that another one takes them."""
+    deadline = time.monotonic() + _HEARD_S
+    while True:
+        try:
+            return await nc.request(subject, chunk, timeout=timeout)
+        except NoRespondersError:  # nobody has taken it
+            if time.monotonic() >= deadline:
+                raise
+            await asyncio.sleep(0.1)
 
 
 async def _begin(nc: Client, saved: SavedStream, replicas: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from nats.aio.client import Client
 
 from line.jetstream import NO_LEADER, ErrorCode, has_code, request_api
-from line.problems import StreamUnavailable
+from line.problems import StreamGone, StreamUnavailable
 
 _VERSION: Final = "foldline-version"
 _NS: Final = 1_000_000_000
@@ -92,7 +92,7 @@ class DurableState:
 
 
 async def find_durable(nc: Client, durable: Durable) -> DurableState | None:
-    """Return the server's state of a durable; None if it has none. Raises StreamUnavailable."""
+    """Return the server's state of a durable; None if it has none. Raises StreamUnavailable, StreamGone."""
     info = await request_api(nc, f"CONSUMER.INFO.{durable.stream}.{durable.name}")
     if has_code(info, ErrorCode.CONSUMER_NOT_FOUND):
         return None
@@ -151,6 +151,8 @@ async def _create(nc: Client, durable: Durable, config: dict[str, Any], action: 
 
 
 def _check(durable: Durable, answer: dict[str, Any]) -> None:
+    if has_code(answer, ErrorCode.STREAM_NOT_FOUND):
+        raise StreamGone(durable.stream)
     if error := answer.get("error"):
         said = error.get("description", error)
         raise StreamUnavailable(durable.stream, f"consumer {durable.name}: {said}")

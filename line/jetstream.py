@@ -8,7 +8,7 @@ from typing import Any, Final
 from nats.aio.client import Client
 from nats.errors import Error
 
-from line.problems import StreamUnavailable
+from line.problems import StreamGone, StreamUnavailable
 
 NO_LEADER: Final = 503
 """`code` of an error when a cluster has no leader yet, or when nothing answered."""
@@ -67,15 +67,17 @@ async def request_api(
 async def request_stream(
     nc: Client, call: str, stream: str, body: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Make a call about a stream, such as `STREAM.INFO`. Raises StreamUnavailable for any error."""
+    """Make a call about a stream, such as `STREAM.INFO`. Raises StreamUnavailable, StreamGone."""
     answer = await request_api(nc, f"{call}.{stream}", body)
+    if has_code(answer, ErrorCode.STREAM_NOT_FOUND):
+        raise StreamGone(stream)
     if error := answer.get("error"):
         raise StreamUnavailable(stream, error)
     return answer
 
 
 async def stream_info(nc: Client, stream: str) -> dict[str, Any]:
-    """A stream's `config`, `state` and `created`. Raises StreamUnavailable."""
+    """A stream's `config`, `state` and `created`. Raises StreamUnavailable, StreamGone."""
     return await request_stream(nc, "STREAM.INFO", stream)
 
 

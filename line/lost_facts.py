@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from line.checkpoints import checkpoints
 from line.jetstream import stream_info
 from line.messages import message_at, newest_message
+from line.problems import StreamGone
 from runtime.database.connections import Connection
 from runtime.database.engine.queries import engine_queries
 from schemas.facts import EXPIRED
@@ -101,7 +102,10 @@ class LostFacts:
         """
         model, found = self.model, []
         for stream, site in event_streams(model.streams):
-            first = (await stream_info(self.nc, stream.name))["state"]["first_seq"]
+            try:
+                first = (await stream_info(self.nc, stream.name))["state"]["first_seq"]
+            except StreamGone:
+                continue  # its identity says so
             row = await (
                 await self.conn.execute(_QUERIES["accepted-first"], {"name": stream.name})
             ).fetchone()

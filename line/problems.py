@@ -13,5 +13,13 @@ class StreamUnavailable(TemporaryProblem):
         super().__init__(f"stream {stream}: {said}", "FOLDLINE_NATS_URL")
 
 
+class StreamGone(StreamUnavailable):
+    """There is no stream of this name: somebody deleted it, and asking again does not help."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream, "is gone")
+        self.setting = None  # the server was found
+
+
 class LineProblem(Problem):
     """The server or a stream is not what the promises need; the message says which field and what to do."""

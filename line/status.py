@@ -1,6 +1,7 @@
 """Status of the line: streams, followers, who holds which partition, lag."""
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,6 +12,7 @@ from nats.aio.client import Client
 from line.identity import changed_streams, followed_streams
 from line.jetstream import stream_info
 from line.lag import Lag, LagProbe, summed
+from line.problems import StreamGone
 from runtime.database.connections import Connection
 from runtime.database.engine.queries import engine_queries
 
@@ -19,7 +21,7 @@ _QUERIES: Final = engine_queries()
 
 @dataclass(frozen=True, slots=True)
 class StreamStatus:
-    """One stream as the server reports it. Sizes in bytes."""
+    """One stream as the server reports it. Sizes in bytes; one that is `gone` has none."""
 
     name: str
     messages: int
@@ -27,6 +29,7 @@ class StreamStatus:
     first_sequence: int
     last_sequence: int
     replicas: int
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,10 @@ class FollowerStatus:
 
 @dataclass(slots=True)
 class FollowerDetails:
-    """A follower as it was read; `checkpoints` and `lags` are by stream and partition."""
+    """A follower as it was read; `checkpoints` and `lags` are by stream and partition.
+
+    A stream that is gone has no lags.
+    """
 
     name: str
     owners: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -79,7 +85,10 @@ async def read_status(nc: Client, conn: Connection) -> LineStatus:
 
 
 async def _stream(nc: Client, name: str) -> StreamStatus:
-    info = await stream_info(nc, name)
+    try:
+        info = await stream_info(nc, name)
+    except StreamGone:
+        return StreamStatus(name, 0, 0, 0, 0, 0, gone=True)
     state = info["state"]
     replicas = info["config"]["num_replicas"]
     return StreamStatus(
@@ -106,7 +115,8 @@ async def read_followers(meter: LagProbe, conn: Connection) -> list[FollowerDeta
         if reading.name in schemas:
             reading.parked = await _parked(conn, reading.name)
         for stream_name, checkpoints in reading.checkpoints.items():
-            reading.lags[stream_name] = await meter.lags(stream_name, checkpoints)
+            with suppress(StreamGone):  # whoever shows streams says it; the others are followed
+                reading.lags[stream_name] = await meter.lags(stream_name, checkpoints)
     return list(readings.values())
 
 

@@ -18,5 +18,9 @@ class Problem(Exception):
         return f"{self.message} (see {self.setting})" if self.setting else self.message
 
 
+class SettingsProblem(Problem):
+    """A setting that nobody knows, or a file of settings that cannot be read."""
+
+
 class TemporaryProblem(Problem):
     """A server did not do what it was asked; the same request may succeed later."""

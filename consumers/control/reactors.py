@@ -18,6 +18,7 @@ from consumers.control.pause import pause, resume
 from consumers.reactors.catalogue import REACTOR_NAMES, REACTORS
 from consumers.reactors.declaration import Following, Reactor, Task, has_streams, variable_of
 from line.durables import find_durable
+from line.problems import StreamGone
 from line.status import FollowerStatus
 from runtime.database.connections import Connection
 from runtime.database.engine.operator_reason import checked_reason
@@ -95,7 +96,9 @@ async def reactor_statuses(
     here = [reactor for reactor in reactors if has_streams(reactor, settings)]
     for reactor in here:
         if isinstance(reactor, Task):
-            found = await find_durable(nc, reactor.durable)
+            found = None
+            with suppress(StreamGone):
+                found = await find_durable(nc, reactor.durable)
             pending[reactor.name] = found.pending if found else None
     return [_status(reactor, notes, pending.get(reactor.name)) for reactor in here]
 

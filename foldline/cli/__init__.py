@@ -2,14 +2,16 @@
 
 import importlib
 import inspect
+import os
 import re
+import select
 import sys
 from typing import TYPE_CHECKING
 
 import typer
 from typer.core import TyperGroup
 
-from runtime.problems import Problem
+from runtime.problems import Problem, SettingsProblem
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -79,12 +81,20 @@ def _foldline() -> None:
 
 
 def main() -> None:
-    """Run a command. A Problem is one line on stderr and exit code 1; a wrong setting, exit code 2."""
+    """Run a command. A Problem is one line on stderr and exit code 1; wrong or unknown settings, exit code 2.
+
+    Nobody is told when who reads our output has read enough, as `head` does: that is no failure.
+    """
+    output = _output()
     try:
         app()
+    except SystemExit as exc:
+        if exc.code == 1 and _has_left(output):
+            sys.exit(0)
+        raise
     except Problem as problem:
         _print_error(str(problem), problem.details)
-        sys.exit(1)
+        sys.exit(2 if isinstance(problem, SettingsProblem) else 1)
     except ValueError as exc:
         from pydantic import ValidationError  # noqa: PLC0415 - only a failure needs it
 
@@ -98,6 +108,23 @@ def main() -> None:
         raise
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _output() -> int | None:
+    """Another descriptor of standard output: the libraries that print replace it once nobody reads it."""
+    try:
+        return os.dup(1)
+    except OSError:
+        return None
+
+
+def _has_left(output: int | None) -> bool:
+    """Whether standard output is a pipe that nobody reads any longer."""
+    if output is None:
+        return False
+    poll = select.poll()
+    poll.register(output, select.POLLERR)
+    return bool(poll.poll(0))
 
 
 def _print_error(line: str, details: tuple[str, ...] = ()) -> None:

@@ -52,7 +52,7 @@ def _show_streams(console: Console, streams: list[StreamStatus]) -> None:
     rows = [
         (
             one.name,
-            f"{one.messages:,}",
+            "gone" if one.gone else f"{one.messages:,}",
             decimal(one.bytes),
             f"{one.first_sequence}-{one.last_sequence}" if one.messages else "-",
             str(one.replicas),

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from runtime.problems import Problem
+from runtime.problems import SettingsProblem
 from runtime.settings.base import PREFIX, ProcessSettings, variable
 
 
 def check_names(
     environment: Mapping[str, str], models: Iterable[type[ProcessSettings]], others: Collection[str]
 ) -> None:
-    """Raise Problem for a variable, or a line of `.env`, that none of the `models` knows.
+    """Raise SettingsProblem for a variable, or a line of `.env`, that none of the `models` knows.
 
     `others` are variables with our prefix that are not settings of a process.
     """
@@ -21,7 +21,7 @@ def check_names(
     given = {name.upper() for name in (*environment, *_names_of_file())}
     unknown = sorted(name for name in given if name.startswith(PREFIX) and name not in known)
     if unknown:
-        raise Problem("; ".join(_sentence(name, known) for name in unknown))
+        raise SettingsProblem("; ".join(_sentence(name, known) for name in unknown))
 
 
 def _names_of_file() -> list[str]:
@@ -31,7 +31,7 @@ def _names_of_file() -> list[str]:
     try:
         return list(dotenv_values(file))
     except UnicodeDecodeError as exc:
-        raise Problem(
+        raise SettingsProblem(
             f"{Path(file).absolute()} is no text in UTF-8: {exc.reason} at byte {exc.start}"
         ) from exc
 

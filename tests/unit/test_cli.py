@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,13 @@ def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path) -> None:
     assert "'many'" in line
 
 
+def test_an_unknown_setting_ends_like_a_wrong_one(tmp_path: Path) -> None:
+    done = foldline(tmp_path, "api", FOLDLINE_NATS_ULR="nats://localhost")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line == "foldline: FOLDLINE_NATS_ULR is no setting: did you mean FOLDLINE_NATS_URL?"
+
+
 def test_an_unknown_command_is_a_usage_error(tmp_path: Path) -> None:
     done = foldline(tmp_path, "nope")
     assert done.returncode == 2
@@ -74,3 +82,26 @@ def test_openapi_needs_no_server(tmp_path: Path) -> None:
     unknown = foldline(tmp_path, "openapi", "demon")
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert unknown.stderr.startswith("foldline: no surface 'demon': known are api,")
+
+
+@pytest.mark.parametrize("arguments", [("openapi", "api"), ("--help",), ("publish", "--help")])
+def test_a_reader_that_has_read_enough_is_no_failure(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "foldline", *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_ctrl_c_while_the_command_is_imported_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = foldline(tmp_path, "status", PYTHONPATH=f"{tmp_path}:{ROOT}")
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
