@@ -22,6 +22,8 @@ Digests = Mapping[int, tuple[Any, ...]]
 class Difference:
     """A row that is not what the line gives. `columns`: name → (value in the read model, value by the line).
 
+    Of a long value it has the beginning, the length and a hash.
+
     A row that only the line gives is `missing`, one that only the read model has is `extra`.
     """
 
@@ -78,11 +80,13 @@ class Side:
 
     def _statement(self, name: str, table: ComparedTable) -> bytes:
         text = self._queries[name].decode().replace("{bucket}", self._queries["bucket"].decode())
+        value = self._queries["value"].decode()
         parts = {
             "table": f'"{table.name}"',
             "condition": table.condition,
             "key": ", ".join(f't."{column}"' for column in table.key),
-            "columns": ", ".join(f't."{column}"::text' for column in table.columns),
+            "row": ", ".join(f't."{column}"' for column in table.columns),
+            "columns": ", ".join(value.replace("{column}", f't."{column}"') for column in table.columns),
         }
         for mark, part in parts.items():
             text = text.replace(f"{{{mark}}}", part)

@@ -71,8 +71,9 @@ e.key = %(key)s
 e.id = %(job_id)s
 
 -- name: by-metadata
--- Fragment: these keys of its metadata have these values, in one of the ways they may be meant.
-e.searched <> '{}' and e.searched @> any (%(metadata)s::jsonb[])
+-- Fragment: these keys of its metadata have these values, in one of the ways they may be meant; of metadata that are
+-- small enough for the index.
+e.searched <> '{}' and octet_length(e.metadata::text) <= 16384 and e.searched @> any (%(metadata)s::jsonb[])
 
 -- name: by-description
 -- Fragment: as `by-metadata`, without the index. Metadata with a key are not empty, and testing that takes as long.
@@ -191,9 +192,12 @@ first as materialized (
 )
 
 -- name: described
--- Fragment: jobs whose metadata match, by the index; all of them if they are few.
+-- Fragment: jobs whose metadata match, by the index or among the large ones; all of them if they are few.
 described as materialized (
-    select e.* from {schema}.entity e where {by-metadata} limit 2001
+    (select e.* from {schema}.entity e where {by-metadata})
+    union all
+    (select e.* from {schema}.entity e where octet_length(e.metadata::text) > 16384 and {by-description})
+    limit 2001
 )
 
 -- name: of-described

@@ -93,6 +93,19 @@ async def test_metadata_that_few_or_many_jobs_have(jobs: JobsApi) -> None:
     assert await _pages(jobs, app_name="loader 3", **{"metadata.rack": "32"}) == []
 
 
+async def test_large_metadata_are_found_without_their_index(jobs: JobsApi) -> None:
+    large = {"host": "a", "n": 7, "list": list(range(5000))}
+    await jobs.send(
+        job_event("large", metadata=large),
+        job_event("other", metadata=large | {"host": "b"}),
+        job_event("small", metadata={"host": "a", "n": 7}),
+    )
+    assert set(await _pages(jobs, **{"metadata.host": "a"})) == {"large", "small"}
+    assert set(await _pages(jobs, **{"metadata.n": "7"})) == {"large", "other", "small"}
+    assert await _pages(jobs, **{"metadata.host": "b", "metadata.n": "7"}) == ["other"]
+    assert await _pages(jobs, **{"metadata.host": "b", "metadata.n": "8"}) == []
+
+
 async def test_medians_are_found_anew(jobs: JobsApi) -> None:
     assert await jobs.jobs(outliers="true") == []
     durations = [10.0] * 8 + [90.0]
