@@ -67,6 +67,10 @@ class JobFilters:
             return "of-outliers", usual
         return ("of-described" if self.metadata else usual), usual
 
+    def sorted_sources(self) -> tuple[str, str]:
+        """Return these fragments for an order by a value that some jobs do not have."""
+        return "of-sorted-described" if self.metadata else "of-sorted", "of-all"
+
     def parameters(self) -> dict[str, Any]:
         """Return the parameters of the conditions."""
         plain = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _APART}

@@ -251,6 +251,19 @@ valued as materialized (
     )
 ) e
 
+-- name: of-sorted-described
+-- Fragment: as `of-sorted`, of jobs whose metadata match. If they are few, all of them are sorted: walking through the
+-- order for one in thousands took 2.7 s with 300,000 jobs.
+(
+    (
+        select e.* from described e
+        where (select count(*) <= 2000 from described) and {where}
+          and case when e.{key} is null then {after-null} else {after-value} end
+    )
+    union all
+    (select e.* from {of-sorted} where (select count(*) > 2000 from described))
+) e
+
 -- name: page
 -- A page of jobs or subjobs, one row each, with its place in the order; without any, one row with the position alone.
 with {live}, {application}, {first}, {described}, {valued}, page as materialized (

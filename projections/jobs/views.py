@@ -97,7 +97,7 @@ class JobViews:
         values = self._values() | filters.parameters() | parameters(after) | {"limit": limit}
         if filters.outliers:
             values["medians"] = await self._medians.as_json(conn)
-        source, others = ("of-sorted", "of-all") if order.is_nullable else filters.sources()
+        source, others = filters.sorted_sources() if order.is_nullable else filters.sources()
         conditions = (*filters.conditions(whole=order.is_nullable), *order.conditions(after))
         parts = tuple(order.parts(after).items())
         statement = self._page(source, others, (f"of-{kind}s", *conditions), parts)

@@ -1,4 +1,4 @@
-"""Attempts of jobs over HTTP: two clocks, whole seconds, retries, ends that repeat or contradict each other."""
+"""Attempts of jobs over HTTP: two clocks, whole seconds, retries, ends that repeat or contradict."""
 
 from typing import Any
 

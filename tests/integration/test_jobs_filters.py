@@ -85,6 +85,8 @@ async def test_metadata_that_few_or_many_jobs_have(jobs: JobsApi) -> None:
     assert len(everything) == many + 1
     described = [one for one in everything if one != "other"]
     assert await _pages(jobs, limit=500, **{"metadata.host": "all"}) == described
+    by_start = await _pages(jobs, limit=500, sort="-started_at", **{"metadata.host": "all"})
+    assert sorted(by_start) == sorted(described)
     named = await _pages(jobs, limit=500, app_name="loader 2", **{"metadata.host": "all"})
     assert named == [one for one in described if int(one[1:]) % 30 in (2, *range(20, 30))]
     few = await _pages(jobs, **{"metadata.rack": "32"})

@@ -116,12 +116,16 @@ async def test_a_table_is_a_walk(jobs: JobsApi) -> None:
 @pytest.fixture
 async def saturday(jobs: JobsApi) -> JobsApi:
     """J1 to J3 started an hour apart and took as many minutes; J4 runs, J5 has not even started."""
+    night = {"night": "saturday"}
     for number in (1, 2, 3):
         at = 60 * number
         await jobs.send(
-            job_event(f"J{number}", minute=at), job_event(f"J{number}", "finished", minute=at + 4 - number)
+            job_event(f"J{number}", minute=at, metadata=night),
+            job_event(f"J{number}", "finished", minute=at + 4 - number),
         )
-    await jobs.send(job_event("J4", minute=240), job_event("J5", "progress", minute=300))
+    await jobs.send(
+        job_event("J4", minute=240, metadata=night), job_event("J5", "progress", minute=300, metadata=night)
+    )
     return jobs
 
 
@@ -142,6 +146,7 @@ async def test_jobs_without_a_value_are_last(saturday: JobsApi) -> None:
             {"limit": 4},
             {"limit": 5},
             {"app_name": "APP"},
+            {"limit": 2, "metadata.night": "saturday"},
         ):
             assert await walk(saturday, "/v1/jobs", sort=sort, **query) == order.split(), (sort, query)
 
