@@ -19,7 +19,7 @@ FIRST_SEQUENCE: Final = "first_seq"
 """The field with the sequence of an entity's first event, for a state that keeps it."""
 _OBJECT: Final = 500  # bytes of a state beside its columns, and of a column beside JSON
 _COLUMN: Final = 50
-_EMPTY: Final = {dict: "{}", list: "[]"}
+_EMPTY: Final[dict[type, str]] = {dict: "{}", list: "[]"}
 
 
 class StateTable(Table, Generic[Stored]):

@@ -1,6 +1,6 @@
 """Late events: jobs of which one arrived that changes attempts before it are folded again from their rows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from pydantic_core import from_json
@@ -8,7 +8,6 @@ from pydantic_core import from_json
 from projections.binary_copy import json_text
 from projections.jobs.attempts import moment_of
 from projections.jobs.fold import States, count_subjob
-from projections.jobs.newest import ATTEMPTS_OWN
 from projections.jobs.refold import Refold, StoredHappening
 from projections.jobs.rows import JobChanges
 from projections.jobs.state import ENTITY, JobState
@@ -27,7 +26,9 @@ async def fold_again(
     asked = {"keys": json_text([dict(zip(names, ENTITY.full_key(key), strict=True)) for key in changes.late])}
     refolds: dict[StateKey, Refold] = {}
     time_slice = TimeSlice()
-    async with conn.cursor(name="late_events") as cursor:  # a job may have more events than fit into memory
+    async with conn.cursor(
+        name="late_events", binary=True
+    ) as cursor:  # a job may have more events than fit into memory
         await cursor.execute(queries["late-events"], asked)
         while rows := await cursor.fetchmany(_FETCH):
             for site, id_, sub, seq, at, kind, status, started_at, ended_at, metrics, metadata in rows:
@@ -35,7 +36,7 @@ async def fold_again(
                 if (refold := refolds.get(key)) is None:
                     refold = refolds[key] = Refold(_state(states, key).copy())
                 told = StoredHappening(
-                    kind, status, started_at, ended_at, from_json(metrics), _of_attempt(metadata)
+                    kind, status, started_at, ended_at, from_json(metrics), from_json(metadata or "{}")
                 )
                 refold.add(seq, at, moment_of(told, at, told.outcome), told)
             if time_slice.is_over():
@@ -65,12 +66,3 @@ def _state(states: States, key: StateKey) -> JobState:
     if state is None:
         raise LookupError(f"no state of {key}")
     return state
-
-
-def _of_attempt(metadata: str) -> dict[str, object]:
-    """Return what is needed of an event's metadata; most have nothing of it, and need not be read."""
-    return from_json(metadata) if any(_may_name(metadata)) else {}
-
-
-def _may_name(text: str) -> Iterable[bool]:
-    return (name in text for name in ATTEMPTS_OWN)

@@ -5,11 +5,16 @@ select * from json_to_recordset(%(rows)s::json) as r (part smallint, site text, 
 on conflict (site, app_id, name, part) do nothing
 
 -- name: late-events
--- All events of some jobs or subjobs, in the order in which they count: a begin or an end at the time that it tells,
--- unless that is still to come.
-select t.site, t.id, t.sub, t.seq, t.at, t.kind, t.status, t.started_at, t.ended_at, t.metrics::text, t.metadata::text
+-- All events of some jobs or subjobs that tell of attempts, in the order in which they count: a begin or an end at the
+-- time that it tells, unless that is still to come.
+select t.site, t.id, t.sub, t.seq, t.at, t.kind, t.status, t.started_at, t.ended_at, t.metrics::text, own.metadata
 from json_to_recordset(%(keys)s::json) as late (site text, id text, sub text)
 join {schema}.event t on t.site = late.site and t.id = late.id and t.sub = late.sub
+cross join lateral (
+    select case when t.metadata::text like '%%"error%%' then t.metadata::text end as metadata
+) own
+where t.kind not in ('progress', 'metric')
+    or t.metrics::text <> '{}' or t.started_at is not null or own.metadata is not null
 order by
     t.site, t.id, t.sub,
     least(t.at, case

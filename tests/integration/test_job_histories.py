@@ -1,6 +1,8 @@
 """Histories of jobs through the engine into PostgreSQL, against a reference that sees all events at once."""
 
 import json
+import logging
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,6 +20,7 @@ from tests.reference.published import Published
 from tests.support.folding import Folding
 from tests.support.job_histories import NOON, job_body, random_history, told_of
 
+logger = logging.getLogger("foldline.test")
 History = list[tuple[str, Happened]]
 SHOWN = tuple(job([Happened(1, NOON, "started")]))
 
@@ -116,3 +119,39 @@ async def test_jobs_are_what_the_reference_makes_of_their_events(db: Connection,
     await folding.start_over()
     await folding.fold(in_batches(line, 700, chance), together=True)
     assert await folding.rows() == rows
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(900)
+async def test_a_job_of_a_hundred_thousand_events_fed_backwards(db: Connection) -> None:
+    """Its begin comes last. It has a hundred attempts: every batch brings begins and ends of earlier ones."""
+    count = 100_000
+    kinds = {0: ("started", None), 500: ("error", "failed")}
+    told = [
+        Happened(
+            count - number,
+            NOON + timedelta(milliseconds=number),
+            *kinds.get(number % 1_000, ("progress", None)),
+            metrics={"rows": float(number)},
+        )
+        for number in range(count)
+    ]
+    line = [
+        Published(
+            f"ev.fab1.job.J.{event.kind}",
+            json.dumps(job_body("J", "", event)).encode(),
+            event.position,
+            NOON + timedelta(days=1, milliseconds=event.position),
+        )
+        for event in reversed(told)
+    ]
+    folding = Folding(db, JobsProjection())
+    await folding.start_over()
+    began = time.monotonic()
+    await folding.fold([line[start : start + 5_000] for start in range(0, count, 5_000)])
+    logger.info("%d events of one job, fed backwards: %.1f s", count, time.monotonic() - began)
+    document = await JobViews(own="fab1", stall=timedelta(minutes=5)).job(db, "J", "fab1")
+    assert document is not None
+    expected = job(told)
+    assert len(expected["attempt_list"]) == 100
+    assert as_json({key: document.job[key] for key in SHOWN}) == as_json(expected)
