@@ -136,7 +136,8 @@ class SessionDiff(_Between):
     id: str
     site: str
     fields: Annotated[list[Difference], Field(description="Differences outside the state.")]
-    state: list[Difference]
+    state: Annotated[list[Difference], Field(description="Up to 8 MiB of them.")]
+    state_truncated: Annotated[bool, Field(description="There are more.")]
     event_count: Annotated[int, Field(description="The number of events in between.")]
     metric_count: Annotated[int, Field(description="The number of metrics in between.")]
     events: Annotated[list[LoggedEvent], Field(description="The first of them, up to `limit`.")]

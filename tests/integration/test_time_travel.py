@@ -76,6 +76,7 @@ async def test_what_changed(nc: Client, surface: httpx.AsyncClient) -> None:
     assert [event["name"] for event in diff["events"]] == ["n2"]
     assert [metric["value"] for metric in diff["metrics"]] == [2]
     assert diff["from"]["sequence"] == middle
+    assert not diff["state_truncated"]
     assert diff["to"] == {"at": diff["to"]["at"], "sequence": last, "exists": True}
     # From before it began to now.
     whole = (await surface.get(f"{SESSION}/diff?from=2020-01-01T00:00:00Z&limit=1")).json()
@@ -124,6 +125,24 @@ async def test_what_cannot_be_answered(
     answer = await surface.get(f"{SESSION}?{query}")
     assert answer.status_code == status
     assert says in answer.json()["details"]
+
+
+async def test_a_long_path_is_not_repeated_without_end(nc: Client, surface: httpx.AsyncClient) -> None:
+    """Half a megabyte that every one of 30,000 differences would begin with: 15 GB."""
+    line = Line(nc)
+    first = await line.created("S1")
+    state = {"x" * 500_000: {f"k{number}": number for number in range(30_000)}}
+    last = await line.put("state", "S1", state)
+    answer = await surface.get(f"{SESSION}/diff?from={first}", headers=passed(last))
+    assert answer.status_code == 200
+    (difference,) = answer.json()["state"]
+    assert difference["path"] == "/" + "x" * 500_000
+    changed = {"x" * 500_000: {f"k{number}": -1 for number in range(30_000)}}
+    end = await line.put("state", "S1", changed)
+    answer = await surface.get(f"{SESSION}/diff?from={last}", headers=passed(end))
+    assert answer.status_code == 200
+    assert answer.json()["state_truncated"]
+    assert 0 < len(answer.json()["state"]) < 20
 
 
 async def test_diff_wants_a_beginning_and_knows_its_parameters(surface: httpx.AsyncClient) -> None:
