@@ -57,6 +57,7 @@ class ErrorCode(StrEnum):
     AMBIGUOUS_SESSION_ID = "ambiguous_session_id", 409, "Ambiguous session ID"
     AMBIGUOUS_JOB_ID = "ambiguous_job_id", 409, "Ambiguous job ID"
     KEY_REUSED = "key_reused", 409, "Idempotency-Key already used"
+    STATE_TOO_LARGE = "state_too_large", 409, "State too large"
     TOO_LARGE = "too_large", 413, "Request body too large"
     UNSUPPORTED_ENCODING = "unsupported_encoding", 415, "Unsupported content encoding"
     TOO_MANY_FACTS = "too_many_facts", 422, "Too many facts"

@@ -18,6 +18,7 @@ from tests.support.line import Line, Model
 from tests.support.served_surface import served_surface
 
 SESSIONS = projection_named("sessions")
+WAITING = {"Foldline-Wait": "20000"}
 NUMBERS = (MAX_FACT_BYTES - 100) // len("1e308,")
 
 
@@ -52,6 +53,11 @@ async def test_large_patches_of_one_session_are_noticed_by_nobody_else(
         session = await answer(client, "/api/sessions/large")
         assert [len(one["state"]) for one in session["state_history"]] == [2, 3, 4]
         assert (await answer(client, "/api/sessions/large/history?limit=1"))["total"] == 3
+        refused = await client.post("/api/sessions/large/state", content=patch(21), headers=WAITING)
+        assert (refused.status_code, refused.json()["error"]) == (409, "State too large")
+        assert "at most 2097152 are allowed" in refused.json()["details"]
+        smaller = await client.post("/api/sessions/large/state", json={"k0": None}, headers=WAITING)
+        assert smaller.status_code == 200
     async with engine(config), served_surface(config) as client:  # nothing is cached any more
         remedy = await line.put("state", "large", {f"k{number}": None for number in range(21)})
         await model.passed("large", remedy)
