@@ -106,7 +106,6 @@ async def test_a_cut_front_is_noticed_and_a_rebuild_asks(
     assert await sessions(db) == before - lost | kept
     assert await cuts(line.nc, db) == []
     assert (await verify(SESSIONS, settings, line.nc)).differences == []
-    await rebuild(SESSIONS, settings, line.nc)
 
 
 async def test_a_hole_behind_the_front_is_found_before_the_switch(

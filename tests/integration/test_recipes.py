@@ -10,21 +10,25 @@ READ_MODEL: Final = ("tests/contract/test_every_rebuild.py", "tests/integration/
 
 def test_add_a_fact(program: ProgramCopy) -> None:
     assert len(program.follow("Add a fact")) <= 2
-    program.test("tests/integration/test_archived.py", "tests/unit/test_registry.py")
-    program.test(
-        "tests/contract/test_every_projection.py", "-k", "sessions and (split or files or fold) or drawn"
+    program.test(  # one run: each starts servers of its own
+        "tests/integration/test_archived.py",
+        "tests/unit/test_registry.py",
+        "tests/contract/test_every_projection.py",
+        "-k",
+        "archived or registry or sessions and (split or files or of_the_fold or it_folds) or drawn",
     )
     assert "ev.{site}.session.{id}.archived" in program.run("-m", "foldline", "asyncapi")
 
 
 def test_add_a_surface(program: ProgramCopy) -> None:
     assert len(program.follow("Add a surface")) <= 2
-    program.test("tests/integration/test_count.py")
     assert "--count-port" in program.run("-m", "foldline", "up", "--help")
     assert "count_sessions" in program.run("-m", "foldline", "openapi", "count")
     (program.folder / "docs" / "settings.md").write_text(program.run("-m", "foldline.settings_docs"))
     program.run("-m", "foldline.compose_ports")
-    program.test("tests/unit/test_surfaces.py", "tests/unit/test_settings_docs.py")
+    program.test(
+        "tests/integration/test_count.py", "tests/unit/test_surfaces.py", "tests/unit/test_settings_docs.py"
+    )
 
 
 def test_add_a_setting(program: ProgramCopy) -> None:
@@ -50,5 +54,10 @@ def test_add_a_column(program: ProgramCopy) -> None:
 
 def test_add_a_reactor(program: ProgramCopy) -> None:
     assert len(program.follow("Add a reactor")) <= 2
-    program.test("tests/integration/test_tickets.py", "tests/unit/test_reactor_catalogue.py")
-    program.test("tests/integration/test_reactors.py", "-k", "list_and_one")
+    program.test(
+        "tests/integration/test_tickets.py",
+        "tests/unit/test_reactor_catalogue.py",
+        "tests/integration/test_reactors.py",
+        "-k",
+        "tickets or catalogue or list_and_one",
+    )
