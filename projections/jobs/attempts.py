@@ -11,13 +11,14 @@ are folded again from all events (`refold`).
 - An end that happened before its `started`, because clocks differ, belongs to that attempt: see `fits`.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 from projections.jobs.newest import ATTEMPTS_OWN, merge_newest, microseconds, of_attempt
 from projections.jobs.state import JobState
 from schemas.jobs.facts import Kind, Status
 
+_EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 CLOCKS_DIFFER: Final = timedelta(seconds=600)
 """The most that two hosts' clocks differ: no event may be further in the future."""
 
@@ -60,7 +61,9 @@ def begin_told_by(told: Told, ended_at: datetime) -> datetime:
     """Return when an attempt began as its end tells it: by the time or the duration, else when it ended."""
     if told.started_at is not None:
         return min(told.started_at, ended_at)
-    return ended_at - timedelta(seconds=float(told.metrics.get("duration_s", 0.0)))
+    # No time is before the year 1, though a duration may say so.
+    took = timedelta(seconds=float(told.metrics.get("duration_s", 0.0)))
+    return ended_at - min(took, ended_at - _EARLIEST)
 
 
 def advance(state: JobState, sequence: int, at: datetime, told: Told) -> tuple[bool, Attempt | None]:

@@ -10,6 +10,7 @@ from nats.aio.client import Client
 
 from foldline.settings import Settings
 from foldline.surfaces import API
+from runtime.database.connections import Connection
 from tests.support.jobs import job_event
 from tests.support.jobs_api import JobsApi
 from tests.support.line import Line
@@ -103,3 +104,58 @@ async def test_edges_come_back(jobs: JobsApi, sent: str, served: str) -> None:
         for edge in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.9999999Z", sent):
             assert (await jobs.http.get("/v1/jobs", params={bound: edge})).status_code == 200
             assert (await jobs.http.get("/v1/stats", params={bound: edge})).status_code == 200
+
+
+async def test_durations_at_the_edges(jobs: JobsApi, db: Connection) -> None:
+    """What is computed from a time stays among the times that there are."""
+    first, last = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.9999999Z"
+    duration = {"metrics": {"duration_s": 1e10}}
+    await jobs.send(
+        job_event("early", "finished", at=first, **duration),
+        job_event("early", at=first),
+        job_event("over", minute=1),
+        job_event("over", "finished", at=first, **duration),
+        job_event("told", "finished", started_at=first, ended_at=last),
+        job_event("told back", "finished", started_at=last, ended_at=first, **duration),
+        job_event("late", started_at=last),
+        job_event("late", "finished", minute=5, **duration),
+    )
+    assert await (await db.execute("select id from jobs.parked")).fetchall() == []
+    found = {job["job_id"]: job for job in await jobs.jobs()}
+    assert found.keys() == {"early", "over", "told", "told back", "late"}
+    assert found["told"]["ended_at"] == "9999-12-31T23:59:59.999999Z"
+    assert all(SERVED.fullmatch(text) for _, text in times(list(found.values())))
+    for query in ("sort=duration_s", "sort=-ended_at", "outliers=true", "stalled=true"):
+        assert (await jobs.http.get(f"/v1/jobs?{query}")).status_code == 200
+    for every in ("hour", "day"):
+        assert (await jobs.http.get(f"/v1/stats?every={every}")).status_code == 200
+
+
+async def test_sessions_at_the_edges(jobs: JobsApi, settings: Settings, nc: Client) -> None:
+    line = Line(nc)
+    async with served_surface(settings, API) as api:
+        for fact, body in (
+            ("created", {"product": "p", "version": "1", "timestamp": "0001-01-01T00:00:00Z"}),
+            ("event", {"name": "e", "timestamp": "2016-12-31T23:59:60.5Z"}),
+            ("metric", {"name": "m", "value": 1, "timestamp": "0001-01-01T00:00:00.0000001Z"}),
+        ):
+            await line.put(fact, "S1", body)
+
+        async def is_whole() -> bool:
+            answer = await api.get("/api/sessions/S1")
+            return answer.status_code == 200 and bool(answer.json()["metrics"])
+
+        await wait_until(is_whole)
+        session = (await api.get("/api/sessions/S1")).json()
+        assert session["created_at"] == session["metrics"][0]["timestamp"] == "0001-01-01T00:00:00.000000Z"
+        assert session["events"][0]["timestamp"] == "2016-12-31T23:59:59.999999Z"
+        for sort in ("created_at", "-updated_at"):
+            page = await api.get("/api/data/sessions", params={"sort": sort, "limit": 1})
+            assert page.json()[0]["session_id"] == "S1"
+        edges = {"since": "0001-01-01T00:00:00Z", "until": "9999-12-31T23:59:59.9999999Z"}
+        series = await api.get("/api/timeseries", params={"metric": "m"} | edges)
+        assert [point["Value"] for point in series.json()["Points"]] == [1]
+        for path in ("events", "metrics", "history"):
+            assert (await api.get(f"/api/sessions/S1/{path}", params=edges)).status_code == 200
+        for at in edges.values():
+            assert (await api.get("/api/sessions/S1", params={"at": at})).status_code in (200, 400, 404)
