@@ -136,7 +136,7 @@ def test_live_stream(local: httpx.Client, unique: str) -> None:
         local.post("/v1/ingest/events", json=event(unique, 1))
         data = next(line for line in lines if line.startswith("data: "))
     told = json.loads(data.removeprefix("data: "))
-    assert (told["at"], told["entity_type"]) == ("2025-10-19T12:00:00Z", "job")
+    assert (told["at"], told["entity_type"]) == ("2025-10-19T12:00:00.000000Z", "job")
 
 
 def test_health_and_numbers(local: httpx.Client) -> None:
