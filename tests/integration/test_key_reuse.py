@@ -14,15 +14,19 @@ from typing import Any, Final, Literal, LiteralString
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from nats.aio.client import Client
 
 from foldline.settings import Settings
 from foldline.surfaces import API, JOBS
 from producers.sidecar.carrier import Carrier
-from producers.sidecar.ingest import SidecarSurface
+from producers.sidecar.ingest import SidecarSurface, sidecar_router
 from producers.sidecar.line_connection import LineConnection
 from producers.sidecar.spool import Spool
+from runtime.compat.fastapi_routes import add_routes
 from runtime.database.connections import Connection
+from runtime.http.envelopes import JOBS as JOBS_ENVELOPE
+from runtime.http.error_handlers import install_error_handlers
 from schemas.jobs.streams import JOBS as JOBS_STREAM
 from tests.support.engine import engine
 from tests.support.jobs import job_event
@@ -50,7 +54,7 @@ class Doors:
     """Every way of a job's event to the line."""
 
     http: httpx.AsyncClient
-    sidecar: SidecarSurface
+    sidecar: httpx.AsyncClient
     nc: Client
 
     def of(self, door: str) -> Send:
@@ -86,8 +90,8 @@ class Doors:
         return "refused"
 
     async def _sidecar(self, body: dict[str, Any]) -> Told:
-        fact = self.sidecar.admission()(text(body))
-        assert await self.sidecar.accept([fact]) == ["forwarded"]
+        answer = await self.sidecar.post("/v1/ingest/events", content=text(body))
+        assert (answer.status_code, answer.json()) == (200, {"ok": True})
         return "ok"
 
     async def _nats(self, body: dict[str, Any], message_id: str | None) -> Told:
@@ -140,12 +144,17 @@ async def running(settings: Settings, nc: Client, folder: Path) -> AsyncIterator
     spool = Spool(folder, max_facts=1_000, max_bytes=1 << 20)
     await spool.open()
     carrier = Carrier(spool, line.publisher)
-    sidecar = SidecarSurface(
+    app = FastAPI()
+    install_error_handlers(app, JOBS_ENVELOPE)
+    surface = SidecarSurface(
         carrier=carrier, spool=spool, settings=settings, line=line, now=lambda: datetime.now(UTC)
     )
+    add_routes(app, sidecar_router(surface))
+    transport = httpx.ASGITransport(app)
     async with engine(settings), served_surface(settings, JOBS) as http, line.run(), carrier.run():
         await wait_until(lambda: line.connected)
-        yield Doors(http, sidecar, nc)
+        async with httpx.AsyncClient(transport=transport, base_url="http://sidecar") as sidecar:
+            yield Doors(http, sidecar, nc)
     await spool.close()
 
 
@@ -227,8 +236,8 @@ async def test_a_run_with_one_key_for_start_and_end_is_told(
         single = await doors.http.post("/v1/ingest/events", json=end, headers={"Foldline-Wait": "0"})
         assert single.status_code == 409
         assert await rows(db, "select * from jobs.rejected") == []
-        fact = doors.sidecar.admission()(json.dumps(end).encode())
-        assert await doors.sidecar.accept([fact, fact]) == ["forwarded", "forwarded"]
+        spooled = await doors.sidecar.post("/v1/ingest/events:batch", json=[end, end])
+        assert spooled.json() == {"ok": True, "forwarded": 2, "spooled": 0}
         await wait_until(lambda: folded(db, 1))
         # Corrected: what replaces a rejected event has a key of its own.
         (sequence,) = (await rows(db, "select seq from jobs.rejected where reason = 'key_reused'"))[0]
