@@ -288,7 +288,7 @@ def test_what_is_not_described_is_found(filled: Filled, operation: str, field: s
         schema["properties"].pop(field, None)
         schema["required"] = [name for name in schema["required"] if name != field]
     with pytest.raises(FailureGroup):
-        conformance.check(examples=16)
+        conformance.check(examples=64)  # many have a cursor that is none: 422
 
 
 def test_live_events_are_as_described(filled: Filled) -> None:
