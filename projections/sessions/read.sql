@@ -242,7 +242,7 @@ with {live}, {clock}, matching as {once} (
     select s.site, s.id, {key} as key
     from {seen}
     where (%(product)s::text is null or s.product = %(product)s)
-      and (%(version)s::text is null or s.state->>'version' = %(version)s)
+      and (%(version)s::text is null or s.version = %(version)s)
       and (%(machine_id)s::text is null or s.machine_id = %(machine_id)s)
       and (%(hostname)s::text is null or s.hostname = %(hostname)s)
       and (%(site)s::text is null or s.site = %(site)s)

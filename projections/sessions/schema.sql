@@ -1,9 +1,7 @@
 -- The sessions read model. The key of a session is (site, id); `part` is the partition its rows belong to.
 
 create table {schema}.session (
-    {session},
-    -- A column for its index: with an index on the expression every patch of a state would touch every index.
-    product text generated always as (state->>'product') stored
+    {session}
 ) with (fillfactor = 80);
 create index session_created on {schema}.session (created_at, site, id);
 create index session_first on {schema}.session (first_seq);  -- does the line still hold the oldest one?

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Final, Self
 
 from msgspec.structs import replace
 
-from projections.columns import NO_COLUMN, SmallInt, StoredState
+from projections.binary_copy import json_text
+from projections.columns import NO_COLUMN, Column, SmallInt, StoredState
 from projections.state_table import StateTable
 
 UNKNOWN: Final = -1
@@ -62,5 +63,23 @@ class Session(StoredState):
         """Return a copy at `sequence` to fold into, which leaves the original as it was."""
         return replace(self, last_seq=sequence)
 
+    @property
+    def product(self) -> str | None:
+        """What lists filter by: a text of the state, another value as JSON."""
+        return _text(self.state.get("product"))
 
-SESSION: Final = StateTable("session", Session)
+    @property
+    def version(self) -> str | None:
+        """What lists filter by, as `product`."""
+        return _text(self.state.get("version"))
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json_text(value)
+
+
+SESSION: Final = StateTable(
+    "session",
+    Session,
+    computed=[Column("product", "text", nullable=True), Column("version", "text", nullable=True)],
+)

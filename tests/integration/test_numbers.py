@@ -201,7 +201,7 @@ async def live_event(client: httpx.AsyncClient, after: int) -> Any:
 
 
 async def test_numbers_of_a_job(settings: Settings) -> None:
-    metrics = ",".join(f'"m{place}":{number}' for place, number in enumerate(SENT))
+    metrics = ",".join(f'"m{place:02}":{number}' for place, number in enumerate(SENT))
     told = {"metrics": f"{{{metrics}}}", "metadata": f'{{"n":{NUMBERS}}}'}
     whole = "/v1/jobs/J1"
     reads = {
@@ -210,6 +210,7 @@ async def test_numbers_of_a_job(settings: Settings) -> None:
         **job_reads("job", whole, lambda body: body),
         **job_reads("job: event", whole, lambda body: body["events"][0]),
         **job_reads("job: subjob", whole, lambda body: body["subjobs"][0]),
+        "job: attempt": read(whole, lambda body: body["attempt_list"][0]["metrics"].values()),
         **table_reads("/v1/jobs"),
         **table_reads("/v1/subjobs"),
     }
