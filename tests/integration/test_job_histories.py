@@ -5,33 +5,22 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from random import Random
-from typing import Any
 
 import pytest
 
 from projections.jobs.projection import JobsProjection
-from projections.jobs.views import JobFilters, JobViews
+from projections.jobs.views import JobViews
 from runtime.database.connections import Connection
 from schemas.subjects import token_of
-from tests.reference.jobs import Happened, counted, job, subjobs_by_status
+from tests.reference.jobs import Happened, job
 from tests.reference.published import Published
 from tests.support.folding import Folding
-from tests.support.job_histories import NOON, job_body, random_history, told_of
+from tests.support.job_histories import NOON, History, job_body, random_history
+from tests.support.job_judge import SHOWN, as_json, judge_histories
 
 logger = logging.getLogger("foldline.test")
-History = list[tuple[str, Happened]]
-SHOWN = tuple(job([Happened(1, NOON, "started")]))
-
-
-def as_json(value: Any) -> Any:
-    """Return what a client reads; times as the reference has them are written as all answers write them."""
-    if isinstance(value, dict):
-        return {name: as_json(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [as_json(one) for one in value]
-    return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if isinstance(value, datetime) else value
 
 
 def one_line(count: int, chance: Random) -> tuple[dict[str, History], list[Published]]:
@@ -62,46 +51,6 @@ def in_batches(line: Sequence[Published], most: int, chance: Random) -> list[Seq
     return batches
 
 
-async def judge(conn: Connection, told: dict[str, History]) -> None:
-    """Compare each job and subjob, and the statistics, with what the reference makes of their events."""
-    views = JobViews(own="fab1", stall=timedelta(minutes=5))
-    for name, history in told.items():
-        document = await views.job(conn, name, "fab1")
-        assert document is not None
-        shown = document.job
-        subs = {sub: told_of(history, sub) for sub, _ in history if sub}
-        assert shown["subjobs_by_status"] == subjobs_by_status(subs)
-        if own := told_of(history):
-            assert as_json({key: shown[key] for key in SHOWN}) == as_json(job(own)), name
-        assert {one["subjob_id"]: as_json({key: one[key] for key in SHOWN}) for one in shown["subjobs"]} == {
-            sub: as_json(job(events)) for sub, events in subs.items()
-        }
-    ended = [one for history in told.values() if (own := told_of(history)) and (one := counted(own))]
-    figures, _ = await views.stats(conn, "hour", JobFilters(), limit=1_000)
-    assert {as_json(figure["start"]): _summed(figure) for figure in figures} == {
-        as_json(hour): _expected([one for one in ended if one["hour"] == hour])
-        for hour in {one["hour"] for one in ended}
-    }
-
-
-def _summed(figure: dict[str, Any]) -> dict[str, Any]:
-    names = ("count", "succeeded", "failed", "canceled", "attempts", "failed_attempts", "lost_attempts")
-    return {name: figure[name] for name in names} | {"longest": figure["duration_s"]["max"]}
-
-
-def _expected(ended: list[dict[str, Any]]) -> dict[str, Any]:
-    statuses = [one["status"] for one in ended]
-    durations = [one["duration_s"] for one in ended if one["duration_s"] is not None]
-    return {
-        "count": len(ended),
-        **{status: statuses.count(status) for status in ("succeeded", "failed", "canceled")},
-        **{
-            name: sum(one[name] for one in ended) for name in ("attempts", "failed_attempts", "lost_attempts")
-        },
-        "longest": round(max(durations), 6) if durations else None,
-    }
-
-
 @pytest.mark.parametrize(
     "count", [500, pytest.param(10_000, marks=[pytest.mark.faults, pytest.mark.timeout(3_600)])]
 )
@@ -114,7 +63,7 @@ async def test_jobs_are_what_the_reference_makes_of_their_events(db: Connection,
     batches = in_batches(line, 60, chance)
     await folding.fold(batches, cold=set(chance.sample(range(len(batches)), len(batches) // 2)))
     assert await folding.rejected() == set()
-    await judge(db, told)
+    await judge_histories(db, told)
     rows = await folding.rows()
     await folding.start_over()
     await folding.fold(in_batches(line, 700, chance), together=True)

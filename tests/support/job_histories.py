@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 from tests.reference.jobs import Happened
 
+History = list[tuple[str, Happened]]
+"""What was told, and of which subjob, or of the job itself under the empty name; in the order of the line."""
+
 NOON: Final = datetime(2026, 1, 31, 12, tzinfo=UTC)
 STATUSES: Final[dict[str, list[str | None]]] = {
     "started": [None, "running"],
