@@ -29,8 +29,8 @@ def merge_newest(
     Of equal stamps the later call wins. Names stay in their order, which no order of arrival shows in.
     """
     if not stamps:
-        values = dict(sorted(told.items()))
-        return values, dict.fromkeys(values, stamp)
+        names = sorted(told)
+        return {name: told[name] for name in names}, dict.fromkeys(names, stamp)
     newer = {name: value for name, value in told.items() if name not in stamps or stamp >= stamps[name]}
     return by_name(values, newer), by_name(stamps, dict.fromkeys(newer, stamp))
 
