@@ -15,6 +15,7 @@ logger = logging.getLogger("foldline.line")
 _SETTING = "FOLDLINE_NATS_MONITOR_URL"
 _ADVICE = "set sync_interval: always in the server's jetstream block, or FOLDLINE_ALLOW_UNSYNCED=true"
 _POLL_S = 0.5
+_YOUNG_S = 2.0
 
 
 async def check_sync(settings: LineSettings, deadline: float) -> None:
@@ -22,20 +23,22 @@ async def check_sync(settings: LineSettings, deadline: float) -> None:
 
     More than half of the servers have to answer, as the line itself needs them; a few that are down only
     make a warning. While some answer, but too few, it waits until `deadline` (monotonic seconds), for the
-    others may be starting.
+    others may be starting; while none does, for two seconds, since a server takes clients before it shows
+    what it does.
     """
     if settings.allow_unsynced:
         return
     urls = _urls(settings)
     # To read the certificates of all authorities takes 30 ms of every start; without TLS nobody needs them.
     by_tls = any(url.startswith("https:") for url in urls)
+    none_until = min(deadline, time.monotonic() + _YOUNG_S)
     while True:
         async with httpx.AsyncClient(timeout=5, verify=by_tls) as client:
             silent = [host for host in await asyncio.gather(*(_silent(client, url) for url in urls)) if host]
         answering = len(urls) - len(silent)
         if 2 * answering > len(urls):
             break
-        if not answering or time.monotonic() >= deadline:
+        if time.monotonic() >= (deadline if answering else none_until):
             raise LineProblem(
                 f"NATS monitoring does not answer at {'; '.join(silent)}: "
                 f"{answering} of {len(urls)} servers answer, more than half must",

@@ -66,6 +66,11 @@ def begin_told_by(told: Told, ended_at: datetime) -> datetime:
     return ended_at - min(took, ended_at - _EARLIEST)
 
 
+def tells_begin(told: Told) -> bool:
+    """Whether an end tells when its attempt began."""
+    return told.started_at is not None or "duration_s" in told.metrics
+
+
 def advance(state: JobState, sequence: int, at: datetime, told: Told) -> tuple[bool, Attempt | None]:
     """Apply an event to the newest attempt.
 

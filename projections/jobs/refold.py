@@ -16,6 +16,7 @@ from projections.jobs.attempts import (
     close,
     end,
     fits,
+    tells_begin,
 )
 from projections.jobs.newest import Values, by_name, merge_newest, microseconds, of_attempt
 from projections.jobs.state import JobState
@@ -112,6 +113,8 @@ class Refold:
         begun_at = self._state.begun_at
         if begun_at is None or self._state.first_end_at is not None:
             return True
+        if not tells_begin(step.told):
+            return False
         told = begin_told_by(step.told, step.moment)
         return abs(started.moment - told) < abs(begun_at - told)
 

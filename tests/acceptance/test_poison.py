@@ -60,15 +60,19 @@ async def test_good_facts_apply_and_bad_ones_are_listed(api: SessionsApi, line: 
     assert listed & expected.keys() == {one for one in expected if expected[one][1] == "already_created"}
 
 
-async def test_heartbeats_too(api: SessionsApi, line: Line, unique: str) -> None:
+async def test_a_heartbeat_that_cannot_be_read_counts_for_its_host_and_is_noted(
+    api: SessionsApi, line: Line, unique: str
+) -> None:
+    """On the line it has replaced the one before it: the newest alone has to be the truth."""
     last = await line.created(unique)
     bad = await line.put("heartbeat", unique, b'{"timestamp":5}')
     document = api.session(unique, position(unique, last), position(unique, bad, "HEARTBEATS"))
-    assert "last_heartbeat" not in document
+    assert document["last_heartbeat"] >= document["created_at"]
     (item,) = rejected(api, unique)
     assert (item["stream"], item["sequence"], item["reason"]) == ("HEARTBEATS", bad, "invalid_field")
     good = await line.put("heartbeat", unique)
-    assert "last_heartbeat" in api.session(unique, position(unique, good, "HEARTBEATS"))
+    later = api.session(unique, position(unique, good, "HEARTBEATS"))
+    assert later["last_heartbeat"] > document["last_heartbeat"]
 
 
 async def test_ids_that_are_none(api: SessionsApi, line: Line, unique: str) -> None:

@@ -44,6 +44,15 @@ async def test_the_duration_tells_which_attempt_an_end_belongs_to(jobs: JobsApi)
     assert outcomes(await jobs.job("K")) == ["succeeded", "running"]
 
 
+async def test_a_late_end_of_the_first_attempt_does_not_end_the_second(jobs: JobsApi) -> None:
+    """It was in a spool while the retry began, and tells nothing of when its attempt began."""
+    first, second = job_event("J", "started"), job_event("J", "started", minute=4)
+    await jobs.send(first, second, job_event("J", "finished", minute=2.1))
+    job = await jobs.job("J")
+    assert (job["status"], outcomes(job)) == ("running", ["succeeded", "running"])
+    assert job["attempt_list"][0]["duration_s"] == 126.0
+
+
 async def test_an_end_that_no_clock_explains_is_an_attempt_of_its_own(jobs: JobsApi) -> None:
     await jobs.send(
         job_event("J", "started", minute=20), job_event("J", "finished", minute=9, status="failed")

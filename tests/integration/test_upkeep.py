@@ -217,6 +217,5 @@ async def test_trouble_is_logged_once(
                 await kept.try_run()
     await close_bus(nc)
     assert [record.getMessage() for record in caplog.records if "not looked after" in record.message] == [
-        "reactors are not looked after, trying again: stream SESSIONS: consumer toy: stream not found "
-        "(see FOLDLINE_NATS_URL)"
+        "reactors are not looked after, trying again: stream SESSIONS: is gone"
     ]

@@ -97,6 +97,8 @@ def _moves(end: Happened, slot: Slot, start: Happened) -> bool:
         return False
     if slot.start is None or slot.ends:
         return True
+    if end.started_at is None and "duration_s" not in end.metrics:
+        return False
     return abs(start.moment - end.begin_told) < abs(slot.start.moment - end.begin_told)
 
 

@@ -50,7 +50,9 @@ class Doors:
             "batch": self._batch,
             "sidecar": self._sidecar,
             "nats": lambda body: self._nats(body, None),
-            "nats, recommended id": lambda body: self._nats(body, f"local:job:{_job(body)}:{body['idempotency_key']}"),
+            "nats, recommended id": lambda body: self._nats(
+                body, f"local:job:{_job(body)}:{body['idempotency_key']}"
+            ),
             "nats, other ids": lambda body: self._nats(body, uuid.uuid4().hex),
         }
         return by_name[door]

@@ -16,10 +16,19 @@ class BothWays:
 
     async def document(self, conn: Connection, session_id: str, site: str | None = None) -> bytes | None:
         """Return a session's document, None unless exactly one site has it."""
+        # A session may become silent, or be written to, between the two reads.
+        before, whole = (
+            await self._in_pieces(conn, session_id, site),
+            await self._as_whole(conn, session_id, site),
+        )
+        after = await self._in_pieces(conn, session_id, site)
+        assert whole is None or whole in {before, after} or before != after
+        return after or None
+
+    async def _in_pieces(self, conn: Connection, session_id: str, site: str | None) -> bytes:
         async with self._pieces.open(conn, session_id, site) as opened:
-            in_pieces = b"".join([chunk async for chunk in opened.chunks])
+            return b"".join([chunk async for chunk in opened.chunks])
+
+    async def _as_whole(self, conn: Connection, session_id: str, site: str | None) -> bytes | None:
         (found,) = await self._whole.sessions(conn, [(session_id, site)])
-        if found.document is not None:
-            whole = b"".join(found.chunks())
-            assert whole == in_pieces
-        return in_pieces or None
+        return None if found.document is None else b"".join(found.chunks())
