@@ -15,6 +15,7 @@ import pytest
 from foldline.embedded.nats import NatsServer
 from foldline.embedded.ports import pick_port
 from foldline.settings import Settings
+from runtime.database.connections import Connection
 from tests.support.http import http_client, sync_http_client
 from tests.support.processes import API, ProcessUnderTest
 from tests.support.read_api import FoldedLine, folding_into, hold_leases
@@ -223,14 +224,19 @@ async def test_export_cut_short_does_not_look_whole(api: Api, line: FoldedLine, 
         async with client.stream("GET", "/api/data/sessions") as response:
             chunks = response.aiter_raw()
             await anext(chunks)
-            await line.conn.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity"
-                " where application_name = 'foldline-export'"
-            )
+            assert await _end_exports(line.conn) == 1
             with pytest.raises(httpx.TransportError):
                 async for _ in chunks:
                     pass
         assert (await client.get("/api/data/sessions?limit=1")).status_code == 200
+
+
+async def _end_exports(conn: Connection) -> int:
+    """End the connections that an export reads from; return how many."""
+    cursor = await conn.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'foldline-export' and datname = current_database()"
+    )
+    return len(await cursor.fetchall())
 
 
 def _resident(pid: int) -> int:
