@@ -234,7 +234,8 @@ async def test_export_cut_short_does_not_look_whole(api: Api, line: FoldedLine, 
 async def _end_exports(conn: Connection) -> int:
     """End the connections that an export reads from; return how many."""
     cursor = await conn.execute(
-        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'foldline-export' and datname = current_database()"
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where application_name = 'foldline-export' and datname = current_database()"
     )
     return len(await cursor.fetchall())
 
