@@ -1,12 +1,10 @@
 """Rows of a page: a list ends before its limit where it would become too large."""
 
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, Final, cast
+from typing import Any, Final
 
+from runtime.compat.psycopg_stream import Row, prepared_stream
 from runtime.database.connections import Connection
-
-Row = tuple[Any, ...]
 
 PAGE_BYTES: Final = 8 << 20
 """A page ends early with the item that brings it to this size."""
@@ -23,14 +21,13 @@ async def page_rows(
     """
     page: list[Row] = []
     total, more = 0, False
-    async with conn.cursor() as cursor:
-        rows = cast(AsyncGenerator[Row, None], cursor.stream(statement, values, size=_FETCH))
-        async with aclosing(rows):
-            async for row in rows:
-                more = len(page) >= limit or total >= PAGE_BYTES
-                if not more:
-                    page.append(row)
-                    total += sum([len(value) for value in row[shared:] if isinstance(value, str)])
-                elif len(page) < limit:
-                    break  # ends the statement, which costs a connection: not for the one beyond the limit
+    rows = prepared_stream(conn, statement, values, few=values | {"limit": 0}, size=_FETCH)
+    async with aclosing(rows):
+        async for row in rows:
+            more = len(page) >= limit or total >= PAGE_BYTES
+            if not more:
+                page.append(row)
+                total += sum([len(value) for value in row[shared:] if isinstance(value, str)])
+            elif len(page) < limit:
+                break  # ends the statement, which costs a connection: not for the one beyond the limit
     return page, more
