@@ -25,7 +25,7 @@ from schemas.stored_subjects import fact_filter
 from schemas.streams import Stream
 
 MOST: Final = 1_000
-"""As many lost entities are looked for; there may be more."""
+"""The most lost entities that are named; there may be more."""
 _LATE: Final = timedelta(hours=1)  # the server removes by age a moment later
 _AT_ONCE: Final = 50
 _SHOWN: Final = 3

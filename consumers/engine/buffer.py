@@ -12,7 +12,7 @@ from line.raw_event import RawEvent
 _FRAME: Final = 400  # bytes an event takes beside its body and headers, roughly
 _LOOK: Final = 0.001  # seconds
 MOST_BATCH_BYTES: Final = 4 << 20
-"""Of the events of a batch: nobody waits longer for its commit than they take to be folded and written."""
+"""The most bytes of events in a batch. They bound how long others wait until it is folded and committed."""
 _IDLE: Final = 10  # looks in a row that found nothing although something is expected
 _LOOKS: Final = 8  # while lingering: one that finds nothing new ends it
 

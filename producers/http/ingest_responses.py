@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 
 INGEST_ERRORS: Final = (400, 413, 415, 503)
 STORE_ERRORS: Final = (400, 409, 413, 415, 503)
-"""Those of routes that know what is stored; a sidecar does not."""
+"""The errors of routes that know what is stored. A sidecar does not, and has `INGEST_ERRORS`."""
 
 
 class RefusedItem(TypedDict):

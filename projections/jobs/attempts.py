@@ -132,9 +132,7 @@ def end(state: JobState, moment: datetime, ended_at: datetime, told: Told, outco
 
 def tell(state: JobState, at: datetime, told: Told) -> None:
     """Take in what an event tells of the newest attempt."""
-    if (begun := told.started_at) is not None:
-        state.started_at = begun if not state.start_told else min(begun, state.started_at or begun)
-        state.start_told = True
+    tell_begin(state, told)
     if told.metrics:
         stamp = microseconds(at)
         state.metrics, state.metric_times = merge_newest(
@@ -145,6 +143,13 @@ def tell(state: JobState, at: datetime, told: Told) -> None:
         state.metadata, state.metadata_times = merge_newest(
             state.metadata, state.metadata_times, own, microseconds(at)
         )
+
+
+def tell_begin(state: JobState, told: Told) -> None:
+    """Take in when an event tells that the newest attempt began: the earliest counts."""
+    if (begun := told.started_at) is not None:
+        state.started_at = begun if not state.start_told else min(begun, state.started_at or begun)
+        state.start_told = True
 
 
 def close(state: JobState) -> Attempt:

@@ -16,6 +16,7 @@ from projections.jobs.attempts import (
     close,
     end,
     fits,
+    tell_begin,
     tells_begin,
 )
 from projections.jobs.newest import Values, by_name, merge_newest, microseconds, of_attempt
@@ -27,7 +28,7 @@ _FIELDS: Final = ("metrics", "metadata")
 
 
 class StoredHappening(Struct, frozen=True):
-    """What the row of an event tells of an attempt."""
+    """The row of an event, read as what it tells of an attempt."""
 
     kind: Kind
     status: Status | None
@@ -124,10 +125,8 @@ class Refold:
         self._tell(step)
 
     def _tell(self, step: _Step) -> None:
-        state, told = self._state, step.told
-        if (begun := told.started_at) is not None:
-            state.started_at = begun if not state.start_told else min(begun, state.started_at or begun)
-            state.start_told = True
+        told = step.told
+        tell_begin(self._state, told)
         stamp = microseconds(step.at), step.sequence
         for name, values in zip(_FIELDS, (told.metrics, of_attempt(told.metadata)), strict=True):
             if values:

@@ -54,7 +54,7 @@ class Happened:
 
 @dataclass
 class Slot:
-    """What happened from one start to the next."""
+    """A start, and the events until the next start."""
 
     start: Happened | None
     others: list[Happened] = field(default_factory=list)
